@@ -48,8 +48,10 @@ class Connection:
     def answer(self, method: str = "GET") -> Answer:
         """The next response; `method` is the request's."""
         head = self.head()
-        if head.status == http.client.CONTINUE:
-            return head
+        return head if head.status == http.client.CONTINUE else self.rest_of(head, method)
+
+    def rest_of(self, head: Answer, method: str = "GET") -> Answer:
+        """The response with this head, which was read before; `method` is the request's."""
         if head.headers.get("transfer-encoding") == "chunked":
             return replace(head, body=b"".join(iter(self._chunk, b"")))
         length = 0 if method == "HEAD" else int(head.headers.get("content-length", 0))

@@ -15,6 +15,7 @@ import worst_collections
 import worst_files
 import worst_imports
 import worst_searches
+import worst_unread
 from fair_clients import JSON, KIB, MIB, Ask
 from fair_data import Data
 
@@ -312,6 +313,10 @@ TABLE = [
     ),
     Row("deletions by 1,000 ids that none has", ("deleteSessions",), worst_changes.deletions_by_ids),
     Row("100 imports whose line never ends", ("importSessions",), worst_imports.lines_without_end),
+    Row("60 unread messages of 7 MiB", ("getMessage",), worst_unread.messages),
+    Row("60 unread exports of a message of 7 MiB", ("exportSession",), worst_unread.exports),
+    Row("200 unread lists and contexts of 7 MiB", ("listMessages", "getSession"), worst_unread.lists),
+    Row("40 exports of a session", ("exportSession",), worst_unread.exports_at_once),
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
     Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
     Row("24 unread exports of a session of 1,000,000", ("exportSession",), _unread_exports_of_a_session),

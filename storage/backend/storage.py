@@ -66,6 +66,8 @@ Answer = TypeVar("Answer")
 
 _decode_summary = json.Decoder(SessionSummary).decode
 _decode_message = json.Decoder(Message).decode
+# A longer message is decoded in a thread.
+LONG_RECORD_BYTES = 256 * 1024
 
 
 class TransactionalStorage(
@@ -266,7 +268,9 @@ class TransactionalStorage(
         if row is None:
             await self._message_count(workspace, session_id)
             raise MessageNotFound(session_id, sequence)
-        return _decode_message(row[0])
+        (record,) = row
+        long = len(record) > LONG_RECORD_BYTES
+        return await asyncio.to_thread(_decode_message, record) if long else _decode_message(record)
 
     async def update_message(
         self, workspace: str, session_id: str, sequence: int, patch: MessagePatch, *, versions: Versions = None

@@ -14,6 +14,8 @@ FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
 # The limit of a list in memory, in bytes; the rest is in the temporary file.
 SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
+# Once lists, imports and uploads take more together, none of these lists is in memory.
+SPOOLS_MEMORY_BYTES = 64 * 1024 * 1024
 
 
 class Spool:
@@ -33,6 +35,8 @@ class Spool:
         self._disk.take(len(block) + 1)
         self._taken += len(block) + 1
         with spool_errors():
+            if self._disk.bytes > SPOOLS_MEMORY_BYTES:
+                self._file.rollover()
             self._lengths.append(self._file.write(b"," + block))
 
     def add_all(self, blocks: Iterable[bytes]) -> None:

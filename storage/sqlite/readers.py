@@ -4,24 +4,26 @@ A list is read at once, in one statement and so as of one moment.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
 from ..model.errors import StorageUnavailable
 from ..model.records import Listing
-from ..sql.ports import Bindings, Row
+from ..sql.ports import Bindings, Reader, Row
 from ..sql.spool import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..sql.temporary_files import TemporaryDisk
 from .connection import INTERRUPT_SECONDS, as_storage_error, check_place, connect_reader, shrink
-from .rows import ConnectionRows
+from .rows import ConnectionRows, run_sync
 
 Answer = TypeVar("Answer")
 
 # Single rows are read on the event loop, which a lock must not block.
 POINT_BUSY_TIMEOUT_MS = 100
+# Longer values are read in a thread: SQLite makes the JSON of a message of 8 MiB in some 50 ms.
+POINT_BYTES = 256 * 1024
 MAX_CONNECTIONS = 8
 MAX_WAITING = 256
 
@@ -32,7 +34,8 @@ class Readers:
     def __init__(self, path: str, disk: TemporaryDisk) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
-        self.points = ConnectionRows(self._point)
+        self._point.limit(apsw.SQLITE_LIMIT_LENGTH, POINT_BYTES)
+        self.points = PointRows(self._point, self)
         self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         # SQLite aborts a longer list, or a longer record, as soon as it reaches this length.
         self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
@@ -79,7 +82,7 @@ class Readers:
         If it is `searching` it reads in a thread: it may read much for few rows.
         """
         return await self._with_connection(
-            lambda connection: self._read(connection, connection.execute(statement, bindings), searching=searching)
+            lambda connection: self._read(connection, statement, bindings, searching=searching)
         )
 
     async def _with_connection(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
@@ -108,9 +111,14 @@ class Readers:
         self._idle.append(connection)
         return answer
 
-    async def _read(self, connection: apsw.Connection, rows: Iterable[Row], *, searching: bool) -> Listing:
-        blocks = _blocks(rows)
-        first = await self._in_thread(connection, lambda: next(blocks)) if searching else next(blocks)
+    async def _read(
+        self, connection: apsw.Connection, statement: str, bindings: Bindings, *, searching: bool
+    ) -> Listing:
+        blocks = _blocks(connection, statement, bindings)
+        first = None if searching else _first_if_short(connection, blocks)
+        if first is None:
+            blocks = _blocks(connection, statement, bindings)
+            first = await self._in_thread(connection, lambda: next(blocks))
         if len(first) < FIRST_BLOCK_BYTES:
             return Listing(first)
         spool = Spool(self._disk)
@@ -131,14 +139,54 @@ class Readers:
             while not (running.cancel() or working.done()):
                 connection.interrupt()
                 await asyncio.wait([working], timeout=INTERRUPT_SECONDS)
+            # Nobody needs the error of the interrupted read.
+            working.cancelled() or working.exception()
             raise
 
 
-def _blocks(rows: Iterable[Row]) -> Generator[bytes, None, None]:
-    """Rows joined by commas: a first block, then larger ones; the last is shorter than its size, perhaps empty."""
+class PointRows(Reader):
+    """Runs statements on `connection`, on the event loop; those with a long value by `readers`, in a thread."""
+
+    def __init__(self, connection: apsw.Connection, readers: Readers) -> None:
+        self._rows = ConnectionRows(connection)
+        self._readers = readers
+
+    async def row(self, statement: str, bindings: Bindings) -> Row | None:
+        return await self._run(lambda rows: rows.row(statement, bindings))
+
+    async def all(self, statement: str, bindings: Bindings) -> list[Row]:
+        return await self._run(lambda rows: rows.all(statement, bindings))
+
+    async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
+        return await self._run(lambda rows: rows.block(statement, bindings, most_bytes))
+
+    async def _run(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+        try:
+            return await read(self._rows)
+        except apsw.TooBigError:
+            return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection))))
+
+
+def _first_if_short(connection: apsw.Connection, blocks: Iterator[bytes]) -> bytes | None:
+    """The first block; None if a value in it takes long to read."""
+    most = connection.limit(apsw.SQLITE_LIMIT_LENGTH, -1)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, POINT_BYTES)
+    try:
+        return next(blocks)
+    except apsw.TooBigError:
+        return None
+    finally:
+        connection.limit(apsw.SQLITE_LIMIT_LENGTH, most)
+
+
+def _blocks(connection: apsw.Connection, statement: str, bindings: Bindings) -> Generator[bytes, None, None]:
+    """The rows of a statement, joined by commas: a first block, then larger ones.
+
+    The last is shorter than its size, perhaps empty.
+    """
     taken: list[bytes] = []
     length, size = 0, FIRST_BLOCK_BYTES
-    for (row,) in rows:
+    for (row,) in connection.execute(statement, bindings):
         taken.append(row)
         length += len(row)
         if length >= size:

@@ -46,6 +46,17 @@ async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -
         await listing.rest.aclose()
 
 
+async def test_lists_that_wait_together_are_in_files(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    for _ in range(4):
+        await storage.append_message(W, session.id, NewMessage(content="x" * 400_000))
+    # Each of them alone would be in memory.
+    stalled = [await listed(storage, session.id) for _ in range(60)]
+    assert files_without_name() > 0
+    for listing in stalled:
+        assert len(await records(listing, Message)) == 4
+
+
 async def test_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 4_800)
     path = tmp_path / "a.db"
@@ -69,6 +80,11 @@ async def test_readers_that_are_done_leave_few_connections(tmp_path: Path) -> No
             await listing.rest.aclose()
         # A writer, a checkpointer, a reader of points, one of short lists, one of changes, and those of long ones.
         assert times_open(path) <= 5 + 8
+
+
+def files_without_name() -> int:
+    """How many temporary files this process has open."""
+    return sum(link.resolve().name.endswith("(deleted)") for link in Path("/proc/self/fd").iterdir())
 
 
 def times_open(path: Path) -> int:

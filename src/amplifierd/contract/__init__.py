@@ -21,7 +21,7 @@ from .core.problems import ErrorTable, Problem, Violation, render
 from .request.body import RecordReader, record_reader
 from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
-from .response.record_encoding import encode_text
+from .response.record_encoding import encode_text, encoded_lines
 
 if TYPE_CHECKING:
     from .access.probes import Readiness
@@ -80,6 +80,7 @@ __all__ = [
     "config_schema",
     "decode_ijson",
     "encode_text",
+    "encoded_lines",
     "line_reader",
     "load_document",
     "pointer_to",

@@ -1,7 +1,7 @@
 """Reads sessions with their messages and files in batches; between two batches it holds only a position."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -154,15 +154,35 @@ Read = Callable[[], Awaitable[list[ExportLine] | None]]
 
 async def export(*reads: Read) -> AsyncGenerator[list[ExportLine], None]:
     """The header, what each of the `reads` returns before it returns None, and the end."""
-    lines = [ExportLine(header=ExportHeader())]
-    sessions = messages = files = 0
-    for read in reads:
-        while (more := await read()) is not None:
-            lines += more
-            sessions += sum(isinstance(line.session, Session) for line in more)
-            messages += sum(isinstance(line.message, Message) for line in more)
-            files += sum(isinstance(line.file, ExportFile) for line in more)
-            if lines:
-                yield lines
-            lines = []
-    yield [*lines, ExportLine(end=ExportEnd(sessions, messages, files))]
+    reading = _Reading(reads)
+    while not reading.is_done:
+        # Not in a variable, which would keep it until the reader asks for more.
+        yield await reading.next_lines()
+
+
+class _Reading:
+    """Counts what several `reads` return."""
+
+    def __init__(self, reads: Sequence[Read]) -> None:
+        self.is_done = False
+        self._reads = deque(reads)
+        self._is_begun = False
+        self._sessions = self._messages = self._files = 0
+
+    async def next_lines(self) -> list[ExportLine]:
+        """The next lines; the last are those after which it `is_done`."""
+        lines = [] if self._is_begun else [ExportLine(header=ExportHeader())]
+        self._is_begun = True
+        more: list[ExportLine] | None = []
+        while self._reads and not more:
+            more = await self._reads[0]()
+            if more is None:
+                self._reads.popleft()
+        if not self._reads:
+            self.is_done = True
+            return [*lines, ExportLine(end=ExportEnd(self._sessions, self._messages, self._files))]
+        assert more is not None, "The last read has not ended."
+        self._sessions += sum(isinstance(line.session, Session) for line in more)
+        self._messages += sum(isinstance(line.message, Message) for line in more)
+        self._files += sum(isinstance(line.file, ExportFile) for line in more)
+        return lines + more

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -22,11 +23,14 @@ from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import ImportBody
 from ..request.parameters import QUERY, Arguments, Header, HeaderParameters, compile_parameters
+from ..response.blocks import Turns
 from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
 from ..response.negotiation import Renderer
-from ..response.response import Response
+from ..response.record_encoding import discard, is_large
+from ..response.response import Delivery, Response
+from ..response.unsent_data import UnsentData
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -52,6 +56,8 @@ class Compilation:
     max_file: int
     renderers: Mapping[tuple[str, str], Renderer]
     body_decoders: Mapping[tuple[str, str], BodyDecoder]
+    unsent: UnsentData = field(default_factory=UnsentData)
+    turns: Turns = field(default_factory=Turns)
     keys_in_use: InUse = field(default_factory=set)
 
 
@@ -74,7 +80,8 @@ class Operation:
         self._ranges = HeaderParameters(ranges) if ranges else None
         preconditions = preconditions_of(document, schemas, path, method, operation)
         # For a read they are evaluated against its result.
-        self._preconditions = None if method == "get" else preconditions
+        self._is_read = method == "get"
+        self._preconditions = None if self._is_read else preconditions
         self._body = _compile_body(compilation, operation, _name(handler), hints.get("body"))
         self._handler = handler
         self._executor = compilation.executor
@@ -91,10 +98,14 @@ class Operation:
             operation,
             hints["return"],
             compilation.renderers,
-            preconditions if method == "get" else None,
+            preconditions if self._is_read else None,
             compilation.executor,
             compilation.compression,
+            compilation.unsent,
+            compilation.turns,
         )
+        self._turns = compilation.turns
+        self._capacity = compilation.capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_state = request_state_of(scope)
@@ -117,11 +128,39 @@ class Operation:
             arguments["body"], text = await self._body.read(scope, receive)
         key = arguments.get(ARGUMENT)
         if key is None:
+            delivery = await self._handled(scope, receive, arguments)
+        else:
+            delivery = await self._handled_once(scope, receive, arguments, key, text)
+        if self._body is not None:
+            # While the client reads, it takes no room from other bodies.
+            arguments.clear()
+            text = b""
+            self._capacity.resize(request_state, 0)
+        await delivery(send)
+
+    async def _handled(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+        """The response of a request. A large result waits for its turn."""
+        turns, path = self._turns, scope["raw_path"]
+        if not (self._is_read and turns.is_awaited(path)):
             result = await self._handler(**arguments)
             if self._follows:
                 result = Events(self._security.while_admitted(scope, result.batches))
-            await self._response.send(scope, receive, send, result, False)
-            return
+            if not is_large(result):
+                return await self._response.prepare(scope, receive, result, False)
+            turns.remember(path)
+            if not (self._is_read and turns.whole.locked()):
+                async with turns.whole:
+                    return await self._response.prepare(scope, receive, result, False)
+            # It is read again at its turn: results that wait would take much more memory than those that are sent.
+            await discard(result)
+            del result
+        async with turns.whole:
+            return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
+
+    async def _handled_once(
+        self, scope: Scope, receive: Receive, arguments: Arguments, key: str, text: bytes | Digest
+    ) -> Delivery:
+        """The response of a request with an `Idempotency-Key`."""
         digest = self._idempotency.digest
         long = isinstance(text, bytes) and len(text) > INLINE_BYTES
         digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
@@ -132,7 +171,8 @@ class Operation:
                 result = await self._handler(**arguments)
             except AlreadyAnswered as recorded:
                 result, replayed = recorded.answer, True
-            await self._response.send(scope, receive, send, result, replayed)
+        async with self._turns.whole if is_large(result) else nullcontext():
+            return await self._response.prepare(scope, receive, result, replayed)
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:

@@ -56,7 +56,7 @@ class Range(NamedTuple):
     last: int
 
 
-async def send_file(scope: Scope, send: Send, write: Write, content: FileContent, preconditions: Preconditions) -> None:
+async def send_file(scope: Scope, write: Write, content: FileContent, preconditions: Preconditions, send: Send) -> None:
     """Send a file, or the range of it that the request asks for.
 
     Raises a problem: 412 if it is not the file that `If-Match` names, 416 for a range that it does not have.

@@ -1,16 +1,22 @@
 """Encodes records with long texts as JSON in pieces: a single call would hold the GIL for too long."""
 
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
-from ...storage.model.records import Message, Messages
-from ..core.executor import INLINE_BYTES
+from ...storage.model.records import Export, ExportLine, Listing, Message, Messages, Session, Transcript
+from ..core.executor import INLINE_BYTES, SerialExecutor
 
 _PIECE_CHARACTERS = 64 * 1024
+# About what a line without a text takes.
+_LINE_BYTES = 200
+_LARGE_BYTES = 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def is_long(record: Any) -> bool:
@@ -18,6 +24,26 @@ def is_long(record: Any) -> bool:
     if isinstance(record, Message):
         return len(record.content) > INLINE_BYTES
     return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES
+
+
+def is_large(result: Any) -> bool:
+    """Whether a result takes so much memory that few should be kept at a time."""
+    if isinstance(result, Message):
+        return len(result.content) + _length(result.parts) > _LARGE_BYTES
+    if isinstance(result, Session):
+        return _length(result.context) > _LARGE_BYTES
+    if isinstance(result, Transcript):
+        result = result.messages
+    if isinstance(result, Listing):
+        return len(result.first) > _LARGE_BYTES
+    return _length(result) > _LARGE_BYTES
+
+
+async def discard(result: Any) -> None:
+    """Release what a result that is not sent holds."""
+    listing = result.messages if isinstance(result, Transcript) else result
+    if isinstance(listing, Listing) and listing.rest is not None:
+        await listing.rest.aclose()
 
 
 def is_larger(record: Any, size: int) -> bool:
@@ -45,6 +71,58 @@ def encode_text(text: str) -> Raw:
     """The JSON of a text, made in pieces."""
     pieces = (_encode(text[start : start + _PIECE_CHARACTERS]) for start in range(0, len(text), _PIECE_CHARACTERS))
     return Raw(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"')
+
+
+async def encoded_lines(export: Export, executor: SerialExecutor) -> AsyncGenerator[bytes, None]:
+    """The lines of an export, in blocks. Between two of them, none of its records is in memory."""
+    async with aclosing(export.batches) as batches:
+        try:
+            while True:
+                # Not in a variable, which would keep it until the client has read it.
+                yield await _next_lines(batches, executor)
+        except StopAsyncIteration:
+            pass
+
+
+async def _next_lines(batches: AsyncGenerator[list[ExportLine], None], executor: SerialExecutor) -> bytes:
+    lines = await anext(batches)
+    if sum(map(_size_of, lines)) <= INLINE_BYTES:
+        return _encode_lines(lines)
+    return b"".join([await executor.run(_encode_all, piece) for piece in _pieces(lines)])
+
+
+def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
+    """Lines that are encoded in some milliseconds; others of the executor's tasks are done in between."""
+    piece: list[ExportLine] = []
+    size = 0
+    for line in lines:
+        piece.append(line)
+        size += _size_of(line)
+        if size > _PIECE_CHARACTERS:
+            yield piece
+            piece, size = [], 0
+    yield piece
+
+
+def _size_of(line: ExportLine) -> int:
+    """About how much there is to encode."""
+    message, session, chunk = line.message, line.session, line.chunk
+    if isinstance(message, Message):
+        return _LINE_BYTES + len(message.content) + _length(message.parts)
+    if isinstance(session, Session):
+        return _length(session.context)
+    return _LINE_BYTES if isinstance(chunk, UnsetType) else len(chunk.data)
+
+
+def _encode_all(lines: list[ExportLine]) -> bytes:
+    return _encode_lines([_line_in_pieces(line) for line in lines])
+
+
+def _line_in_pieces(line: ExportLine) -> ExportLine:
+    message = line.message
+    if not isinstance(message, Message) or len(message.content) <= _PIECE_CHARACTERS:
+        return line
+    return ExportLine(message=_in_pieces(message))
 
 
 def _in_pieces(message: Message) -> Message:

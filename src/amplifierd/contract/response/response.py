@@ -2,31 +2,31 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
-from functools import lru_cache
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
 import msgspec
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import Download, FileContent
-from ...storage.model.records import Events, Export, Listing
+from ...storage.model.records import Blocks, Events, Export, Listing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
 from ..core.request_state import request_state_of
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
-from .content_coding import MIN_BYTES, Compression
+from .blocks import CodedBlocks, Turns, send_blocks
+from .content_coding import MIN_BYTES, CodedStream, Compression
 from .download import send_download
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .file_response import OK, PARTIAL_CONTENT, send_file
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
-from .record_encoding import encode_long, is_long
+from .record_encoding import encode_long, encoded_lines, is_long
 from .sse import EVENT_STREAM, Frames, send_events
+from .unsent_data import PIECE_BYTES, STALL_SECONDS, WHOLE_STALL_SECONDS, UnsentBlock, UnsentData
 
 TOTAL_COUNT = "X-Total-Count"
 
@@ -37,14 +37,13 @@ _MARKED = msgspec.Raw(b"[" + _MARK + b"]")
 # The characters that a query may contain unencoded (RFC 3986, section 3.4), with `%` of encoded ones.
 _QUERY = "%!$&'()*+,;=:@/?"
 
-# After this long without reading, the reader of a stream counts as gone, and its connection is aborted.
-STALL_SECONDS = 60
-
-# Sends a result; the last argument is whether it is that of an earlier request.
-Sender = Callable[[Scope, Receive, Send, Any, bool], Awaitable[None]]
-
 _encode = msgspec.json.Encoder().encode
-_encode_lines = msgspec.json.Encoder().encode_lines
+
+_STREAMS = (Events, Export, Download, FileContent)
+# Sends a response.
+Delivery = Callable[[Send], Awaitable[None]]
+# Prepares it from a result; the last argument is whether that is of an earlier request.
+Preparer = Callable[[Scope, Receive, Any, bool], Awaitable[Delivery]]
 
 
 class Response:
@@ -59,9 +58,13 @@ class Response:
         preconditions: Preconditions | None,
         executor: SerialExecutor,
         compression: Compression,
+        unsent: UnsentData,
+        turns: Turns,
     ) -> None:
         self._executor = executor
         self._compression = compression
+        self._unsent = unsent
+        self._turns = turns
         self._returns = returns
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderers)
@@ -75,63 +78,60 @@ class Response:
         self._preconditions = preconditions
         self._links = "Link" in headers
         self._counts = TOTAL_COUNT in headers
-        # Sends the result for this scope, with `receive` and `send`, and whether it is that of an earlier request. A
-        # listing of more than one block is streamed, as are events.
-        self.send = self._sender()
+        # What sends the response to a result, and has to be called. It keeps no more of the result than the client has
+        # to read. A listing of more than one block is streamed, as are events.
+        self.prepare = self._preparer()
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
                 f"Operation {operation['operationId']}: its handler returns {self._returns}, "
                 f"its response {self.status} has {'a' if 'content' in declared else 'no'} body."
             )
 
-    def _sender(self) -> Sender:
-        """The function that sends results of this operation's type."""
+    def _preparer(self) -> Preparer:
+        """The function that prepares responses of this operation's type."""
         if self._listing_name:
-            return self._send_listing
-        senders: dict[Any, Sender] = {
-            Events: self._send_events,
-            Export: self._send_lines,
-            Download: self._send_download,
-            FileContent: self._send_file,
-            Listing: self._send_listing,
-            type(None): self._send_nothing,
+            return self._prepare_listing
+        preparers: dict[Any, Preparer] = {
+            Events: self._prepare_events,
+            Export: self._prepare_lines,
+            Download: self._prepare_download,
+            FileContent: self._prepare_file,
+            Listing: self._prepare_listing,
+            type(None): self._prepare_nothing,
         }
-        return senders.get(self._returns, self._send_record)
+        return preparers.get(self._returns, self._prepare_record)
 
-    async def _send_events(self, scope: Scope, receive: Receive, send: Send, result: Events, _replayed: bool) -> None:
+    async def _prepare_events(self, scope: Scope, receive: Receive, result: Events, _replayed: bool) -> Delivery:
         if scope["method"] == "HEAD":
             # HEAD sends no events, so it need not wait for one.
             await result.batches.aclose()
-        await send_events(result, self._frames, scope, receive, send, stall_seconds=STALL_SECONDS)
+        return partial(send_events, result, self._frames, scope, receive, stall_seconds=STALL_SECONDS)
 
-    async def _send_download(
-        self, scope: Scope, _receive: Receive, send: Send, result: Download, _replayed: bool
-    ) -> None:
-        await send_download(scope, send, _send_block, self._compression, result)
+    async def _prepare_lines(self, scope: Scope, _receive: Receive, result: Export, _replayed: bool) -> Delivery:
+        blocks = self._blocks(scope, encoded_lines(result, self._executor), self._turns.lines)
+        return partial(send_blocks, scope, self.status, [(b"content-type", NDJSON.encode())], blocks)
 
-    async def _send_file(
-        self, scope: Scope, _receive: Receive, send: Send, result: FileContent, _replayed: bool
-    ) -> None:
+    async def _prepare_download(self, scope: Scope, _receive: Receive, result: Download, _replayed: bool) -> Delivery:
+        turn = self._turns.lines if result.media == NDJSON else self._turns.formats
+        return partial(send_download, scope, self._blocks(scope, result.blocks, turn), result)
+
+    async def _prepare_file(self, scope: Scope, _receive: Receive, result: FileContent, _replayed: bool) -> Delivery:
         assert self._preconditions is not None, "The contract declares those of a file."
-        await send_file(scope, send, _send_block, result, self._preconditions)
+        return partial(send_file, scope, self._unsent.send, result, self._preconditions)
 
-    async def _send_nothing(self, _scope: Scope, _receive: Receive, send: Send, _result: None, _replayed: bool) -> None:
-        await self._start(send, [])
-        await send({"type": "http.response.body", "body": b""})
+    async def _prepare_nothing(self, _scope: Scope, _receive: Receive, _result: None, _replayed: bool) -> Delivery:
+        return partial(_send_short, self.status, [], b"")
 
-    async def _send_record(self, scope: Scope, _receive: Receive, send: Send, result: Any, replayed: bool) -> None:
+    async def _prepare_record(self, scope: Scope, _receive: Receive, result: Any, replayed: bool) -> Delivery:
         fields = request_state_of(scope).fields
         if self._preconditions is not None and self._preconditions.is_known(result, fields):
             headers = self._compression.validators(fields, [etag_of(result)], result)
-            await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
+            return partial(_send_short, NOT_MODIFIED, headers, b"")
         headers = self._headers(scope, result, replayed)
         if self._representations is not None:
-            await self._send_form(scope, send, headers, _encode(result))
-        else:
-            encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
-            await self._send_whole(scope, send, headers, encoded)
+            return await self._prepare_form(scope, headers, _encode(result))
+        encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
+        return await self._prepare_whole(scope, headers, encoded)
 
     def _headers(self, scope: Scope, result: Any, replayed: bool) -> Headers:
         headers: Headers = []
@@ -143,35 +143,25 @@ class Response:
             headers.append((b"idempotent-replayed", b"true"))
         return headers
 
-    async def _send_whole(
-        self, scope: Scope, send: Send, headers: Headers, body: bytes, content_type: bytes = b"application/json"
-    ) -> None:
+    async def _prepare_whole(
+        self, scope: Scope, headers: Headers, body: bytes, content_type: bytes = b"application/json"
+    ) -> Delivery:
         if len(body) > MIN_BYTES:
             headers, body = await self._compression.compress(request_state_of(scope).fields, headers, body)
-        length = (b"content-length", b"%d" % len(body))
-        await self._start(send, [(b"content-type", content_type), length, *headers])
-        await send({"type": "http.response.body", "body": body})
+        headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
+        if len(body) <= PIECE_BYTES:
+            return partial(_send_short, self.status, headers, body)
+        return partial(_send_whole, self.status, headers, await self._unsent.hold(body))
 
-    async def _send_form(self, scope: Scope, send: Send, headers: Headers, record: bytes) -> None:
+    async def _prepare_form(self, scope: Scope, headers: Headers, record: bytes) -> Delivery:
         assert self._representations is not None
         form = self._representations.choose(request_state_of(scope).fields)
         block = await self._written(form, record)
-        await self._send_whole(scope, send, [*headers, (b"vary", b"Accept")], block, form.content_type)
+        return await self._prepare_whole(scope, [*headers, (b"vary", b"Accept")], block, form.content_type)
 
-    async def _send_lines(self, scope: Scope, _receive: Receive, send: Send, export: Export, _replayed: bool) -> None:
-        async with aclosing(export.batches) as batches:
-            # Before the status is sent, which may still be that of a problem.
-            lines = await anext(batches)
-            stream = self._compression.stream(request_state_of(scope).fields)
-            await self._start(send, stream.headers([(b"content-type", NDJSON.encode())]))
-            if scope["method"] != "HEAD":
-                await _send_block(send, await stream.block(_encode_lines(lines)))
-                async for lines in batches:
-                    await _send_block(send, await stream.block(_encode_lines(lines)))
-            await send({"type": "http.response.body", "body": await stream.block(b"", last=True)})
-
-    async def _send_listing(self, scope: Scope, _receive: Receive, send: Send, result: Any, _replayed: bool) -> None:
+    async def _prepare_listing(self, scope: Scope, _receive: Receive, result: Any, _replayed: bool) -> Delivery:
         listing: Listing = result if self._listing_name is None else getattr(result, self._listing_name)
+        rest = listing.rest
         try:
             form, headers = self._form(scope, result)
             if self._links and listing.next_cursor is not None:
@@ -179,22 +169,49 @@ class Response:
             if self._counts and listing.total is not None:
                 headers.append((TOTAL_COUNT.lower().encode(), b"%d" % listing.total))
             first = await self._written(form, listing.first)
-            if listing.rest is None:
+            if rest is None:
                 whole = b"".join((form.before, first, form.after))
-                await self._send_whole(scope, send, headers, whole, form.content_type)
-                return
+                return await self._prepare_whole(scope, headers, whole, form.content_type)
             stream = self._compression.stream(request_state_of(scope).fields)
-            await self._start(send, stream.headers([(b"content-type", form.content_type), *headers]))
+            headers = stream.headers([(b"content-type", form.content_type), *headers])
+            held = await self._unsent.hold(await stream.block(form.before + first))
+        except BaseException:
+            if rest is not None:
+                await rest.aclose()
+            raise
+        return partial(self._send_listing, scope, headers, form, stream, held, rest)
+
+    async def _send_listing(
+        self,
+        scope: Scope,
+        headers: Headers,
+        form: Representation,
+        stream: CodedStream,
+        held: UnsentBlock | None,
+        rest: Blocks,
+        send: Send,
+    ) -> None:
+        try:
+            await _start(send, self.status, headers)
             if scope["method"] == "HEAD":
-                await send({"type": "http.response.body", "body": b""})
+                await _end(send, b"")
                 return
-            await _send_block(send, await stream.block(form.before + first))
-            async for block in listing.rest:
-                await _send_block(send, await stream.block(await self._written(form, block)))
-            await send({"type": "http.response.body", "body": await stream.block(form.after, last=True)})
+            while held is not None:
+                await held.send(send, more=True)
+                held = await self._next_block(form, stream, rest)
+            await _end(send, await stream.block(form.after, last=True))
         finally:
-            if listing.rest is not None:
-                await listing.rest.aclose()
+            if held is not None:
+                held.close()
+            await rest.aclose()
+
+    async def _next_block(self, form: Representation, stream: CodedStream, rest: Blocks) -> UnsentBlock | None:
+        block = await anext(aiter(rest), None)
+        return None if block is None else await self._unsent.hold(await stream.block(await self._written(form, block)))
+
+    def _blocks(self, scope: Scope, blocks: AsyncGenerator[bytes, None], turn: asyncio.Semaphore) -> CodedBlocks:
+        stream = self._compression.stream(request_state_of(scope).fields)
+        return CodedBlocks(blocks, stream, self._unsent, turn)
 
     def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
         """The representation of a list, and the headers that it depends on."""
@@ -211,16 +228,26 @@ class Response:
             return form.block(block)
         return await self._executor.run(form.block, block)
 
-    def _start(self, send: Send, headers: Headers) -> Awaitable[None]:
-        return send({"type": "http.response.start", "status": self.status, "headers": headers})
+
+def _start(send: Send, status: int, headers: Headers) -> Awaitable[None]:
+    return send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def _send_block(send: Send, block: bytes) -> None:
+def _end(send: Send, body: bytes) -> Awaitable[None]:
+    return send({"type": "http.response.body", "body": body})
+
+
+async def _send_short(status: int, headers: Headers, body: bytes, send: Send) -> None:
+    await _start(send, status, headers)
+    await _end(send, body)
+
+
+async def _send_whole(status: int, headers: Headers, held: UnsentBlock, send: Send) -> None:
     try:
-        async with asyncio.timeout(STALL_SECONDS):
-            await send({"type": "http.response.body", "body": block, "more_body": True})
-    except TimeoutError:
-        raise ClientDisconnect from None
+        await _start(send, status, headers)
+        await held.send(send, more=False, stall_seconds=WHOLE_STALL_SECONDS)
+    finally:
+        held.close()
 
 
 class _Location:
@@ -275,9 +302,7 @@ def _representations(
     """The representations of a list or record with several; None if it has only the expected one."""
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
-    if (returns is Listing and media_types != [JSON]) or (
-        returns not in (Events, Export, FileContent, Download) and len(media_types) > 1
-    ):
+    if (returns is Listing and media_types != [JSON]) or (returns not in _STREAMS and len(media_types) > 1):
         forms = {media_type: form for (name, media_type), form in renderers.items() if name == operation_id}
         try:
             return Representations(media_types, forms)

@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
 
@@ -147,8 +148,10 @@ class ErrorBoundary(LifespanMiddleware):
 
     async def _answer(self, problem: Problem, request_state: RequestState) -> None:
         headers, body = render(problem, request_state.request_id)
-        await request_state.send({"type": "http.response.start", "status": problem.status, "headers": headers})
-        await request_state.send({"type": "http.response.body", "body": body})
+        # Who has disconnected gets no response.
+        with suppress(ClientDisconnect):
+            await request_state.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+            await request_state.send({"type": "http.response.body", "body": body})
 
 
 def _release(error: BaseException | None) -> None:

@@ -1,22 +1,16 @@
 """Sessions as downloads, in any format of the contract."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from functools import cached_property
 
-import msgspec
-
-from ...contract import SerialExecutor
+from ...contract import SerialExecutor, encoded_lines
 from ...storage.model.files import Download
 from ...storage.model.interface import Storage
-from ...storage.model.records import Export, SessionFormat
+from ...storage.model.records import SessionFormat
 from . import export_formats
 from .interface import ExportFormat, Losses
 from .reading import embed_files, leave_files, write_session
 
 _NDJSON = "application/x-ndjson"
-
-_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 class Downloads:
@@ -37,16 +31,10 @@ class Downloads:
         name = session_id.lower()
         if form == "amplifierd":
             export = await storage.export_session(workspace, session_id, files=files)
-            return Download(_lines(export), _NDJSON, f"{name}.ndjson")
+            return Download(encoded_lines(export, self._executor), _NDJSON, f"{name}.ndjson")
         known = self._formats[form]
         place = embed_files(storage, workspace) if files and not known.has_files_beside else leave_files
         blocks = write_session(known, storage, workspace, session_id, Losses(), place, self._executor.run)
         # One session is one object, and not lines of them.
         media, suffix = (known.media, known.suffix) if known.is_document else ("application/json", ".json")
         return Download(blocks, media, f"{name}{suffix}")
-
-
-async def _lines(export: Export) -> AsyncGenerator[bytes, None]:
-    async with aclosing(export.batches) as batches:
-        async for lines in batches:
-            yield _encode_lines(lines)

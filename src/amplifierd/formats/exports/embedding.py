@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -116,22 +116,25 @@ class EmbeddedFiles:
             async for part in parts:
                 waiting.append(part)
                 size += len(part)
+                # It may be large, and the client may not read the block that it is in.
+                del part
                 if size >= _BLOCK_BYTES:
-                    yield b"".join(waiting)
-                    waiting, size = [], 0
+                    size = 0
+                    yield _taken(waiting)
         if size:
-            yield b"".join(waiting)
+            yield _taken(waiting)
         self._kept.clear()
         self._left = _KEPT_BYTES
 
     async def _text(self, segments: deque[Segment]) -> AsyncGenerator[bytes, None]:
         while segments:
+            if isinstance(segments[0], bytes):
+                yield cast("bytes", segments.popleft())
+                continue
             segment = segments.popleft()
-            if isinstance(segment, bytes):
-                yield segment
-            elif isinstance(segment, _Digest):
+            if isinstance(segment, _Digest):
                 yield await self._digest(segment)
-            else:
+            elif isinstance(segment, _File):
                 async with aclosing(self._base64(await self._file(segment.file_id))) as blocks:
                     async for block in blocks:
                         yield block
@@ -180,6 +183,13 @@ class EmbeddedFiles:
                 return
             async for block in blocks:
                 yield block
+
+
+def _taken(parts: list[bytes]) -> bytes:
+    """Parts in one block; the list is empty then."""
+    block = b"".join(parts)
+    parts.clear()
+    return block
 
 
 async def _base64_blocks(content: FileContent) -> AsyncGenerator[bytes, None]:

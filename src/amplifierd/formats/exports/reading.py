@@ -1,8 +1,12 @@
-"""Reads a session from a storage, and writes it in a format, in constant memory."""
+"""Reads a session from a storage, and writes it in a format, in constant memory.
+
+What is written waits for its reader, who may not read. Until then nothing here keeps it, or the records it was made of:
+lists of records are emptied once they are written, and blocks are in no variables.
+"""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -58,15 +62,16 @@ async def write_session(
     text = _Text(form, own, partial(_read, storage, workspace, session_id), exists, place, run)
     try:
         async with aclosing(text.blocks()) as blocks:
-            async for block in blocks:
-                yield block
+            while True:
+                yield await anext(blocks)
+    except StopAsyncIteration:
+        losses.add(own)
     except FileNotFound as error:
         # Files are deleted with their session.
         await exists()
         if text.size:
             raise
         raise StorageUnavailable(f"file {error.file_id} was deleted while session {session_id} was read") from error
-    losses.add(own)
 
 
 class _Text:
@@ -99,17 +104,20 @@ class _Text:
         async with aclosing(self._segments()) as written:
             async for segments in written:
                 async with aclosing(self._files.embed(segments)) as blocks:
-                    async for block in blocks:
-                        self.size += len(block)
-                        yield block
+                    with suppress(StopAsyncIteration):
+                        while True:
+                            yield self._counted(await anext(blocks))
+
+    def _counted(self, block: bytes) -> bytes:
+        self.size += len(block)
+        return block
 
     async def _segments(self) -> AsyncGenerator[deque[Segment], None]:
         """The text, in pieces, each of which is written after the one before was sent."""
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
-                messages = _messages_in(records)
-                self._count += len(messages)
-                self._versions += _versions_of(messages)
+                self._count += len(_messages_in(records))
+                self._versions += _versions_of(_messages_in(records))
                 async with aclosing(self._written(partial(_add, self._writer), records, self._losses)) as written:
                     async for segments in written:
                         yield segments
@@ -131,6 +139,7 @@ class _Text:
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
                 messages = _messages_in(records)[:left]
+                records.clear()
                 left -= len(messages)
                 versions -= _versions_of(messages)
                 yield messages
@@ -142,18 +151,23 @@ class _Text:
     async def _written(
         self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
     ) -> AsyncGenerator[deque[Segment], None]:
-        """What is written of records, in pieces."""
+        """What is written of records, in pieces. The list is empty before the last of them."""
         named = {place: text for place, record in enumerate(records) if (text := _parts_with_files(record))}
         parts = await self._run(_decode_all, named) if named else {}
         waiting: list[tuple[_R, _Parts | None]] = []
         left_out = 0
-        for place, record in enumerate(records):
-            waiting.append((record, parts.get(place)))
+        last = len(records) - 1
+        for place in range(len(records)):
+            waiting.append((records[place], parts.get(place)))
             left_out += await self._place_files(parts[place]) if place in parts else 0
-            if self._files.is_full or place == len(records) - 1:
+            if self._files.is_full or place == last:
                 await self._count_left_out(left_out, losses)
-                yield await self._run(self._write, partial(_write_all, write, waiting))
-                waiting, left_out = [], 0
+                segments = await self._run(self._write, partial(_write_all, write, waiting))
+                waiting.clear()
+                left_out = 0
+                if place == last:
+                    records.clear()
+                yield segments
 
     async def _count_left_out(self, left_out: int, losses: Losses) -> None:
         if left_out:
@@ -191,19 +205,27 @@ async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGener
 
 
 def _pieces(lines: list[ExportLine]) -> Iterator[list[_Record]]:
+    """The records in lines, of which none is kept. Whoever has written a list of records empties it."""
     records: list[_Record] = []
     size = 0
-    for line in lines:
-        if isinstance(line.session, Session):
-            records.append(line.session)
-        elif isinstance(line.message, Message):
-            records.append(line.message)
-            size += len(line.message.content) + len(bytes(line.message.parts or b""))
+    lines.reverse()
+    while lines:
+        size += _move(lines.pop(), records)
         if size >= _PIECE_BYTES or len(records) >= _PIECE_LINES:
             yield records
             records, size = [], 0
     if records:
         yield records
+
+
+def _move(line: ExportLine, records: list[_Record]) -> int:
+    """Add the record in a line, if there is one; the size of a message, or 0."""
+    if isinstance(line.session, Session):
+        records.append(line.session)
+    elif isinstance(line.message, Message):
+        records.append(line.message)
+        return len(line.message.content) + len(bytes(line.message.parts or b""))
+    return 0
 
 
 def _parts_with_files(record: _Record) -> bytes:

@@ -42,6 +42,7 @@ class Protocol(asyncio.Protocol):
     # See `Connection`.
     write: Callable[[bytes], None]
     close: Callable[[], None]
+    abort: Callable[[], None]
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Protocol(asyncio.Protocol):
     ) -> None:
         self.server_state.connections.add(self)  # type: ignore[arg-type]  # it lists uvicorn's own
         self._transport = WriteBuffer(transport, self._loop)
-        self.write, self.close = self._transport.write, self._transport.close
+        self.write, self.close, self.abort = self._transport.write, self._transport.close, self._transport.abort
         self._eager = eager_tasks(self._loop, self.server_state.tasks)
         self._drained = asyncio.Event()
         self._scope = connection_scope(transport)

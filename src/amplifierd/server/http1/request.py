@@ -39,6 +39,8 @@ class Connection(Protocol):
     write: Callable[[bytes], None]
     # Closes the connection after sending what was written.
     close: Callable[[], None]
+    # Closes it at once.
+    abort: Callable[[], None]
 
     async def drain(self) -> None:
         """Wait until it is no longer `is_full`."""
@@ -225,7 +227,8 @@ class Request:
         else:
             self._connection.write(response(problem(500, _DEFECT), self._connection.server_state.default_headers))
         self.abort()
-        self._connection.close()
+        # Who does not read would keep a connection open that waits for what was written.
+        (self._connection.abort if self._connection.is_full else self._connection.close)()
 
 
 def _without_coding(headers: list[Header]) -> list[Header]:

@@ -47,6 +47,11 @@ class WriteBuffer:
         else:
             self._transport.close()
 
+    def abort(self) -> None:
+        """Close at once, without what was written."""
+        self._waiting, self._size, self._is_done = [], 0, True
+        self._transport.abort()
+
     def is_closing(self) -> bool:
         return self._is_done or self._transport.is_closing()
 

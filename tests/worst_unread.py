@@ -1,0 +1,36 @@
+"""The worst that clients can ask of large responses: many at once, most of which are never read."""
+
+from fair_clients import MIB, Ask
+from fair_data import Data
+
+_FORMATS = ("amplifierd", "openai", "anthropic", "sharegpt", "markdown", "html")
+
+
+def _unread(targets: list[str], count: int) -> list[Ask]:
+    return [Ask("GET", target, reads=False, repeats=False) for target in targets] * (count // len(targets))
+
+
+def _large(data: Data) -> str:
+    return f"/sessions/{data.of_one_text('large ' * (7 * MIB // 6))}"
+
+
+def messages(data: Data) -> list[Ask]:
+    return _unread([f"{_large(data)}/messages/1"], 60)
+
+
+def exports(data: Data) -> list[Ask]:
+    path = _large(data)
+    return _unread([f"{path}/export?format={form}" for form in _FORMATS], 60)
+
+
+def lists(data: Data) -> list[Ask]:
+    context = data.session(context={"text": "x" * (7 * MIB)})
+    return _unread([f"{_large(data)}/messages", f"/sessions/{context}"], 200)
+
+
+def exports_at_once(data: Data) -> list[Ask]:
+    """Exports of a session with a context of 7 MiB and a message of as much, and of one of many messages."""
+    session_id = data.session(context={"text": "x" * (7 * MIB)})
+    data.append(session_id, "large " * (7 * MIB // 6))
+    targets = [f"/sessions/{each}/export?format=amplifierd" for each in (session_id, data.long_session())]
+    return [Ask("GET", target) for target in targets] * 20
