@@ -229,10 +229,12 @@ class Writer:
         return not last
 
     def _gather(self, count: int, seconds: float) -> None:
-        """Wait for `wanted` requests, but no longer than `seconds`."""
+        """Wait for `count` requests, but no longer than `seconds`."""
+        if count == 1:
+            return
         self._gathered.clear()
         self._wanted = min(count, MAX_IN_A_GROUP)
-        if self._wanted > max(1, self._queue.qsize()):
+        if self._wanted > self._queue.qsize():
             self._gathered.wait(min(seconds, MAX_GATHERING_SECONDS))
         self._wanted = 0
 

@@ -25,19 +25,21 @@ def message_columns(message: Message) -> Bindings:
     """The columns of a message, and its sequence."""
     record = _encode(message).decode()
     role, start = _ROLES[message.role]
-    columns: Bindings = {
+    timestamp: str | None = None
+    rest: str | None = None
+    content = record
+    if message.timestamp.startswith(CENTURY) and message.timestamp.endswith("Z"):
+        end = record.index(_AFTER_CONTENT, start)
+        timestamp = message.timestamp[len(CENTURY) : -1]
+        rest = record[end + _AROUND_TIMESTAMP + len(message.timestamp) : -1]
+        if rest == f'{{}},"sequence":{message.sequence}':
+            rest = None
+        content = record[start:end]
+    return {
         "sequence": message.sequence,
         "role": role,
         "message_id": None if isinstance(message.id, UnsetType) else message.id,
-        "timestamp": None,
-        "rest": None,
-        "content": record,
+        "timestamp": timestamp,
+        "rest": rest,
+        "content": content,
     }
-    timestamp = message.timestamp
-    if timestamp.startswith(CENTURY) and timestamp.endswith("Z"):
-        end = record.index(_AFTER_CONTENT, start)
-        rest = record[end + _AROUND_TIMESTAMP + len(timestamp) : -1]
-        columns["timestamp"] = timestamp[len(CENTURY) : -1]
-        columns["rest"] = None if rest == f'{{}},"sequence":{message.sequence}' else rest
-        columns["content"] = record[start:end]
-    return columns

@@ -100,19 +100,15 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         seen = self._connection.data_version()
         if seen != self._seen:
             self._seen = seen
-            self._forget_after_others()
+            [(others,)] = self._connection.execute(SQLiteStatements.DATA_VERSION)
+            if others != self._others:
+                self._others = others
+                self._last.clear()
         if workspace not in self._last:
             self._catch_up(workspace)
         revision = self._last[workspace] = self._last[workspace] + count
         self._written.add(workspace)
         return revision
-
-    def _forget_after_others(self) -> None:
-        """Forget the numbers of the workspaces if another connection has committed."""
-        [(others,)] = self._connection.execute(SQLiteStatements.DATA_VERSION)
-        if others != self._others:
-            self._others = others
-            self._last.clear()
 
     def _catch_up(self, workspace: str) -> None:
         bindings = {"workspace": workspace, "horizon": self._clock.horizon()}
