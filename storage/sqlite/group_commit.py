@@ -140,7 +140,7 @@ class Writer:
 
     `committed` is called in the event loop after each commit, `refused` with each error of a storage that cannot write;
     `idle` does some background work, in a transaction of its own, when nothing was written for a while, and returns
-    after how many seconds there is more; None if there is none.
+    after how many seconds there is more; None if there is none. `transaction` is that of the connection.
     """
 
     def __init__(
@@ -150,9 +150,10 @@ class Writer:
         committed: Callable[[], None],
         refused: Callable[[StorageUnavailable], None],
         idle: Callable[[apsw.Connection], float | None],
+        transaction: WriteTransaction | None = None,
     ) -> None:
         self._connection = connection
-        self._transaction = WriteTransaction(connection)
+        self._transaction = transaction or WriteTransaction(connection)
         self._loop = loop
         self._committed = committed
         self._refused = refused

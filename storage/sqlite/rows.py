@@ -14,7 +14,7 @@ from ..sql.statements.corrections import REMOVE_CORRECTIONS
 from ..sql.statements.parts import ANSWER_CALL, OPEN_CALL, REMOVE_CALLS
 from ..sql.statements.removals import END_REMOVAL
 from ..values.clock import Clock
-from .connection import as_storage_error
+from .connection import WriteTransaction, as_storage_error
 from .message_rows import message_columns
 from .search import statements as search_statements
 from .search.indexing import reindex
@@ -67,8 +67,8 @@ class ConnectionRows(Reader):
         return rows
 
 
-class ConnectionTransaction(ConnectionRows, Transaction):
-    """The transaction of the writer's connection.
+class ConnectionTransaction(WriteTransaction, ConnectionRows, Transaction):
+    """The transactions of the writer's connection, one after the other.
 
     It numbers the writes of each workspace, after those of other processes; `clock` continues from their times too.
     """
@@ -78,9 +78,19 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         self._clock = clock
         self._tokenizer = tokenizer
         self._last: dict[str, int] = {}
-        # Numbers that change with each commit, and with those of other connections alone.
-        self._seen = self._others = -1
+        # It changes with each commit, of this connection or another.
+        self._version = -1
         self._written: set[str] = set()
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        if self._connection.data_version() != self._version:
+            # Another connection has committed since the last transaction.
+            self._last.clear()
+
+    def __exit__(self, error: type[BaseException] | None, *rest: object) -> None:
+        super().__exit__(error, *rest)
+        self._version = self._connection.data_version()
 
     def written(self) -> set[str]:
         """The workspaces that have been written to since the last call."""
@@ -97,13 +107,6 @@ class ConnectionTransaction(ConnectionRows, Transaction):
         return run_sync(operation(self, *arguments))
 
     async def next_revision(self, workspace: str, count: int = 1) -> int:
-        seen = self._connection.data_version()
-        if seen != self._seen:
-            self._seen = seen
-            [(others,)] = self._connection.execute(SQLiteStatements.DATA_VERSION)
-            if others != self._others:
-                self._others = others
-                self._last.clear()
         if workspace not in self._last:
             self._catch_up(workspace)
         revision = self._last[workspace] = self._last[workspace] + count

@@ -151,6 +151,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             self._changes.wake,
             self._write_check.refused,
             self._index_work.step,
+            self._transaction,
         )
         self._readers = Readers(self.path, self._disk)
         self._waiting_count = WaitingCount(lambda: self._readers.work(count_waiting))
