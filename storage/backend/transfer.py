@@ -1,6 +1,7 @@
 """Exports and imports in storages with transactions."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing, closing
 from functools import partial
 from secrets import token_hex
@@ -9,7 +10,7 @@ from uuid import uuid4
 from msgspec import UnsetType
 
 from ..model.errors import IdempotencyKeyInUse, SessionExists
-from ..model.records import Export, IdempotentRequest, ImportReport, OnConflict, Progressed, Session
+from ..model.records import Export, IdempotentRequest, ImportReport, Message, OnConflict, Progressed, Session
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
 from ..operations.files import CHUNK_BYTES, FILES_AT_ONCE, Upload, begin_all
 from ..operations.idempotency import early_progress
@@ -17,6 +18,7 @@ from ..operations.transfer import import_
 from ..operations.transfer.export import FilePosition, SessionPosition, export
 from ..operations.transfer.id_uses import uses_of_ids
 from ..operations.transfer.import_staging import ImportStaging
+from ..operations.transfer.import_words import WordsNeeded
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
@@ -163,5 +165,16 @@ class TransactionalTransfer(TransactionalFiles):
             after = await import_.import_some(work, upload, on_conflict, before)
             return None if after is None else import_.Begun(seed, after.report)
 
-        await self._paced(self._do_part, workspace, once, import_.Begun(seed, before.report), before.report, part)
+        begun = import_.Begun(seed, before.report)
+        try:
+            await self._paced(self._do_part, workspace, once, begun, before.report, part)
+        except WordsNeeded as needed:
+            # What the piece writes depends on what is there: only now is it known, and the piece begins again.
+            upload.words.add(needed.messages, await self._words_of([message for _, message in needed.messages]))
+            return await self._import_some(workspace, upload, on_conflict, once, before)
+        upload.words.clear()
         return after
+
+    async def _words_of(self, messages: Sequence[Message]) -> Sequence[object]:
+        """The words of messages, for transactions that need them."""
+        raise NotImplementedError

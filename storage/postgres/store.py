@@ -25,6 +25,7 @@ from ..model.records import (
     BatchMessage,
     IdempotentRequest,
     Listing,
+    Message,
     MessagePatch,
     Messages,
     NewSession,
@@ -266,6 +267,9 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
             return None
         # The other tokenizer is the event loop's.
         return Tokenizer().message(patch.content, messages.kept_parts(patch.content, patch.parts))
+
+    async def _words_of(self, said: Sequence[Message]) -> Sequence[object]:
+        return await self._tokenizers.words_of(said)
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         return await read(self._pool)

@@ -98,6 +98,8 @@ _encode = msgspec.json.Encoder().encode
 class ConnectionTransaction(ConnectionRows, Transaction):
     """A transaction on a connection; `tokenizers` split messages into words."""
 
+    needs_words = True
+
     def __init__(self, connection: Connection, tokenizers: Tokenizers) -> None:
         super().__init__(connection)
         self._tokenizers = tokenizers

@@ -55,7 +55,12 @@ class EmbeddedMessage:
 
 
 class Transaction(Rows):
-    """Statements that take effect together or not at all."""
+    """Statements that take effect together or not at all.
+
+    It `needs_words` if messages are written with their words, and not only the words of long ones.
+    """
+
+    needs_words = False
 
     @abstractmethod
     async def next_revision(self, workspace: str, count: int = 1) -> int:

@@ -13,14 +13,17 @@ from amplifierd.storage.backend import concurrency_limit
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     BatchMessage,
+    NewMessage,
     NewMessages,
     NewSession,
+    OnConflict,
     SessionPatch,
 )
 from amplifierd.storage.operations.patches import object_patch
 from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES, patch_object
 from amplifierd.storage.search.tokenizer import IndexedText, Tokenizer, never_pause
 from amplifierd.storage.values.merge_patch import merge_patch
+from amplifierd.testing.storage.exports import export_of, exported
 from amplifierd.testing.storage.messages.test_messages import opened
 from amplifierd.testing.storage.messages.test_search import hits
 from amplifierd.testing.storage.sessions.test_patches import raw
@@ -91,16 +94,7 @@ async def test_short_append_does_not_wait_for_the_words_of_a_long_one(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, own_id: str | UnsetType
 ) -> None:
     session_id, other_id = await opened(storage), await opened(storage)
-    begun, may_end = threading.Event(), threading.Event()
-    split = Tokenizer.indexed_texts
-
-    def held(tokenizer: Tokenizer, texts: Sequence[str], pause: Callable[[], None] = never_pause) -> list[IndexedText]:
-        if len(texts[0]) > 10_000:
-            begun.set()
-            may_end.wait(SECONDS)
-        return split(tokenizer, texts, pause)
-
-    monkeypatch.setattr(Tokenizer, "indexed_texts", held)
+    begun, may_end = _hold_words(monkeypatch)
     long = NewMessages([BatchMessage("long " * 10_000, id=own_id)])
     async with asyncio.TaskGroup() as tasks:
         appending = tasks.create_task(storage.append_messages(W, session_id, long))
@@ -113,6 +107,48 @@ async def test_short_append_does_not_wait_for_the_words_of_a_long_one(
     [appended] = appending.result().messages
     assert [message.content for message in await read(storage, session_id)] == [appended.content]
     await until(lambda: _is_found(storage, "long"))
+
+
+@pytest.mark.parametrize("on_conflict", ["fail", "extend"])
+async def test_append_does_not_wait_for_the_words_of_an_import(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, on_conflict: OnConflict
+) -> None:
+    session_id = await opened(storage)
+    await storage.append_message(W, session_id, NewMessage(content="first"))
+    before = await exported(storage)
+    await storage.append_message(W, session_id, NewMessage(content="long " * 20_000))
+    after = await exported(storage)
+    await storage.delete_session(W, session_id)
+    if on_conflict == "extend":
+        await storage.import_sessions(W, export_of(before), "fail")
+    other_id = await opened(storage)
+    begun, may_end = _hold_words(monkeypatch)
+    async with asyncio.TaskGroup() as tasks:
+        importing = tasks.create_task(storage.import_sessions(W, export_of(after), on_conflict))
+        try:
+            assert await asyncio.to_thread(begun.wait, SECONDS)
+            async with asyncio.timeout(SECONDS / 2):
+                await storage.append_message(W, other_id, NewMessage(content="short"))
+        finally:
+            may_end.set()
+    assert importing.result().messages == (1 if on_conflict == "extend" else 2)
+    assert [len(message.content) for message in await read(storage, session_id)] == [5, 100_000]
+    await until(lambda: _is_found(storage, "long"))
+
+
+def _hold_words(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Whether the words of a long message are being found, and whether that may end."""
+    begun, may_end = threading.Event(), threading.Event()
+    split = Tokenizer.indexed_texts
+
+    def held(tokenizer: Tokenizer, texts: Sequence[str], pause: Callable[[], None] = never_pause) -> list[IndexedText]:
+        if len(texts[0]) > 10_000:
+            begun.set()
+            may_end.wait(SECONDS)
+        return split(tokenizer, texts, pause)
+
+    monkeypatch.setattr(Tokenizer, "indexed_texts", held)
+    return begun, may_end
 
 
 async def _is_found(storage: Storage, word: str) -> bool:

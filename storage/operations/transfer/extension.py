@@ -12,19 +12,22 @@ from ...values.json_text import MAX_SAFE_INTEGER
 from ..files import refer
 from ..messages import last_message_of, tokens_of, usage_of
 from ..unit_of_work import UnitOfWork
+from .import_words import ImportWords
 
 _encode = msgspec.json.Encoder().encode
 
 
-async def extend(work: UnitOfWork, session: Session, messages: list[Message], known: int) -> int:
+async def extend(work: UnitOfWork, session: Session, messages: list[Message], known: int, words: ImportWords) -> int:
     """Append those of the messages that the session does not have; their number.
 
     `known` is the number of messages that it had before the import: one without an id is compared by its sequence.
+    Raises `WordsNeeded`.
     """
     key = work.key(session.id)
     missing = await _missing(work, key, messages, known)
     if not missing:
         return 0
+    split = words.of(work.transaction, [(session.id, message) for message in missing])
     work = await work.next()
     counted = work.key(session.id) | {
         "count": len(missing),
@@ -38,7 +41,7 @@ async def extend(work: UnitOfWork, session: Session, messages: list[Message], kn
         # It was deleted meanwhile.
         return 0
     added = [replace(message, sequence=at) for at, message in enumerate(missing, row[0] - len(missing) + 1)]
-    await work.transaction.insert_messages([(key, added)])
+    await work.transaction.insert_messages([(key, added)], split)
     await refer(work, key, added, must_exist=False)
     usage = usage_of(added)
     if usage is not None:

@@ -89,13 +89,13 @@ class Progress(msgspec.Struct, frozen=True):
 async def import_some(
     work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, before: Progress
 ) -> Progress | None:
-    """Write the next sessions, or the next messages of a long one; None if there are no more."""
+    """Write the next sessions, or the next messages of a long one; None if there are no more. Raises `WordsNeeded`."""
     upload.position = before.position
     if before.staged is not None:
         session_id, writer = before.staged
         await staging.renew(work.transaction, work.statements, work.key(session_id), writer)
     now = replace(before, waits=False)
-    batch = ImportBatch(work)
+    batch = ImportBatch(work, upload.words)
     uses: dict[str, IdUse] | None = None
     taken: Progress | None = now
     end = before.position + removal.BYTES_AT_ONCE
@@ -176,7 +176,7 @@ async def _write(
     """Write the next messages of a session, and the session with the last of them; the cost in messages."""
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if incoming.extends is not None:
-        added = await extend(work, incoming.session, messages, incoming.extends)
+        added = await extend(work, incoming.session, messages, incoming.extends, upload.words)
         incoming = replace(incoming, added=incoming.added + added)
     elif not incoming.is_skipped:
         batch.add_messages(incoming.session.id, messages)

@@ -13,15 +13,17 @@ from ..labels import labels_as_json
 from ..profiles import keep
 from ..sessions import casefolded, context_columns
 from ..unit_of_work import UnitOfWork
+from .import_words import ImportWords
 
 _encode = msgspec.json.Encoder().encode
 
 
 class ImportBatch:
-    """Messages and sessions: added one by one, in any number, then written by `write`."""
+    """Messages and sessions: added one by one, in any number, then written by `write`, with `words`."""
 
-    def __init__(self, work: UnitOfWork) -> None:
+    def __init__(self, work: UnitOfWork, words: ImportWords) -> None:
         self._work = work
+        self._words = words
         self._messages: list[tuple[Bindings, list[Message]]] = []
         self._sessions: list[Bindings] = []
         self._profiles: dict[str, str] = {}
@@ -62,9 +64,10 @@ class ImportBatch:
         self._sessions.append(bindings)
 
     async def write(self) -> None:
-        """Write all; each session gets a revision of its own."""
+        """Write all; each session gets a revision of its own. Raises `WordsNeeded`."""
         work = self._work
-        await work.transaction.insert_messages(self._messages)
+        placed = [(str(key["id"]), message) for key, messages in self._messages for message in messages]
+        await work.transaction.insert_messages(self._messages, self._words.of(work.transaction, placed))
         for key, messages in self._messages:
             await refer(work, key, messages, must_exist=False)
         if not self._sessions:

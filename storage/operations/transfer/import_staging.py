@@ -21,6 +21,7 @@ from ..labels import check_labels
 from ..messages import usage_of
 from .distinct_ids import DistinctIds
 from .import_files import StagedFiles
+from .import_words import ImportWords
 from .new_ids import Renames
 
 # So far below the largest integer of JSON that no session reaches it.
@@ -54,13 +55,15 @@ class Taken(NamedTuple):
 class ImportStaging:
     """Sessions with their messages: `add` all, then `finish`, then `take` each with its `messages`.
 
-    `renames` are those of its sessions that already exist, if they are to be kept; `files` are its files. Both it and
+    `renames` are those of its sessions that already exist, if they are to be kept; `files` are its files; `words` are
+    those of the messages that are written next. Both it and
     they are on `disk` until `close`.
     """
 
     def __init__(self, seed: str, disk: TemporaryDisk) -> None:
         self.renames = Renames(seed)
         self.files = StagedFiles(disk)
+        self.words = ImportWords()
         self._written = LimitedFile(disk)
         self._file = self._written.file
         self._line = self._size = 0
