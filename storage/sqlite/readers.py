@@ -139,7 +139,7 @@ class Readers:
             while not (running.cancel() or working.done()):
                 connection.interrupt()
                 await asyncio.wait([working], timeout=INTERRUPT_SECONDS)
-            # Nobody needs the error of the interrupted read. A read that never began is cancelled in the loop's next turn.
+            # Nobody needs the error of the interrupted read. One that never began is cancelled in the loop's next turn.
             working.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
 
