@@ -63,7 +63,8 @@ def _play(program: Program) -> None:
         collection = _write_collection(Path(folder))
         # The conversation stays on this machine, whatever proxy it has.
         environment = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "COLLECTION": collection}
-        for started, keys in _daemons("--check-responses", "--collections-path", folder):
+        options = ["--check-responses", "--collections-path", folder, "--embedder", "wordllama"]
+        for started, keys in _daemons(*options):
             with started as url, send_oddities(f"{url}/api/v1", keys):
                 printed = run([*program.command, f"{url}/api/v1", *keys], program.folder, env=environment)
             if PASSED not in printed.splitlines():

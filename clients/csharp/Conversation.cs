@@ -326,6 +326,8 @@ public sealed class Conversation
         List<SearchHit> hits = search.SearchMessages("resum* mean", sessionId: session.Id);
         Equal(hits.Select(it => it.Sequence), new[] { 1 });
         Check(hits[0].Snippet.Contains("<mark>résumé</mark>"), hits[0].Snippet);
+        List<SearchHit> similar = search.SearchMessages("resum* mean", mode: SearchMode.Hybrid, sessionId: session.Id);
+        Check(similar.Any(it => it.Sequence == 1), "A search by meaning does not find the first message.");
         Equal(search.SuggestSearches("resmue").Select(it => it.Q), new[] { "resume" });
         var active = new List<SessionStatus> { SessionStatus.Active };
         DeletionReport old = sessions.CleanUpSessions(new CleanUpRequest(1, active));

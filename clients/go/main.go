@@ -12,6 +12,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -660,6 +661,14 @@ func (c *conversation) search() error {
 	}
 	if len(hits) != 1 || !strings.Contains(hits[0].Snippet, "<mark>résumé</mark>") {
 		return fmt.Errorf("%v came where one message was expected", hits)
+	}
+	byMeaning := c.client.SearchAPI.SearchMessages(background).Q("resum* mean").Mode(amplifierd.SEARCHMODE_HYBRID)
+	similar, _, err := byMeaning.SessionId(c.session.Id).Execute()
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(similar, func(hit amplifierd.SearchHit) bool { return hit.Sequence == 1 }) {
+		return fmt.Errorf("%v came without the first message", similar)
 	}
 	suggestions, _, err := c.client.SearchAPI.SuggestSearches(background).Q("resmue").Execute()
 	if err != nil {

@@ -91,6 +91,7 @@ import amplifierd.client.model.ProfileSettings;
 import amplifierd.client.model.Role;
 import amplifierd.client.model.SchemaViolation;
 import amplifierd.client.model.SearchHit;
+import amplifierd.client.model.SearchMode;
 import amplifierd.client.model.SearchSuggestion;
 import amplifierd.client.model.SendMessageRequest;
 import amplifierd.client.model.ServiceState;
@@ -503,6 +504,10 @@ public final class Conversation {
         search.searchMessages(APISearchMessagesRequest.newBuilder().q("resum* mean").sessionId(id(session)).build());
     equal(each(hits, SearchHit::getSequence), List.of(1L));
     check(hits.get(0).getSnippet().contains("<mark>résumé</mark>"), hits.get(0).getSnippet());
+    APISearchMessagesRequest.Builder byMeaning =
+        APISearchMessagesRequest.newBuilder().q("resum* mean").mode(SearchMode.HYBRID).sessionId(id(session));
+    List<Long> similar = each(search.searchMessages(byMeaning.build()), SearchHit::getSequence);
+    check(similar.contains(1L), "A search by meaning does not find the first message.");
     List<SearchSuggestion> suggestions =
         search.suggestSearches(APISuggestSearchesRequest.newBuilder().q("resmue").build());
     equal(each(suggestions, SearchSuggestion::getQ), List.of("resume"));

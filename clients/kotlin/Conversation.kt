@@ -41,6 +41,7 @@ import amplifierd.models.Part
 import amplifierd.models.PlanForm
 import amplifierd.models.Problem
 import amplifierd.models.Role
+import amplifierd.models.SearchMode
 import amplifierd.models.SendMessageRequest
 import amplifierd.models.ServiceState
 import amplifierd.models.Session
@@ -359,6 +360,8 @@ private class Conversation(baseUrl: String, key: String?) {
         val hits = answered(search.searchMessages("resum* mean", sessionId = session.id))
         equal(hits.map { it.sequence }, listOf(1L))
         check("<mark>résumé</mark>" in hits[0].snippet, hits[0].snippet)
+        val similar = answered(search.searchMessages("resum* mean", mode = SearchMode.HYBRID, sessionId = session.id))
+        check(similar.any { it.sequence == 1L }, "A search by meaning does not find the first message.")
         equal(answered(search.suggestSearches("resmue")).map { it.q }, listOf("resume"))
         val old = answered(sessions.cleanUpSessions(CleanUpRequest(1, listOf(SessionStatus.ACTIVE))))
         equal(listOf(old.dryRun, old.sessions), listOf(true, 0L))

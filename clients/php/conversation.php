@@ -44,6 +44,7 @@ use Amplifierd\Model\OnConflict;
 use Amplifierd\Model\Part;
 use Amplifierd\Model\Problem;
 use Amplifierd\Model\Role;
+use Amplifierd\Model\SearchMode;
 use Amplifierd\Model\SendMessageRequest;
 use Amplifierd\Model\ServiceState;
 use Amplifierd\Model\Session;
@@ -407,6 +408,9 @@ final class Conversation
         $hits = $this->searches->searchMessages('resum* mean', session_id: $id);
         equal(array_map(fn ($hit) => $hit->getSequence(), $hits), [1]);
         check($hits[0]->getSnippet(), str_contains($hits[0]->getSnippet(), '<mark>résumé</mark>'));
+        $similar = $this->searches->searchMessages('resum* mean', mode: SearchMode::HYBRID, session_id: $id);
+        $sequences = array_map(fn ($hit) => $hit->getSequence(), $similar);
+        check('A search by meaning does not find the first message.', in_array(1, $sequences, true));
         equal(array_map(fn ($it) => $it->getQ(), $this->searches->suggestSearches('resmue')), ['resume']);
         $old = new CleanUpRequest(['older_than_days' => 1, 'status' => [SessionStatus::ACTIVE]]);
         $report = $this->sessions->cleanUpSessions($old);

@@ -90,6 +90,7 @@ from amplifierd_client.models import (
     Profile,
     ProfileSettings,
     Role,
+    SearchMode,
     SendMessageRequest,
     ServiceState,
     ServiceStatus,
@@ -412,6 +413,9 @@ def search(client: Client, session: Session) -> None:
     hits = answered(search_messages.sync(client=client, q="resum* mean", session_id=str(session.id)), list)
     equal([hit.sequence for hit in hits], [1])
     check(hits[0].snippet, that="<mark>résumé</mark>" in hits[0].snippet)
+    by_meaning = search_messages.sync(client=client, q="resum* mean", mode=SearchMode.HYBRID)
+    similar = [hit.sequence for hit in answered(by_meaning, list) if hit.session_id == session.id]
+    check("A search by meaning does not find the first message.", that=1 in similar)
     suggestions = answered(suggest_searches.sync(client=client, q="resmue"), list)
     equal([suggestion.q for suggestion in suggestions], ["resume"])
     body = CleanUpRequest(older_than_days=1, status=[SessionStatus.ACTIVE])

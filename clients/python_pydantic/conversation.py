@@ -52,6 +52,7 @@ from amplifierd_client import (
     ProfilesApi,
     Role,
     SearchApi,
+    SearchMode,
     SendMessageRequest,
     ServiceApi,
     ServiceState,
@@ -359,6 +360,8 @@ class Conversation:
         hits = self.searches.search_messages("resum* mean", session_id=session.id)
         equal([hit.sequence for hit in hits], [1])
         check(hits[0].snippet, that="<mark>résumé</mark>" in hits[0].snippet)
+        similar = self.searches.search_messages("resum* mean", mode=SearchMode.HYBRID, session_id=session.id)
+        check("A search by meaning does not find the first message.", that=1 in [hit.sequence for hit in similar])
         equal([suggestion.q for suggestion in self.searches.suggest_searches("resmue")], ["resume"])
         old = self.sessions.clean_up_sessions(CleanUpRequest(older_than_days=1, status=[SessionStatus.ACTIVE]))
         equal((old.dry_run, old.sessions), (True, 0))

@@ -267,6 +267,8 @@ class Conversation
     hits = @searches.search_messages('resum* mean', session_id: session.id)
     equal(hits.map(&:sequence), [1])
     check(hits[0].snippet, that: hits[0].snippet.include?('<mark>résumé</mark>'))
+    similar = @searches.search_messages('resum* mean', mode: 'hybrid', session_id: session.id)
+    check('A search by meaning does not find the first message.', that: similar.map(&:sequence).include?(1))
     equal(@searches.suggest_searches('resmue').map(&:q), ['resume'])
     old = @sessions.clean_up_sessions(Amplifierd::CleanUpRequest.new(older_than_days: 1, status: ['active']))
     equal([old.dry_run, old.sessions], [true, 0])

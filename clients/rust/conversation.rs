@@ -50,7 +50,7 @@ use amplifierd::models::{
     AgentOverlay, CleanUpRequest, CreateCollectionRequest, CreateDirectoryRequest, CreateProfileRequest,
     CreateSessionRequest, FilePart, FilePartType, ForkSessionRequest, HealthStatus, ImportReport, LivenessStatus,
     Message, MessagePatch, ModuleConfig, ModuleScope, ModuleSourceRequest, ModuleType, MountPlanDocument,
-    MountPlanRequest, OnConflict, Part, PlanForm, Problem, Role, SendMessageRequest, ServiceState, Session,
+    MountPlanRequest, OnConflict, Part, PlanForm, Problem, Role, SearchMode, SendMessageRequest, ServiceState, Session,
     SessionDeletion, SessionFilter, SessionStatus, TextPart, TextPartType, ToolCallPart, ToolCallPartType, Transcript,
     UsageRequest,
 };
@@ -533,9 +533,13 @@ impl Conversation {
             limit: None,
             cursor: None,
         };
+        let by_meaning = SearchMessagesParams { mode: Some(SearchMode::Hybrid), ..params.clone() };
         let hits = search_messages(&self.daemon, params).await?;
         equal(hits.iter().map(|hit| hit.sequence).collect::<Vec<_>>(), [1])?;
         check(&hits[0].snippet, hits[0].snippet.contains("<mark>résumé</mark>"))?;
+        let similar = search_messages(&self.daemon, by_meaning).await?;
+        let found = similar.iter().any(|hit| hit.sequence == 1);
+        check("A search by meaning does not find the first message.", found)?;
         let params = SuggestSearchesParams { q: "resmue".to_owned(), limit: None };
         equal(&suggest_searches(&self.daemon, params).await?[0].q, "resume")?;
         let old = CleanUpRequest { status: Some(vec![SessionStatus::Active]), ..CleanUpRequest::new(1) };

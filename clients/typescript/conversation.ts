@@ -311,6 +311,9 @@ async function search(session: Session): Promise<void> {
   const hits = answered(await client.GET("/search", { params: { query } }));
   equal(hits.map(({ sequence }) => sequence), [1]);
   ok(hits[0]?.snippet.includes("<mark>résumé</mark>"), "The snippet marks nothing.");
+  const mode = "hybrid" as const;
+  const similar = answered(await client.GET("/search", { params: { query: { ...query, mode } } }));
+  ok(similar.some(({ sequence }) => sequence === 1), "A search by meaning does not find the first message.");
   const suggestions = answered(await client.GET("/search/suggestions", { params: { query: { q: "resmue" } } }));
   equal(suggestions.map(({ q }) => q), ["resume"]);
   const old = answered(await client.POST("/sessions/cleanup", { body: { older_than_days: 1, status: ["active"] } }));

@@ -273,6 +273,9 @@ async function search(session: Session): Promise<void> {
   const hits = answered(await api.searchMessages({ client, query: { q: "resum* mean", session_id: session.id } }));
   equal(hits.map(({ sequence }) => sequence), [1]);
   ok(hits[0]?.snippet.includes("<mark>résumé</mark>"), "The snippet marks nothing.");
+  const query = { q: "resum* mean", mode: "hybrid" as const, session_id: session.id };
+  const similar = answered(await api.searchMessages({ client, query }));
+  ok(similar.some(({ sequence }) => sequence === 1), "A search by meaning does not find the first message.");
   const filter = { ids: [session.id], roots: true };
   const found = answered(await api.deleteSessions({ client, body: { filter, dry_run: true } }));
   equal([found.dryRun, ...found.sessionIds], [true, session.id]);
