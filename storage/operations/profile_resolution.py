@@ -129,16 +129,10 @@ async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePat
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:
     """The profile that a session names, or inherits from its directory."""
     if path == ROOT:
-        # The root is always amplified.
-        return named or await _inherited(work, path, PROFILE_IN_ROOT, {"workspace": work.workspace})
+        # It is always amplified.
+        return named or str((await work.transaction.one(PROFILE_IN_ROOT, {"workspace": work.workspace}))[0])
     bindings: Bindings = {"workspace": work.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
-    inherited = await _inherited(work, path, work.statements.PROFILE_IN_DIRECTORY, bindings)
-    return named or inherited
-
-
-async def _inherited(work: UnitOfWork, path: str, statement: str, bindings: Bindings) -> str:
-    row = await work.run(statement, bindings)
+    row = await work.run(work.statements.PROFILE_IN_DIRECTORY, bindings)
     if row is None:
         raise DirectoryNotAmplified(path)
-    profile: str = row[0]
-    return profile
+    return named or str(row[0])
