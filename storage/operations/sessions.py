@@ -200,10 +200,9 @@ def session_of(session_id: str, row: Row | None) -> Session:
     """The session that `SESSION` found. Raises `SessionNotFound`."""
     if row is None:
         raise SessionNotFound(session_id)
-    identity, status, profile, context, amplified_dir, *rest = row
-    created_at, updated_at, message_count, token_usage, version, name, *rest = rest
-    started_at, ended_at, error_message, error_details, parent_session_id, forked_at_sequence, *rest = rest
-    labels, archived, pinned, *usage = rest
+    identity, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, *rest = row
+    version, name, started_at, ended_at, error_message, error_details, parent_session_id, *rest = rest
+    forked_at_sequence, labels, archived, pinned, *usage = rest
     return Session(
         identity,
         status,

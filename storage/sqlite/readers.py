@@ -6,19 +6,20 @@ A list is read at once, in one statement and so as of one moment.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
 
 from ..model.errors import StorageUnavailable
 from ..model.records import Listing
-from ..sql.ports import Bindings, Reader, Row
+from ..sql.ports import Bindings, Row
 from ..sql.spool import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..sql.temporary_files import TemporaryDisk
 from .connection import INTERRUPT_SECONDS, as_storage_error, check_place, connect_reader, shrink
 from .rows import ConnectionRows, run_sync
 
 Answer = TypeVar("Answer")
+Arguments = TypeVarTuple("Arguments")
 
 # Single rows are read on the event loop, which a lock must not block.
 POINT_BUSY_TIMEOUT_MS = 100
@@ -144,27 +145,35 @@ class Readers:
             raise
 
 
-class PointRows(Reader):
+class PointRows(ConnectionRows):
     """Runs statements on `connection`, on the event loop; those with a long value by `readers`, in a thread."""
 
     def __init__(self, connection: apsw.Connection, readers: Readers) -> None:
-        self._rows = ConnectionRows(connection)
+        super().__init__(connection)
         self._readers = readers
 
     async def row(self, statement: str, bindings: Bindings) -> Row | None:
-        return await self._run(lambda rows: rows.row(statement, bindings))
+        try:
+            return await super().row(statement, bindings)
+        except apsw.TooBigError:
+            return await self._again(ConnectionRows.row, statement, bindings)
 
     async def all(self, statement: str, bindings: Bindings) -> list[Row]:
-        return await self._run(lambda rows: rows.all(statement, bindings))
+        try:
+            return await super().all(statement, bindings)
+        except apsw.TooBigError:
+            return await self._again(ConnectionRows.all, statement, bindings)
 
     async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
-        return await self._run(lambda rows: rows.block(statement, bindings, most_bytes))
-
-    async def _run(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
         try:
-            return await read(self._rows)
+            return await super().block(statement, bindings, most_bytes)
         except apsw.TooBigError:
-            return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection))))
+            return await self._again(ConnectionRows.block, statement, bindings, most_bytes)
+
+    async def _again(
+        self, read: Callable[[ConnectionRows, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
+    ) -> Answer:
+        return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection), *arguments)))
 
 
 def _first_if_short(connection: apsw.Connection, blocks: Iterator[bytes]) -> bytes | None:
