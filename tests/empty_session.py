@@ -1,0 +1,15 @@
+"""A session to which nothing may be written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+
+@contextmanager
+def empty_session(client: httpx.Client) -> Iterator[str]:
+    """The id of a new session, which must be empty at the end, when the server must be healthy."""
+    created = client.post("/sessions", json={}).json()["id"]
+    yield created
+    assert client.get(f"/sessions/{created}").json()["messageCount"] == 0
+    assert client.get("/health").status_code == 200
