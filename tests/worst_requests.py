@@ -282,6 +282,7 @@ TABLE = [
         ("--embedder", "wordllama"),
     ),
     Row("suggestions for 3 words of 32 letters", ("suggestSearches",), worst_searches.mistyped_words),
+    Row("suggestions for 2 words of 20 letters", ("suggestSearches",), worst_searches.words_with_two_errors),
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
     Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),
     Row("total of the sessions of a profile", ("listSessions",), _sessions_where("profile=nobody&total=true")),

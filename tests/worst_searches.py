@@ -1,5 +1,6 @@
 """The worst that a client can ask of the search."""
 
+from string import ascii_lowercase
 from urllib.parse import quote
 
 from fair_clients import KIB, MIB, Ask
@@ -94,6 +95,12 @@ def mistyped_words(data: Data) -> Ask:
     data.long_session()
     # Words with more neighbors together are not looked up.
     words = " ".join(letter * 32 for letter in "xyz")
+    return Ask("GET", f"/search/suggestions?q={quote(words)}")
+
+
+def words_with_two_errors(data: Data) -> Ask:
+    data.long_session()
+    words = " ".join([ascii_lowercase[:20], ascii_lowercase[20::-1][:20]])
     return Ask("GET", f"/search/suggestions?q={quote(words)}")
 
 
