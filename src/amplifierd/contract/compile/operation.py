@@ -136,7 +136,12 @@ class Operation:
             arguments.clear()
             text = b""
             self._capacity.resize(request_state, 0)
-        await delivery(send)
+        if isinstance(delivery, tuple):
+            status, headers, body = delivery
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        else:
+            await delivery(send)
 
     async def _handled(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
         """The response of a request. A large result waits for its turn."""

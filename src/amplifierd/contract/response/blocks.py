@@ -26,7 +26,7 @@ class Turns:
 
     def is_awaited(self, path: bytes) -> bool:
         """Whether a record has to wait for its turn, and is known to be large: it should be read then."""
-        return self.whole.locked() and path in self._large
+        return path in self._large and self.whole.locked()
 
     def remember(self, path: bytes) -> None:
         """Know that the record at `path` is large, for some time."""

@@ -40,8 +40,10 @@ _QUERY = "%!$&'()*+,;=:@/?"
 _encode = msgspec.json.Encoder().encode
 
 _STREAMS = (Events, Export, Download, FileContent)
-# Sends a response.
-Delivery = Callable[[Send], Awaitable[None]]
+# A short response: its status, headers and body.
+Short = tuple[int, Headers, bytes]
+# A short response, or what sends a long one.
+Delivery = Short | Callable[[Send], Awaitable[None]]
 # Prepares it from a result; the last argument is whether that is of an earlier request.
 Preparer = Callable[[Scope, Receive, Any, bool], Awaitable[Delivery]]
 
@@ -78,8 +80,8 @@ class Response:
         self._preconditions = preconditions
         self._links = "Link" in headers
         self._counts = TOTAL_COUNT in headers
-        # What sends the response to a result, and has to be called. It keeps no more of the result than the client has
-        # to read. A listing of more than one block is streamed, as are events.
+        # The response to a result. A long one keeps no more of the result than the client has to read, and has to be
+        # sent: a listing of more than one block is streamed, as are events.
         self.prepare = self._preparer()
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
@@ -120,13 +122,12 @@ class Response:
         return partial(send_file, scope, self._unsent.send, result, self._preconditions)
 
     async def _prepare_nothing(self, _scope: Scope, _receive: Receive, _result: None, _replayed: bool) -> Delivery:
-        return partial(_send_short, self.status, [], b"")
+        return self.status, [], b""
 
     async def _prepare_record(self, scope: Scope, _receive: Receive, result: Any, replayed: bool) -> Delivery:
         fields = request_state_of(scope).fields
         if self._preconditions is not None and self._preconditions.is_known(result, fields):
-            headers = self._compression.validators(fields, [etag_of(result)], result)
-            return partial(_send_short, NOT_MODIFIED, headers, b"")
+            return NOT_MODIFIED, self._compression.validators(fields, [etag_of(result)], result), b""
         headers = self._headers(scope, result, replayed)
         if self._representations is not None:
             return await self._prepare_form(scope, headers, _encode(result))
@@ -150,7 +151,7 @@ class Response:
             headers, body = await self._compression.compress(request_state_of(scope).fields, headers, body)
         headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
         if len(body) <= PIECE_BYTES:
-            return partial(_send_short, self.status, headers, body)
+            return self.status, headers, body
         return partial(_send_whole, self.status, headers, await self._unsent.hold(body))
 
     async def _prepare_form(self, scope: Scope, headers: Headers, record: bytes) -> Delivery:
@@ -235,11 +236,6 @@ def _start(send: Send, status: int, headers: Headers) -> Awaitable[None]:
 
 def _end(send: Send, body: bytes) -> Awaitable[None]:
     return send({"type": "http.response.body", "body": body})
-
-
-async def _send_short(status: int, headers: Headers, body: bytes, send: Send) -> None:
-    await _start(send, status, headers)
-    await _end(send, body)
 
 
 async def _send_whole(status: int, headers: Headers, held: UnsentBlock, send: Send) -> None:
