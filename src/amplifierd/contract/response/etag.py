@@ -47,6 +47,8 @@ class Preconditions:
 
         A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
         """
+        if not self._are_in(request):
+            return None
         expected, excluded = self._if_match.joined(request), self._if_none_match.joined(request)
         listed = None if expected in (None, _ANY) else _versions(expected, weak=False)
         if excluded is None:
@@ -59,7 +61,7 @@ class Preconditions:
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
-        if self._if_match.field not in request and self._if_none_match.field not in request:
+        if not self._are_in(request):
             return False
         expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         version, name = record.version, type(record).__name__.lower()
@@ -68,6 +70,10 @@ class Preconditions:
             headers, members = {_ETAG: f'"{version}"'}, {"version": version}
             raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
+
+    def _are_in(self, request: Fields) -> bool:
+        """Whether the request has one of the headers, which most have not."""
+        return self._if_match.field in request or self._if_none_match.field in request
 
     def is_tag_known(self, tag: str, request: Fields) -> bool:
         """The same for a representation that never changes, by its strong tag."""
