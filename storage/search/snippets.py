@@ -28,6 +28,9 @@ MAX_PLACES = 100
 
 _PLAIN = re.compile("[0-9a-z]+")
 _PAIR = 2
+# Accents that follow their letter, as in a text in NFD: a letter with one is a single character in NFC.
+_ACCENTS = "\u0300-\u036f"
+_ACCENT = re.compile(f"[{_ACCENTS}]")
 _SPACES = dict.fromkeys((0, 2, 3), " ")
 
 # The first word of a match, and the word after its last.
@@ -78,7 +81,10 @@ class Snippets:
         lowered = text[:MAX_NEAR_CHARACTERS].replace("İ", "i").lower()
         starts = self._places(lowered)
         if len(starts) < len(self._patterns) and not lowered.isascii():
-            starts = self._places(lowered.translate(_without_accents()))
+            lowered = lowered.translate(_without_accents())
+            starts = self._places(lowered)
+            if len(starts) < len(self._patterns) and _ACCENT.search(lowered):
+                starts = self._places(lowered, with_accents=True)
         if len(starts) < len(self._patterns) or max(starts) - min(starts) > NEAR_CHARACTERS:
             return None
         for around in AROUND_CHARACTERS:
@@ -88,8 +94,13 @@ class Snippets:
                 return window.snippet(found)
         return None
 
-    def _places(self, lowered: str) -> list[int]:
-        return [place for pattern in self._patterns if (place := _place(pattern, lowered)) is not None]
+    def _places(self, lowered: str, *, with_accents: bool = False) -> list[int]:
+        patterns = self._patterns_with_accents if with_accents else self._patterns
+        return [place for pattern in patterns if (place := _place(pattern, lowered)) is not None]
+
+    @cached_property
+    def _patterns_with_accents(self) -> list[re.Pattern[str] | None]:
+        return [_pattern(group, after_letter=f"[{_ACCENTS}]*+") for group in self._groups]
 
     def _around(self, text: str, first: int, last: int, around: int) -> "_Window":
         start = max(0, first - around)
@@ -174,16 +185,20 @@ def _without_accents() -> dict[int, str]:
     return {code: letter for code, letter in letters.items() if len(letter) == 1 and letter.isascii()}
 
 
-def _pattern(group: Group) -> re.Pattern[str] | None:
-    """A pattern for the first exact match of a group in most texts; None if its words may look different there."""
-    terms = [_pattern_of(term) for term in group]
+def _pattern(group: Group, after_letter: str = "") -> re.Pattern[str] | None:
+    """A pattern for the first exact match of a group in most texts; None if its words may look different there.
+
+    `after_letter` is a pattern for what may follow each letter of Latin.
+    """
+    terms = [_pattern_of(term, after_letter) for term in group]
     return re.compile("|".join(map(str, terms))) if all(terms) else None
 
 
-def _pattern_of(term: Term) -> str | None:
+def _pattern_of(term: Term, after_letter: str) -> str | None:
     words = term.words
     if _PLAIN.fullmatch("".join(words)):
-        return r"[^0-9a-z]{1,4}".join(words) + ("" if term.prefix else "(?![0-9a-z])")
+        spelled = ["".join(letter + after_letter for letter in word) for word in words]
+        return r"[^0-9a-z]{1,4}".join(spelled) + ("" if term.prefix else f"(?![0-9a-z{_ACCENTS}])")
     # Pairs of characters, each with one of the next.
     are_pairs = all(len(word) == _PAIR and word[0] >= FIRST_UNSPACED for word in words)
     if are_pairs and all(word[1] == following[0] for word, following in pairwise(words)):
@@ -200,7 +215,7 @@ def _place(pattern: re.Pattern[str] | None, lowered: str) -> int | None:
 
 def _continues(before: str, first: str) -> bool:
     """Whether a character that follows another one is not the first of a word."""
-    return first < FIRST_UNSPACED and before < FIRST_UNSPACED and before.isalnum()
+    return first < FIRST_UNSPACED and before < FIRST_UNSPACED and (before.isalnum() or bool(_ACCENT.match(before)))
 
 
 def _is_form(form: str, term: Term) -> bool:

@@ -1,6 +1,8 @@
 """What every storage finds: words, phrases, beginnings of words, and never an error."""
 
 import asyncio
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 
@@ -300,3 +302,18 @@ async def test_word_with_accents_is_marked_wherever_it_is(storage: Storage, far:
     await storage.append_message(W, session.id, NewMessage(content=f"{'wörd ' * far}Résumé, {'möre ' * 100}"))
     [hit] = await hits(storage, "resume")
     assert "wörd <mark>Résumé</mark>, möre" in hit.snippet
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("far", [100, 15_000])
+async def test_word_with_decomposed_accents_is_marked_wherever_it_is(
+    storage: Storage, far: int, form: Literal["NFC", "NFD"]
+) -> None:
+    session = await storage.create_session(W, NewSession())
+    # Words that begin or end like it, as their letters without accents do.
+    text = f"{'résumés '}{'wörd ' * far}présumé Résumé, {'möre ' * 100}"
+    await storage.append_message(W, session.id, NewMessage(content=normalize(form, text)))
+    [hit] = await hits(storage, "resume")
+    assert normalize(form, "wörd présumé <mark>Résumé</mark>, möre") in hit.snippet
+    [hit] = await hits(storage, '"presume resume"')
+    assert normalize(form, "<mark>présumé Résumé</mark>, möre") in hit.snippet
