@@ -166,14 +166,15 @@ class TransactionalTransfer(TransactionalFiles):
             return None if after is None else import_.Begun(seed, after.report)
 
         begun = import_.Begun(seed, before.report)
-        try:
-            await self._paced(self._do_part, workspace, once, begun, before.report, part)
-        except WordsNeeded as needed:
-            # What the piece writes depends on what is there: only now is it known, and the piece begins again.
-            upload.words.add(needed.messages, await self._words_of([message for _, message in needed.messages]))
-            return await self._import_some(workspace, upload, on_conflict, once, before)
-        upload.words.clear()
-        return after
+        while True:
+            try:
+                await self._paced(self._do_part, workspace, once, begun, before.report, part)
+            except WordsNeeded as needed:
+                # What the piece writes depends on what is there: only now is it known, and the piece begins again.
+                upload.words.add(needed.messages, await self._words_of([message for _, message in needed.messages]))
+            else:
+                upload.words.clear()
+                return after
 
     async def _words_of(self, messages: Sequence[Message]) -> Sequence[object]:
         """The words of messages, for transactions that need them."""

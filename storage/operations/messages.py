@@ -106,7 +106,7 @@ def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Mes
     return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
-def size_of(new: Sequence[BatchMessage | MessagePatch]) -> int:
+def size_of(new: Iterable[Message | BatchMessage | MessagePatch]) -> int:
     """The approximate size of messages, in characters."""
     size = 0
     for each in new:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,9 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.storage.operations.patches import object_patch
 from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES, patch_object
+from amplifierd.storage.operations.transfer import import_
+from amplifierd.storage.operations.transfer.import_staging import ImportStaging
+from amplifierd.storage.operations.unit_of_work import UnitOfWork
 from amplifierd.storage.search.tokenizer import IndexedText, Tokenizer, never_pause
 from amplifierd.storage.values.merge_patch import merge_patch
 from amplifierd.testing.storage.exports import export_of, exported
@@ -133,6 +137,33 @@ async def test_append_does_not_wait_for_the_words_of_an_import(
             may_end.set()
     assert importing.result().messages == (1 if on_conflict == "extend" else 2)
     assert [len(message.content) for message in await read(storage, session_id)] == [5, 100_000]
+    await until(lambda: _is_found(storage, "long"))
+
+
+async def test_import_that_extends_several_sessions_finds_their_words_at_once(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await opened(storage) for _ in range(8)]
+    before = await exported(storage)
+    for session_id in ids:
+        await storage.append_message(W, session_id, NewMessage(content="long " * 14_000))
+    after = await exported(storage)
+    for session_id in ids:
+        await storage.delete_session(W, session_id)
+    await storage.import_sessions(W, export_of(before), "fail")
+    attempts: list[int] = []
+    import_some = import_.import_some
+
+    async def counted(work: UnitOfWork, upload: ImportStaging, *rest: Any) -> import_.Progress | None:
+        attempts.append(upload.position)
+        return await import_some(work, upload, *rest)
+
+    monkeypatch.setattr(import_, "import_some", counted)
+    report = await storage.import_sessions(W, export_of(after), "extend")
+    assert (report.extended, report.messages) == (8, 8)
+    # All sessions are in one piece, which is written again once their words are known; then nothing is left.
+    assert len(attempts) <= 3
+    assert [len(message.content) for each in ids for message in await read(storage, each)] == [70_000] * 8
     await until(lambda: _is_found(storage, "long"))
 
 

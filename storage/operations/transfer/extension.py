@@ -21,13 +21,15 @@ async def extend(work: UnitOfWork, session: Session, messages: list[Message], kn
     """Append those of the messages that the session does not have; their number.
 
     `known` is the number of messages that it had before the import: one without an id is compared by its sequence.
-    Raises `WordsNeeded`.
+    Nothing is written if the words of the messages are needed: the piece of the import will be written again.
     """
     key = work.key(session.id)
     missing = await _missing(work, key, messages, known)
     if not missing:
         return 0
-    split = words.of(work.transaction, [(session.id, message) for message in missing])
+    placed = [(session.id, message) for message in missing]
+    if words.are_needed(work.transaction, placed):
+        return len(missing)
     work = await work.next()
     counted = work.key(session.id) | {
         "count": len(missing),
@@ -41,7 +43,7 @@ async def extend(work: UnitOfWork, session: Session, messages: list[Message], kn
         # It was deleted meanwhile.
         return 0
     added = [replace(message, sequence=at) for at, message in enumerate(missing, row[0] - len(missing) + 1)]
-    await work.transaction.insert_messages([(key, added)], split)
+    await work.transaction.insert_messages([(key, added)], words.of(placed))
     await refer(work, key, added, must_exist=False)
     usage = usage_of(added)
     if usage is not None:

@@ -67,7 +67,9 @@ class ImportBatch:
         """Write all; each session gets a revision of its own. Raises `WordsNeeded`."""
         work = self._work
         placed = [(str(key["id"]), message) for key, messages in self._messages for message in messages]
-        await work.transaction.insert_messages(self._messages, self._words.of(work.transaction, placed))
+        self._words.are_needed(work.transaction, placed)
+        self._words.check()
+        await work.transaction.insert_messages(self._messages, self._words.of(placed))
         for key, messages in self._messages:
             await refer(work, key, messages, must_exist=False)
         if not self._sessions:

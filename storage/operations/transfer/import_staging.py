@@ -55,9 +55,9 @@ class Taken(NamedTuple):
 class ImportStaging:
     """Sessions with their messages: `add` all, then `finish`, then `take` each with its `messages`.
 
-    `renames` are those of its sessions that already exist, if they are to be kept; `files` are its files; `words` are
-    those of the messages that are written next. Both it and
-    they are on `disk` until `close`.
+    `renames` are the new ids of sessions whose ids exist already, if the existing sessions are kept. `files` are the
+    files of the export. They and the sessions are on `disk` until `close`. `words` are the words of the messages that
+    are written next, in memory.
     """
 
     def __init__(self, seed: str, disk: TemporaryDisk) -> None:

@@ -1,24 +1,26 @@
-"""The words of long messages of an import, which are found before its transactions: no other write waits for them."""
+"""The words of the messages of an import.
+
+Those of much text are found before a transaction: no other write waits for them.
+"""
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Raw
-
 from ...model.records import Message
 from ...sql.ports import Transaction
+from ..messages import size_of
 
-# Finding the words of shorter messages takes some milliseconds.
-LONG_BYTES = 64 * 1024
+# Finding the words of messages that are shorter together takes some milliseconds.
+LARGE_CHARACTERS = 64 * 1024
 
 # A message as an export has it: the id of its session, and its sequence.
 _Place = tuple[str, int]
 
 
 class WordsNeeded(Exception):
-    """A piece of an import is to be written again, with the words of these messages."""
+    """A piece of an import must be written again, with the words of these messages."""
 
     def __init__(self, messages: Sequence[tuple[str, Message]]) -> None:
-        super().__init__("The words of long messages are to be found first.")
+        super().__init__("The words of these messages must be found before they are written.")
         self.messages = messages
 
 
@@ -27,6 +29,7 @@ class ImportWords:
 
     def __init__(self) -> None:
         self._known: dict[_Place, object] = {}
+        self._needed: dict[_Place, Message] = {}
 
     def add(self, messages: Sequence[tuple[str, Message]], words: Iterable[object]) -> None:
         """Remember the words of messages."""
@@ -36,16 +39,27 @@ class ImportWords:
     def clear(self) -> None:
         """Forget all words."""
         self._known.clear()
+        self._needed.clear()
 
-    def of(self, transaction: Transaction, messages: Sequence[tuple[str, Message]]) -> list[object] | None:
-        """The words of messages, for `insert_messages`; None if it finds them itself. Raises `WordsNeeded`."""
-        if not transaction.needs_words or sum(_size_of(message) for _, message in messages) < LONG_BYTES:
-            return None
+    def are_needed(self, transaction: Transaction, messages: Sequence[tuple[str, Message]]) -> bool:
+        """Whether the words of messages must be found before they are written; then `check` raises the error."""
+        if not transaction.needs_words or size_of(message for _, message in messages) < LARGE_CHARACTERS:
+            return False
+        placed = {(session_id, message.sequence): message for session_id, message in messages}
+        needed = {place: message for place, message in placed.items() if place not in self._known}
+        self._needed |= needed
+        return bool(needed)
+
+    def check(self) -> None:
+        """Raises `WordsNeeded`, for all messages whose words are needed, if there are any."""
+        if self._needed:
+            needed = [(session_id, message) for (session_id, _), message in self._needed.items()]
+            self._needed.clear()
+            raise WordsNeeded(needed)
+
+    def of(self, messages: Sequence[tuple[str, Message]]) -> list[object] | None:
+        """The words of messages, for `insert_messages`; None if it finds them itself."""
         places = [(session_id, message.sequence) for session_id, message in messages]
-        if not all(place in self._known for place in places):
-            raise WordsNeeded(messages)
+        if not places or not all(place in self._known for place in places):
+            return None
         return [self._known[place] for place in places]
-
-
-def _size_of(message: Message) -> int:
-    return len(message.content) + (len(bytes(message.parts)) if isinstance(message.parts, Raw) else 0)
