@@ -41,7 +41,7 @@ from ..operations.patches import corrections
 from ..operations.patches.object_patch import MAX_PREPARATIONS, PatchedObject, patch_object
 from ..operations.session_pages import by_any_index, count_all, filtered_page, page
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.ports import Bindings, Transaction, session_key
+from ..sql.ports import LONG_VALUE_BYTES, Bindings, Transaction, session_key
 from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
@@ -66,8 +66,6 @@ Answer = TypeVar("Answer")
 
 _decode_summary = json.Decoder(SessionSummary).decode
 _decode_message = json.Decoder(Message).decode
-# A longer message is decoded in a thread.
-LONG_RECORD_BYTES = 256 * 1024
 
 
 class TransactionalStorage(
@@ -269,7 +267,7 @@ class TransactionalStorage(
             await self._message_count(workspace, session_id)
             raise MessageNotFound(session_id, sequence)
         (record,) = row
-        long = len(record) > LONG_RECORD_BYTES
+        long = len(record) > LONG_VALUE_BYTES
         return await asyncio.to_thread(_decode_message, record) if long else _decode_message(record)
 
     async def update_message(

@@ -129,7 +129,7 @@ async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePat
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:
     """The profile that a session names, or inherits from its directory."""
     if path == ROOT:
-        # It is always amplified.
+        # The root directory is always amplified.
         return named or str((await work.transaction.one(PROFILE_IN_ROOT, {"workspace": work.workspace}))[0])
     bindings: Bindings = {"workspace": work.workspace, "amplified_dir": path, "lineage": lineage_of(path)}
     row = await work.run(work.statements.PROFILE_IN_DIRECTORY, bindings)

@@ -1,4 +1,4 @@
-"""Queries with the words that a person may have meant: words of messages that differ from a mistyped one by one edit.
+"""Queries with the words that a person may have meant: words of messages, one or two edits from a mistyped one.
 
 An edit inserts, deletes or replaces a letter, or swaps two adjacent ones: most typing errors are one of these
 (F. J. Damerau, "A technique for computer detection and correction of spelling errors", 1964). Long words may have two

@@ -12,6 +12,9 @@ Bindings = dict[str, str | bytes | int | float | None]
 # The types of the columns follow from the statement.
 Row = tuple[Any, ...]
 
+# A longer value is read and decoded in a thread: SQLite makes the JSON of a message of 8 MiB in some 50 ms.
+LONG_VALUE_BYTES = 256 * 1024
+
 
 def session_key(workspace: str, session_id: str) -> Bindings:
     """The key of a session, with which statements on it are run."""

@@ -125,7 +125,7 @@ class FileMoved(StorageUnavailable):
         super().__init__("its file was moved, deleted or replaced; put it back, or restart the daemon")
 
 
-def check_place(connection: apsw.Connection) -> None:
+def check_not_replaced(connection: apsw.Connection) -> None:
     """Raises `FileMoved` if the file was moved, deleted or replaced."""
     moved = ctypes.c_int()
     connection.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
@@ -158,7 +158,7 @@ class WriteTransaction:
             raise
 
     def _undo(self) -> None:
-        # Some errors have ended it.
+        # SQLite rolls the transaction back itself after some errors, such as a full disk.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 

@@ -24,7 +24,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 import apsw
 
 from ..model.errors import StorageUnavailable, WriteCancelled
-from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_place, shrink
+from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_not_replaced, shrink
 
 logger = logging.getLogger(__name__)
 
@@ -150,10 +150,10 @@ class Writer:
         committed: Callable[[], None],
         refused: Callable[[StorageUnavailable], None],
         idle: Callable[[apsw.Connection], float | None],
-        transaction: WriteTransaction | None = None,
+        transaction: WriteTransaction,
     ) -> None:
         self._connection = connection
-        self._transaction = transaction or WriteTransaction(connection)
+        self._transaction = transaction
         self._loop = loop
         self._committed = committed
         self._refused = refused
@@ -282,7 +282,7 @@ class Writer:
         attempt = _Request.attempt
         while True:
             try:
-                check_place(self._connection)
+                check_not_replaced(self._connection)
                 with self._transaction:
                     for request in group:
                         attempt(request, self._connection)

@@ -14,7 +14,7 @@ from ..model.database_errors import (
     DatabaseOutOfDate,
     DatabaseUnusable,
 )
-from .connection import FileMoved, check_place, connect_reader, connect_writer, switch_to_wal
+from .connection import FileMoved, check_not_replaced, connect_reader, connect_writer, switch_to_wal
 from .files.database_files import OWN_MODE
 from .migrations import latest, migrate, refuse_newer, refuse_other_program
 
@@ -127,6 +127,6 @@ def _refuse_replaced(connection: apsw.Connection, path: str) -> None:
     # After waiting for the lock of `amplifierd restore`, this connection has the previous database open. From now on
     # nobody can replace the file: this connection's lock marks it as in use.
     try:
-        check_place(connection)
+        check_not_replaced(connection)
     except FileMoved:
         raise DatabaseUnusable(f"The database {path} was replaced while it was being opened; start again.") from None

@@ -12,10 +12,10 @@ import apsw
 
 from ..model.errors import StorageUnavailable
 from ..model.records import Listing
-from ..sql.ports import Bindings, Row
+from ..sql.ports import LONG_VALUE_BYTES, Bindings, Row
 from ..sql.spool import BLOCK_BYTES, FIRST_BLOCK_BYTES, Spool
 from ..sql.temporary_files import TemporaryDisk
-from .connection import INTERRUPT_SECONDS, as_storage_error, check_place, connect_reader, shrink
+from .connection import INTERRUPT_SECONDS, as_storage_error, check_not_replaced, connect_reader, shrink
 from .rows import ConnectionRows, run_sync
 
 Answer = TypeVar("Answer")
@@ -23,8 +23,6 @@ Arguments = TypeVarTuple("Arguments")
 
 # Single rows are read on the event loop, which a lock must not block.
 POINT_BUSY_TIMEOUT_MS = 100
-# Longer values are read in a thread: SQLite makes the JSON of a message of 8 MiB in some 50 ms.
-POINT_BYTES = 256 * 1024
 MAX_CONNECTIONS = 8
 MAX_WAITING = 256
 
@@ -35,7 +33,7 @@ class Readers:
     def __init__(self, path: str, disk: TemporaryDisk) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
-        self._point.limit(apsw.SQLITE_LIMIT_LENGTH, POINT_BYTES)
+        self._point.limit(apsw.SQLITE_LIMIT_LENGTH, LONG_VALUE_BYTES)
         self.points = PointRows(self._point, self)
         self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
         # SQLite aborts a longer list, or a longer record, as soon as it reaches this length.
@@ -55,9 +53,9 @@ class Readers:
         for connection in [self._point, self._short, *self._idle]:
             connection.close()
 
-    def check_place(self) -> None:
-        """Raises `FileMoved` if the file is not in its place any more."""
-        check_place(self._point)
+    def check_not_replaced(self) -> None:
+        """Raises `FileMoved` if the file was moved, deleted or replaced."""
+        check_not_replaced(self._point)
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None if too long for that, or without a row."""
@@ -179,7 +177,7 @@ class PointRows(ConnectionRows):
 def _first_if_short(connection: apsw.Connection, blocks: Iterator[bytes]) -> bytes | None:
     """The first block; None if a value in it takes long to read."""
     most = connection.limit(apsw.SQLITE_LIMIT_LENGTH, -1)
-    connection.limit(apsw.SQLITE_LIMIT_LENGTH, POINT_BYTES)
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, LONG_VALUE_BYTES)
     try:
         return next(blocks)
     except apsw.TooBigError:

@@ -178,7 +178,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             last.push_async_callback(self._stop_vectors)
 
     async def ping(self) -> None:
-        self._readers.check_place()
+        self._readers.check_not_replaced()
         await self._rows.row(SQLiteStatements.PING, {})
         await self._write_check.check()
 

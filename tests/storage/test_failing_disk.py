@@ -14,7 +14,7 @@ from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import NewMessage, NewSession, SessionPatch
-from amplifierd.storage.sqlite.connection import connect_writer
+from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
 from amplifierd.storage.sqlite.group_commit import Writer
 from amplifierd.testing.storage.steps import read, records
 from failing_disk import FailingDisk, Fault
@@ -121,7 +121,14 @@ async def test_writer_outlives_whatever_goes_wrong_in_it(tmp_path: Path) -> None
         raise RuntimeError("A defect, in a request.")
 
     connection = connect_writer(str(tmp_path / "a.db"))
-    writer = Writer(connection, loop, committed=lambda: None, refused=lambda _: None, idle=fail_while_idle)
+    writer = Writer(
+        connection,
+        loop,
+        committed=lambda: None,
+        refused=lambda _: None,
+        idle=fail_while_idle,
+        transaction=WriteTransaction(connection),
+    )
     for _ in range(2):
         tried.clear()
         await asyncio.wait_for(tried.wait(), LATER)

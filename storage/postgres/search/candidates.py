@@ -142,7 +142,11 @@ class Estimate:
 
     @classmethod
     def of(cls, row: tuple[Range, int, str | None] | None) -> "Estimate":
-        """The estimate in a row of `ESTIMATE`; there is none if no message of the sample has the words."""
+        """The estimate in a row of `ESTIMATE`: all messages if there is no row, or no session before the recent ones.
+
+        There is no row if no message of the sample has the words and the planner expects none either, or if the planner
+        does not know the number of messages.
+        """
         if row is None or (row[0] == "recent" and row[2] is None):
             return cls()
         return cls(row[0], row[1], row[2] or "")

@@ -148,7 +148,7 @@ class ErrorBoundary(LifespanMiddleware):
 
     async def _answer(self, problem: Problem, request_state: RequestState) -> None:
         headers, body = render(problem, request_state.request_id)
-        # Who has disconnected gets no response.
+        # A client that has disconnected gets no response.
         with suppress(ClientDisconnect):
             await request_state.send({"type": "http.response.start", "status": problem.status, "headers": headers})
             await request_state.send({"type": "http.response.body", "body": body})

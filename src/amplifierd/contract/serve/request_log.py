@@ -24,7 +24,11 @@ def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
 
 
 class _LineBuffer:
-    """Writes the lines of all requests that end in one turn of the event loop with one system call, at its end."""
+    """Writes the lines of all requests that end in one turn of the event loop with one system call, at its end.
+
+    A process that is forced to exit, by a second signal or by SIGKILL, loses the lines of the turn that is running. A
+    write in the signal handler could wait for the reader of the log, and a second signal ends the process at once.
+    """
 
     def __init__(self, line: Callable[[str, str, int, float, str], str]) -> None:
         self._line = line

@@ -21,7 +21,7 @@ class ParseState(IntEnum):
     BODY = 2
 
 
-# A member of an enum class is looked up by a function of Python's, some ten times a request.
+# Constants, because each access to a member of an enum class calls a Python function, and a request has about ten.
 IDLE, HEAD, BODY = ParseState
 
 _LINE_END = b"\r\n"

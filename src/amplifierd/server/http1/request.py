@@ -227,7 +227,7 @@ class Request:
         else:
             self._connection.write(response(problem(500, _DEFECT), self._connection.server_state.default_headers))
         self.abort()
-        # Who does not read would keep a connection open that waits for what was written.
+        # A client that does not read the response would keep a closing connection open.
         (self._connection.abort if self._connection.is_full else self._connection.close)()
 
 
