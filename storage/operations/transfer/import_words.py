@@ -1,6 +1,6 @@
 """The words of the messages of an import.
 
-Those of much text are found before a transaction: no other write waits for them.
+If the messages have much text, their words are found before a transaction, so that no other write waits for them.
 """
 
 from collections.abc import Iterable, Sequence
