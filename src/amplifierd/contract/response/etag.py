@@ -41,13 +41,15 @@ class Preconditions:
     def __init__(self, if_match: Header, if_none_match: Header) -> None:
         self._if_match = if_match
         self._if_none_match = if_none_match
+        # Most requests have neither.
+        self._fields = {if_match.field, if_none_match.field}
 
     def versions(self, request: Fields) -> Versions:
         """The versions of the record that a change applies to, None for any. Raises a 400 problem.
 
         A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
         """
-        if not self._are_in(request):
+        if self._fields.isdisjoint(request):
             return None
         expected, excluded = self._if_match.joined(request), self._if_none_match.joined(request)
         listed = None if expected in (None, _ANY) else _versions(expected, weak=False)
@@ -61,7 +63,7 @@ class Preconditions:
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
-        if not self._are_in(request):
+        if self._fields.isdisjoint(request):
             return False
         expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         version, name = record.version, type(record).__name__.lower()
@@ -70,10 +72,6 @@ class Preconditions:
             headers, members = {_ETAG: f'"{version}"'}, {"version": version}
             raise Problem(PRECONDITION_FAILED, "version-mismatch", detail, headers=headers, members=members)
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
-
-    def _are_in(self, request: Fields) -> bool:
-        """Whether the request has one of the headers, which most have not."""
-        return self._if_match.field in request or self._if_none_match.field in request
 
     def is_tag_known(self, tag: str, request: Fields) -> bool:
         """The same for a representation that never changes, by its strong tag."""
