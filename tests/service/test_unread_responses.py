@@ -1,15 +1,25 @@
 """Responses that many clients do not read: the server keeps them within its limits, and they are whole when read."""
 
+import asyncio
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from starlette.requests import ClientDisconnect
 
+from amplifierd.app import create_app
 from amplifierd.contract.response.unsent_data import UnsentData
 from amplifierd.server.http1.asgi import Receive, Send
+from amplifierd.server.http1.limits import Limits
+from amplifierd.settings import Settings
+from amplifierd.storage import open_storage
 from daemon import Daemon
-from raw import Connection, exchange, get
+from raw import SECONDS, Connection, exchange, get
 from short_timeouts import serving
 from waits import until
 
@@ -81,3 +91,92 @@ def test_reader_takes_the_room_of_who_has_not_read_for_the_longest_time() -> Non
 def test_response_that_is_larger_than_all_the_room_is_refused() -> None:
     with serving(large(UnsentData(memory_bytes=MIB, file_bytes=MIB), [])) as port, pytest.raises(ConnectionError):
         exchange(port, get("/"))
+
+
+def test_reader_takes_room_from_a_response_that_ends_already() -> None:
+    async def hold_when_the_other_is_overdue() -> bytes:
+        unsent = UnsentData(memory_bytes=0, file_bytes=LARGE_BYTES)
+        loop, is_overdue, never = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+        async def send_nothing(_message: object) -> None:
+            await never.wait()
+
+        unread = asyncio.create_task(
+            (await unsent.hold(b"x" * LARGE_BYTES)).send(send_nothing, more=True, stall_seconds=0.1)
+        )
+        await asyncio.sleep(0)
+        # In the turn of the event loop in which the response ends.
+        loop.call_later(0.05, time.sleep, 0.1)
+        loop.call_later(0.09, is_overdue.set)
+        await is_overdue.wait()
+        parts: list[bytes] = []
+
+        async def keep(message: Any) -> None:
+            parts.append(message["body"])
+
+        await (await unsent.hold(b"y" * LARGE_BYTES)).send(keep, more=False)
+        with pytest.raises(ClientDisconnect):
+            await unread
+        return b"".join(parts)
+
+    assert asyncio.run(hold_when_the_other_is_overdue()) == b"y" * LARGE_BYTES
+
+
+@pytest.fixture
+def client_without_room(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a server in this process that has room for 100 kB of unread responses in memory, and in files."""
+    monkeypatch.setattr(UnsentData.__init__, "__defaults__", (100_000, 100_000))
+    settings = Settings(database=database, data_path=tmp_path)
+    with serving(create_app(settings, open_storage(settings.database)), Limits()) as port:
+        # Responses are not compressed.
+        headers = {"Accept-Encoding": "identity"}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", headers=headers, timeout=SECONDS) as client:
+            yield client
+
+
+def test_writes_are_answered_without_room_for_the_response(client_without_room: httpx.Client) -> None:
+    client = client_without_room
+    path = f"/sessions/{client.post('/sessions', json={}).json()['id']}"
+    message = {"role": "user", "content": "a" * 300_000}
+    for headers in ({}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}):
+        appended = client.post(f"{path}/messages", json=message, headers=headers)
+        assert (appended.status_code, appended.json().get("content")) == (201, message["content"])
+    assert client.get(path).json()["messageCount"] == 2
+    refused = client.get(f"{path}/messages/1")
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (503, "busy")
+
+
+def test_head_takes_no_room(client_without_room: httpx.Client) -> None:
+    client = client_without_room
+    path = f"/sessions/{client.post('/sessions', json={}).json()['id']}"
+    client.post(f"{path}/messages", json={"role": "user", "content": "a" * 300_000}).raise_for_status()
+    for target in ("messages/1", "messages", "export?format=html", "export"):
+        assert (client.head(f"{path}/{target}").status_code, target) == (200, target)
+
+
+def test_requests_of_clients_that_have_gone_stop_no_others(database: str) -> None:
+    with Daemon(database, "--max-requests", "50", check_responses=False) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions", json={"context": {"text": "x" * (7 * MIB)}}).json()["id"]
+        path = f"/sessions/{session_id}"
+        whole = client.get(path).raise_for_status().content
+        for _ in range(300):
+            with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
+                connection.send(get(f"/api/v1{path}"))
+        until(lambda: client.get("/sessions").status_code == httpx.codes.OK)
+        assert client.get(path).raise_for_status().content == whole
+
+
+def test_pipelined_response_that_nobody_reads_ends() -> None:
+    async def app(scope: Any, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [(b"content-length", b"%d" % LARGE_BYTES)]
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": b"x" * LARGE_BYTES})
+            finally:
+                ended.append(scope["path"])
+
+    ended: list[str] = []
+    with serving(app, Limits(read_seconds=0.5)) as port, Connection(port, receive_bytes=RECEIVED_BYTES) as connection:
+        connection.send(get("/1") + get("/2") + get("/3"))
+        until(lambda: len(ended) > 1)

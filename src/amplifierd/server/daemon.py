@@ -46,6 +46,8 @@ RETRY_SECONDS = 1
 # How long a worker may not answer a ping before it is killed and replaced. Long enough for a worker that starts on a
 # busy machine, whose replacement would take as long.
 WORKER_SECONDS = 60
+# How much of a response waits in the kernel until it can be sent. A client has read if half of it was sent.
+_KERNEL_BYTES = 128 * 1024
 
 
 class CannotListen(Exception):
@@ -192,12 +194,17 @@ def _listen(settings: Settings) -> socket.socket:
         raise CannotListen("The address to listen on is empty; use --host 127.0.0.1 for this machine only.")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         raise CannotListen(
             f"Cannot listen on {settings.host}, port {settings.port}: {error}. "
             "Choose another with --host and --port, or stop the program that uses it."
         ) from error
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Connections inherit it. The kernel would keep megabytes of a response, and the server would not notice for
+        # minutes that a slow client reads them.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_BYTES)
+    return listener
 
 
 def _listen_or_report_all(settings: Settings) -> socket.socket:

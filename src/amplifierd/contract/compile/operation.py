@@ -15,7 +15,7 @@ from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
-from ..core.request_state import AdmissionLimit, request_state_of
+from ..core.request_state import AdmissionLimit, check_connected, request_state_of
 from ..core.schema import Schemas
 from ..request.body import JSON, MERGE_PATCH, NDJSON, OCTETS, Body, RecordReader
 from ..request.file_body import ANY, FileBody
@@ -23,7 +23,7 @@ from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import ImportBody
 from ..request.parameters import QUERY, Arguments, Header, HeaderParameters, compile_parameters
-from ..response.blocks import Turns
+from ..response.blocks import LargeResponses
 from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
@@ -57,7 +57,7 @@ class Compilation:
     renderers: Mapping[tuple[str, str], Renderer]
     body_decoders: Mapping[tuple[str, str], BodyDecoder]
     unsent: UnsentData = field(default_factory=UnsentData)
-    turns: Turns = field(default_factory=Turns)
+    large: LargeResponses = field(default_factory=LargeResponses)
     keys_in_use: InUse = field(default_factory=set)
 
 
@@ -102,9 +102,9 @@ class Operation:
             compilation.executor,
             compilation.compression,
             compilation.unsent,
-            compilation.turns,
+            compilation.large,
         )
-        self._turns = compilation.turns
+        self._large = compilation.large
         self._capacity = compilation.capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,22 +144,25 @@ class Operation:
             await delivery(send)
 
     async def _handled(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
-        """The response of a request. A large result waits for its turn."""
-        turns, path = self._turns, scope["raw_path"]
-        if not (self._is_read and turns.is_awaited(path)):
+        """The response of a request. A large result waits; that of a write only before it is applied."""
+        large = self._large
+        if not large.must_wait(scope) or _is_conditional(scope):
             result = await self._handler(**arguments)
             if self._follows:
                 result = Events(self._security.while_admitted(scope, result.batches))
-            if not is_large(result):
+            if not is_large(result) or self._response.is_known(scope, result):
                 return await self._response.prepare(scope, receive, result, False)
-            turns.remember(path)
-            if not (self._is_read and turns.whole.locked()):
-                async with turns.whole:
+            large.remember(scope)
+            if not self._is_read:
+                return await self._response.prepare(scope, receive, result, False)
+            if not large.whole.locked():
+                async with large.whole:
                     return await self._response.prepare(scope, receive, result, False)
-            # It is read again at its turn: results that wait would take much more memory than those that are sent.
+            # It is read again after the wait: results that wait would take much more memory than those that are sent.
             await discard(result)
             del result
-        async with turns.whole:
+        async with large.whole:
+            check_connected(scope)
             return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
 
     async def _handled_once(
@@ -169,15 +172,22 @@ class Operation:
         digest = self._idempotency.digest
         long = isinstance(text, bytes) and len(text) > INLINE_BYTES
         digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
-        with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
-            arguments[ARGUMENT] = once
-            replayed = False
-            try:
-                result = await self._handler(**arguments)
-            except AlreadyAnswered as recorded:
-                result, replayed = recorded.answer, True
-        async with self._turns.whole if is_large(result) else nullcontext():
+        async with self._large.whole if self._large.must_wait(scope) else nullcontext():
+            with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
+                arguments[ARGUMENT] = once
+                replayed = False
+                try:
+                    result = await self._handler(**arguments)
+                except AlreadyAnswered as recorded:
+                    result, replayed = recorded.answer, True
+            if is_large(result):
+                self._large.remember(scope)
             return await self._response.prepare(scope, receive, result, replayed)
+
+
+def _is_conditional(scope: Scope) -> bool:
+    """Whether the client of a read may already have what it asks for."""
+    return scope["method"] in ("GET", "HEAD") and IF_NONE_MATCH.lower().encode() in request_state_of(scope).fields
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:

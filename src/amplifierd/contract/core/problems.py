@@ -97,6 +97,11 @@ class ErrorTable:
         return template.format(error=error)
 
 
+def busy(why: str) -> Problem:
+    """The 503 problem of a request for which there is no room now."""
+    return Problem(503, "busy", f"{why}; retry soon.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
     """The problem for `error`: itself, a domain error by `table`, or a defect that reveals no internals."""
     if isinstance(error, Problem):

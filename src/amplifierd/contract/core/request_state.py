@@ -6,7 +6,7 @@ from typing import Protocol
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from .problems import RETRY_AFTER_SECONDS, Headers, Problem
+from .problems import Headers, Problem, busy
 
 _KEY = "amplifierd.request_state"
 
@@ -105,6 +105,13 @@ def request_state_of(scope: Scope) -> RequestState:
     return request_state
 
 
+def check_connected(scope: Scope) -> None:
+    """Raises `ClientDisconnect` if the client of a request that has waited has disconnected, as far as is known."""
+    is_disconnected = scope["extensions"].get("amplifierd.is_disconnected")
+    if is_disconnected is not None and is_disconnected():
+        raise ClientDisconnect
+
+
 class AdmissionLimit:
     """Limits for all requests together: `most_requests` at a time, and `most_bytes` of memory for bodies."""
 
@@ -121,14 +128,12 @@ class AdmissionLimit:
 
     def too_many(self) -> Problem:
         """The 503 problem of a request that is refused because there are too many."""
-        return _busy(f"The server is already handling {self._most_requests} requests, which is its limit")
+        return busy(f"The server is already handling {self._most_requests} requests, which is its limit")
 
     def hold(self, request_state: RequestState, size: int) -> None:
         """Let a request hold `size` more bytes until its end. Raises a 503 problem if that is too much."""
         if self._bytes + size > self._most_bytes:
-            raise _busy(
-                f"The server is already handling bodies of {self._bytes} bytes, and has no room for {size} more"
-            )
+            raise busy(f"The server is already handling bodies of {self._bytes} bytes, and has no room for {size} more")
         self._bytes += size
         request_state.held_bytes += size
 
@@ -144,8 +149,3 @@ class AdmissionLimit:
         """End a request."""
         self._requests -= 1
         self._bytes -= request_state.held_bytes
-
-
-def _busy(why: str) -> Problem:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return Problem(503, "busy", f"{why}; retry soon.", headers=headers)

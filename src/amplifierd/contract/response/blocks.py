@@ -1,4 +1,4 @@
-"""Texts that are made and sent in blocks: few blocks at a time, and only as its client reads."""
+"""Large responses: few are made at a time, and texts in blocks, as their clients read."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from starlette.types import Scope, Send
 
 from ..core.problems import Headers
+from ..core.request_state import check_connected
 from .content_coding import CodedStream
 from .unsent_data import UnsentBlock, UnsentData
 
@@ -14,44 +15,63 @@ _AT_A_TIME = 3
 _REMEMBERED = 1_000
 
 
-class Turns:
-    """What is held while a large record, or a block, is made: few are at a time, so that they take little memory.
+class LargeResponses:
+    """Limits how many large records, and blocks of texts, are made at a time, because each takes much memory.
 
-    Those of formats take longest; lines, and whole records, do not wait for them.
+    Blocks in other formats take longest: lines, and whole records, have limits of their own.
     """
 
     def __init__(self) -> None:
         self.whole, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(3))
-        self._large: dict[bytes, None] = {}
+        # By path and query.
+        self._known: dict[tuple[bytes, bytes], None] = {}
 
-    def is_awaited(self, path: bytes) -> bool:
-        """Whether a record has to wait for its turn, and is known to be large: it should be read then."""
-        return path in self._large and self.whole.locked()
+    def must_wait(self, scope: Scope) -> bool:
+        """Whether the result of a request is known to be large, and has to wait, before it is read or written."""
+        is_limited = self.whole.locked() or scope["method"] not in ("GET", "HEAD")
+        return bool(self._known) and is_limited and (scope["raw_path"], scope["query_string"]) in self._known
 
-    def remember(self, path: bytes) -> None:
-        """Know that the record at `path` is large, for some time."""
-        self._large.pop(path, None)
-        self._large[path] = None
-        if len(self._large) > _REMEMBERED:
-            del self._large[next(iter(self._large))]
+    def remember(self, scope: Scope) -> None:
+        """Know that the result of a request is large, for some time."""
+        target = scope["raw_path"], scope["query_string"]
+        self._known.pop(target, None)
+        self._known[target] = None
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
 
 
 class CodedBlocks:
-    """Blocks as they are sent, each of which is made in its `turn`."""
+    """Blocks as they are sent; the semaphore `limit` limits how many are made at a time."""
 
     def __init__(
-        self, blocks: AsyncGenerator[bytes, None], stream: CodedStream, unsent: UnsentData, turn: asyncio.Semaphore
+        self,
+        scope: Scope,
+        blocks: AsyncGenerator[bytes, None],
+        stream: CodedStream,
+        unsent: UnsentData,
+        limit: asyncio.Semaphore,
     ) -> None:
+        self._scope = scope
         self.stream = stream
         self._blocks = blocks
         self._unsent = unsent
-        self._turn = turn
+        self._limit = limit
 
-    async def next(self) -> UnsentBlock | None:
-        """The next block, which is to be sent or closed; None after the last."""
-        async with self._turn:
+    async def first(self, *, is_sent: bool) -> UnsentBlock | None:
+        """The first block, which is to be sent or closed; None if there is none, or it is not sent.
+
+        Raises the problem of a text that cannot be made.
+        """
+        async with self._limit:
+            check_connected(self._scope)
             block = await anext(self._blocks, None)
-            return None if block is None else await self._unsent.hold(await self.stream.block(block))
+            return await self._unsent.hold(await self.stream.block(block)) if is_sent and block is not None else None
+
+    async def following(self) -> UnsentBlock | None:
+        """The next block; None after the last. Raises `ClientDisconnect` if there is no room for it."""
+        async with self._limit:
+            block = await anext(self._blocks, None)
+            return None if block is None else await self._unsent.hold_next(await self.stream.block(block))
 
     async def aclose(self) -> None:
         """End the making of blocks."""
@@ -61,16 +81,17 @@ class CodedBlocks:
 async def send_blocks(scope: Scope, status: int, headers: Headers, blocks: CodedBlocks, send: Send) -> None:
     """Send a response of blocks."""
     held: UnsentBlock | None = None
+    is_head = scope["method"] == "HEAD"
     try:
         # Before the status is sent, which may still be that of a problem.
-        held = await blocks.next()
+        held = await blocks.first(is_sent=not is_head)
         await send({"type": "http.response.start", "status": status, "headers": blocks.stream.headers(headers)})
-        if scope["method"] == "HEAD":
+        if is_head:
             await send({"type": "http.response.body", "body": b""})
             return
         while held is not None:
             await held.send(send, more=True)
-            held = await blocks.next()
+            held = await blocks.following()
         await send({"type": "http.response.body", "body": await blocks.stream.block(b"", last=True)})
     finally:
         if held is not None:

@@ -27,13 +27,13 @@ def is_long(record: Any) -> bool:
 
 
 def is_large(result: Any) -> bool:
-    """Whether a result takes so much memory that few should be kept at a time."""
+    """Whether the result of a read takes so much memory that few should be kept at a time."""
     # Quicker than asking for each of them.
     kind = type(result)
     if kind is Session:
-        return memoryview(result.context).nbytes > _LARGE_BYTES
+        return memoryview(result.context).nbytes + _length(result.error_details) > _LARGE_BYTES
     if kind is Message:
-        return len(result.content) + _length(result.parts) > _LARGE_BYTES
+        return len(result.content) + _length(result.parts) + _length(result.metadata) > _LARGE_BYTES
     if kind is Transcript:
         return len(result.messages.first) > _LARGE_BYTES
     if kind is Listing:

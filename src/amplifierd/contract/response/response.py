@@ -18,7 +18,7 @@ from ..core.problems import Headers
 from ..core.request_state import request_state_of
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
-from .blocks import CodedBlocks, Turns, send_blocks
+from .blocks import CodedBlocks, LargeResponses, send_blocks
 from .content_coding import MIN_BYTES, CodedStream, Compression
 from .download import send_download
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
@@ -40,11 +40,9 @@ _QUERY = "%!$&'()*+,;=:@/?"
 _encode = msgspec.json.Encoder().encode
 
 _STREAMS = (Events, Export, Download, FileContent)
-# A short response: its status, headers and body.
-Short = tuple[int, Headers, bytes]
-# A short response, or what sends a long one.
-Delivery = Short | Callable[[Send], Awaitable[None]]
-# Prepares it from a result; the last argument is whether that is of an earlier request.
+# The status, headers and body of a short response, or the function that sends a long one.
+Delivery = tuple[int, Headers, bytes] | Callable[[Send], Awaitable[None]]
+# Prepares the response to a result. The last argument tells whether the result is that of an earlier request.
 Preparer = Callable[[Scope, Receive, Any, bool], Awaitable[Delivery]]
 
 
@@ -61,12 +59,12 @@ class Response:
         executor: SerialExecutor,
         compression: Compression,
         unsent: UnsentData,
-        turns: Turns,
+        large: LargeResponses,
     ) -> None:
         self._executor = executor
         self._compression = compression
         self._unsent = unsent
-        self._turns = turns
+        self._large = large
         self._returns = returns
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderers)
@@ -80,8 +78,8 @@ class Response:
         self._preconditions = preconditions
         self._links = "Link" in headers
         self._counts = TOTAL_COUNT in headers
-        # The response to a result. A long one keeps no more of the result than the client has to read, and has to be
-        # sent: a listing of more than one block is streamed, as are events.
+        # Returns the response to a result. A long response, which holds what it sends, has to be sent: a listing of
+        # more than one block is streamed, as are events.
         self.prepare = self._preparer()
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
@@ -110,12 +108,12 @@ class Response:
         return partial(send_events, result, self._frames, scope, receive, stall_seconds=STALL_SECONDS)
 
     async def _prepare_lines(self, scope: Scope, _receive: Receive, result: Export, _replayed: bool) -> Delivery:
-        blocks = self._blocks(scope, encoded_lines(result, self._executor), self._turns.lines)
+        blocks = self._blocks(scope, encoded_lines(result, self._executor), self._large.lines)
         return partial(send_blocks, scope, self.status, [(b"content-type", NDJSON.encode())], blocks)
 
     async def _prepare_download(self, scope: Scope, _receive: Receive, result: Download, _replayed: bool) -> Delivery:
-        turn = self._turns.lines if result.media == NDJSON else self._turns.formats
-        return partial(send_download, scope, self._blocks(scope, result.blocks, turn), result)
+        limit = self._large.lines if result.media == NDJSON else self._large.formats
+        return partial(send_download, scope, self._blocks(scope, result.blocks, limit), result)
 
     async def _prepare_file(self, scope: Scope, _receive: Receive, result: FileContent, _replayed: bool) -> Delivery:
         assert self._preconditions is not None, "The contract declares those of a file."
@@ -125,14 +123,18 @@ class Response:
         return self.status, [], b""
 
     async def _prepare_record(self, scope: Scope, _receive: Receive, result: Any, replayed: bool) -> Delivery:
-        fields = request_state_of(scope).fields
-        if self._preconditions is not None and self._preconditions.is_known(result, fields):
+        if self.is_known(scope, result):
+            fields = request_state_of(scope).fields
             return NOT_MODIFIED, self._compression.validators(fields, [etag_of(result)], result), b""
         headers = self._headers(scope, result, replayed)
         if self._representations is not None:
             return await self._prepare_form(scope, headers, _encode(result))
         encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
         return await self._prepare_whole(scope, headers, encoded)
+
+    def is_known(self, scope: Scope, result: Any) -> bool:
+        """Whether the client already has this result of a read, and gets 304. Raises a 412 problem."""
+        return self._preconditions is not None and self._preconditions.is_known(result, request_state_of(scope).fields)
 
     def _headers(self, scope: Scope, result: Any, replayed: bool) -> Headers:
         headers: Headers = []
@@ -150,9 +152,12 @@ class Response:
         if len(body) > MIN_BYTES:
             headers, body = await self._compression.compress(request_state_of(scope).fields, headers, body)
         headers = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
+        if scope["method"] == "HEAD":
+            return self.status, headers, b""
         if len(body) <= PIECE_BYTES:
             return self.status, headers, body
-        return partial(_send_whole, self.status, headers, await self._unsent.hold(body))
+        held = await self._unsent.hold(body, is_applied=scope["method"] != "GET")
+        return partial(_send_whole, self.status, headers, held)
 
     async def _prepare_form(self, scope: Scope, headers: Headers, record: bytes) -> Delivery:
         assert self._representations is not None
@@ -175,7 +180,8 @@ class Response:
                 return await self._prepare_whole(scope, headers, whole, form.content_type)
             stream = self._compression.stream(request_state_of(scope).fields)
             headers = stream.headers([(b"content-type", form.content_type), *headers])
-            held = await self._unsent.hold(await stream.block(form.before + first))
+            is_head = scope["method"] == "HEAD"
+            held = None if is_head else await self._unsent.hold(await stream.block(form.before + first))
         except BaseException:
             if rest is not None:
                 await rest.aclose()
@@ -208,11 +214,13 @@ class Response:
 
     async def _next_block(self, form: Representation, stream: CodedStream, rest: Blocks) -> UnsentBlock | None:
         block = await anext(aiter(rest), None)
-        return None if block is None else await self._unsent.hold(await stream.block(await self._written(form, block)))
+        if block is None:
+            return None
+        return await self._unsent.hold_next(await stream.block(await self._written(form, block)))
 
-    def _blocks(self, scope: Scope, blocks: AsyncGenerator[bytes, None], turn: asyncio.Semaphore) -> CodedBlocks:
+    def _blocks(self, scope: Scope, blocks: AsyncGenerator[bytes, None], limit: asyncio.Semaphore) -> CodedBlocks:
         stream = self._compression.stream(request_state_of(scope).fields)
-        return CodedBlocks(blocks, stream, self._unsent, turn)
+        return CodedBlocks(scope, blocks, stream, self._unsent, limit)
 
     def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
         """The representation of a list, and the headers that it depends on."""

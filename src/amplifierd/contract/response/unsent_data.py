@@ -1,4 +1,4 @@
-"""What clients have not read yet of their responses: within a limit for all together, whoever does not read.
+"""What clients have not read yet of their responses, within a limit for all clients together.
 
 Data waits in memory, and in temporary files once that is full. If these have no more room either, the response whose
 client has read nothing for the longest time ends: clients that read are served, however many others do not.
@@ -12,19 +12,19 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
 from ..core.executor import SerialExecutor
-from ..core.problems import RETRY_AFTER_SECONDS, Problem
+from ..core.problems import Problem, busy
 
 # After this long without reading, the reader of a response counts as gone, and its connection is aborted. A response in
 # one piece may be for a client that reads a kilobyte a second, and the network takes it in larger pieces.
 STALL_SECONDS = 60
 WHOLE_STALL_SECONDS = 180
 # The limits of what waits for all clients together.
-MAX_MEMORY_BYTES = 64 * 1024 * 1024
+MAX_MEMORY_BYTES = 32 * 1024 * 1024
 MAX_FILE_BYTES = 512 * 1024 * 1024
 # The most that is written at once. A block of at most this size is not counted.
 PIECE_BYTES = 64 * 1024
-# After as much, a fast reader leaves time to other requests.
-_TURN_BYTES = 4 * PIECE_BYTES
+# After so many bytes, a fast reader leaves time to other requests.
+_UNINTERRUPTED_BYTES = 4 * PIECE_BYTES
 
 
 class UnsentData:
@@ -32,29 +32,44 @@ class UnsentData:
 
     def __init__(self, memory_bytes: int = MAX_MEMORY_BYTES, file_bytes: int = MAX_FILE_BYTES) -> None:
         self._memory_left = memory_bytes
-        self._files_left = file_bytes
+        self._file_bytes = self._files_left = file_bytes
         # In the order in which their clients have last read.
         self._in_files: dict[UnsentBlock, None] = {}
         self._executor = SerialExecutor()
-        # One at a time, so that what takes room can always be given up.
+        # One block is written at a time: while others are written, they take room that cannot be given up.
         self._writing = asyncio.Lock()
 
     async def send(self, send: Send, block: bytes) -> None:
         """Send a block that others follow. Raises `ClientDisconnect` if the client does not read."""
-        held = await self.hold(block)
+        held = await self.hold_next(block)
         del block
         await held.send(send, more=True)
 
-    async def hold(self, block: bytes) -> "UnsentBlock":
-        """Keep a block until it is sent or closed. Raises a 503 problem if there is no room."""
+    async def hold(self, block: bytes, *, is_applied: bool = False) -> "UnsentBlock":
+        """Keep a block until it is sent or closed.
+
+        Raises a 503 problem if there is no room. The response to a request that `is_applied` is kept in memory then:
+        its client would send it again.
+        """
         size = len(block)
         if size <= PIECE_BYTES:
             return UnsentBlock(self, size, block)
-        if size <= self._memory_left:
-            self._memory_left -= size
-            return UnsentBlock(self, size, block)
-        async with self._writing:
-            return await self._hold_in_file(UnsentBlock(self, size), block)
+        if size > self._memory_left:
+            async with self._writing:
+                try:
+                    return await self._hold_in_file(UnsentBlock(self, size), block)
+                except Problem:
+                    if not is_applied:
+                        raise
+        self._memory_left -= size
+        return UnsentBlock(self, size, block)
+
+    async def hold_next(self, block: bytes) -> "UnsentBlock":
+        """Keep a block of a response that has begun. Raises `ClientDisconnect` if there is no room."""
+        try:
+            return await self.hold(block)
+        except Problem:
+            raise ClientDisconnect from None
 
     def read_on(self, held: "UnsentBlock") -> None:
         """The client of a block has read."""
@@ -71,20 +86,28 @@ class UnsentData:
             self._memory_left += held.size
 
     async def _hold_in_file(self, held: "UnsentBlock", block: bytes) -> "UnsentBlock":
-        self._make_room(held.size)
-        try:
-            held.file = await self._executor.run(_written, block)
-        except OSError as error:
-            raise _no_room(f"A temporary file cannot be written: {error}") from error
+        while held.file is None:
+            self._make_room(held.size)
+            try:
+                held.file = await self._executor.run(_written, block)
+            except OSError as error:
+                if not self._in_files:
+                    raise busy(f"A temporary file cannot be written: {error}") from error
+                # The disk has less room than there may be files.
+                self._give_up_one()
         self._files_left -= held.size
         self._in_files[held] = None
         return held
 
     def _make_room(self, size: int) -> None:
+        if size > self._file_bytes:
+            raise busy("What clients have not read yet of other responses takes all the room for it")
         while size > self._files_left:
-            if not self._in_files:
-                raise _no_room("What clients have not read yet of other responses takes all the room for it")
-            next(iter(self._in_files)).give_up()
+            self._give_up_one()
+
+    def _give_up_one(self) -> None:
+        """End the response whose client has read nothing for the longest time."""
+        next(iter(self._in_files)).give_up()
 
 
 class UnsentBlock:
@@ -102,7 +125,7 @@ class UnsentBlock:
         """Send the block, and release it. Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`."""
         try:
             for start in range(0, self.size, PIECE_BYTES):
-                if start and start % _TURN_BYTES == 0:
+                if start and start % _UNINTERRUPTED_BYTES == 0:
                     await asyncio.sleep(0)
                 is_last = start + PIECE_BYTES >= self.size
                 await self._send_piece(send, start, more=more or not is_last, stall_seconds=stall_seconds)
@@ -112,7 +135,8 @@ class UnsentBlock:
     def give_up(self) -> None:
         """End the response: others need the room."""
         self.close()
-        if self._stall is not None:
+        # It may end already, for the same reason.
+        if self._stall is not None and not self._stall.expired():
             self._stall.reschedule(asyncio.get_running_loop().time())
 
     def close(self) -> None:
@@ -151,8 +175,3 @@ def _written(block: bytes) -> IO[bytes]:
         file.close()
         raise
     return file
-
-
-def _no_room(why: str) -> Problem:
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return Problem(503, "busy", f"{why}; retry soon.", headers=headers)

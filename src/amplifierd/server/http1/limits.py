@@ -9,7 +9,8 @@ class Limits:
 
     A target has at most `target_bytes`, or the length of the longest that the application's contract accepts.
     A head must arrive in `head_seconds`; of a body, `body_bytes` or its end must arrive in each `body_seconds` in
-    which the server reads. The server refuses more than `connections` connections.
+    which the server reads. A client that reads nothing of what waits for it is disconnected after `read_seconds`. The
+    server refuses more than `connections` connections.
     """
 
     target_bytes: int = 8 * 1024
@@ -18,6 +19,7 @@ class Limits:
     head_seconds: float = 10
     body_seconds: float = 30
     body_bytes: int = 30 * 1024
+    read_seconds: float = 180
     connections: int = 4_096
 
 

@@ -16,7 +16,7 @@ from .eager_task import eager_tasks
 from .error_responses import parser_problem, problem, problem_application, response, unsupported
 from .idle_timer import IdleTimer
 from .limits import LIMITS, Limits
-from .request import Request, connection_scope, scope_of
+from .request import ClientDisconnected, Request, connection_scope, scope_of
 from .upgrade_stripping import without_upgrade_offer
 from .write_buffer import WriteBuffer
 
@@ -199,8 +199,13 @@ class Protocol(asyncio.Protocol):
             self._head_bytes = 0
 
     async def drain(self) -> None:
-        """Wait until the write buffer is almost empty."""
-        await self._drained.wait()
+        """Wait until the write buffer is almost empty. Raises `ClientDisconnected` if the client does not read."""
+        try:
+            async with asyncio.timeout(self._limits.read_seconds):
+                await self._drained.wait()
+        except TimeoutError:
+            self._transport.abort()
+            raise ClientDisconnected from None
 
     def read_on(self) -> None:
         """Resume reading once everything received is parsed."""

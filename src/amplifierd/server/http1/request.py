@@ -251,6 +251,8 @@ def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
         "server": _address(transport.get_extra_info("sockname")),
         "client": _address(transport.get_extra_info("peername")),
         "root_path": "",
+        # Of this server alone: whether the client has disconnected.
+        "extensions": {"amplifierd.is_disconnected": transport.is_closing},
         **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
     }
 
