@@ -28,8 +28,7 @@ class LargeResponses:
 
     def must_wait(self, scope: Scope) -> bool:
         """Whether the result of a request is known to be large, and has to wait, before it is read or written."""
-        is_limited = self.whole.locked() or scope["method"] not in ("GET", "HEAD")
-        return bool(self._known) and is_limited and (scope["raw_path"], scope["query_string"]) in self._known
+        return bool(self._known) and (scope["raw_path"], scope["query_string"]) in self._known
 
     def remember(self, scope: Scope) -> None:
         """Know that the result of a request is large, for some time."""
