@@ -140,9 +140,9 @@ def test_figures_are_measured() -> None:
         README,
     )[0]
     for said, measured in [
-        (appends, rates["append over 1,000 sessions"]),
+        (appends, rates["append to 1,000 sessions"]),
         (reads, rates["get session"]),
-        (times, min(ratios["append over 1,000 sessions"], ratios["get session"])),
+        (times, min(ratios["append to 1,000 sessions"], ratios["get session"])),
     ]:
         # Rounded down.
         assert 0.9 * measured <= float(said.replace(",", "")) <= measured
