@@ -1,6 +1,6 @@
 """The worst that clients can ask of large responses: many at once, most of which are never read."""
 
-from fair_clients import MIB, Ask
+from fair_clients import JSON, MIB, Ask
 from fair_data import Data
 
 _FORMATS = ("amplifierd", "openai", "anthropic", "sharegpt", "markdown", "html")
@@ -26,6 +26,13 @@ def exports(data: Data) -> list[Ask]:
 def lists(data: Data) -> list[Ask]:
     context = data.session(context={"text": "x" * (7 * MIB)})
     return _unread([f"{_large(data)}/messages", f"/sessions/{context}"], 200)
+
+
+def changes(data: Data) -> list[Ask]:
+    """Changes of a session with a context of 7 MiB, and copies of it: each returns it."""
+    path = f"/sessions/{data.session(context={'text': 'x' * (7 * MIB)})}"
+    changes = [Ask("PATCH", path, b'{"name":"x"}', JSON, reads=False, repeats=False)] * 150
+    return changes + [Ask("POST", f"{path}/fork", reads=False, repeats=False)] * 50
 
 
 def exports_at_once(data: Data) -> list[Ask]:

@@ -46,7 +46,8 @@ class TransactionalPieces(Transactions, Storage):
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> Session:
-        begun = await self._fork(workspace, once, forking.begin, session_id, fork, versions)
+        async with self._turn_of_session(workspace, session_id):
+            begun = await self._fork(workspace, once, forking.begin, session_id, fork, versions)
         return await self._fork_on(begun, fork, once, progressed) if isinstance(begun, Copy) else begun
 
     async def _fork_on(

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from ..model.errors import StorageUnavailable, WriteCancelled
 
 WAIT_SECONDS = 5.0
+# A write of more characters takes so long that others would wait for several of them.
+LARGE_WRITE = 256 * 1024
+# So many writes may run without a look at the size of what they change.
+MAX_UNSIZED = 3
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -87,6 +91,35 @@ class FairLimit:
             raise StorageUnavailable(f"{self._kind} are running already, {limit}", is_busy=True) from None
         except asyncio.CancelledError:
             raise WriteCancelled from None
+
+
+class LargeWrites:
+    """Lets large writes run one after the other: the results of several would be in memory together, too."""
+
+    def __init__(self) -> None:
+        self._limit = FairLimit(1, "large writes")
+        self._running = 0
+
+    def turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
+        """The turn of a write of so many characters, as a slot of a `FairLimit`; only a large one waits."""
+        return self._limit.slot(workspace) if size > LARGE_WRITE else nullcontext()
+
+    @asynccontextmanager
+    async def turn_of_stored(
+        self, workspace: str, size: int, read_size: Callable[[], Awaitable[int]]
+    ) -> AsyncIterator[None]:
+        """The same for a write that changes, copies or returns what is stored, and whose size `read_size` returns.
+
+        That is read only while other such writes are running.
+        """
+        self._running += 1
+        try:
+            if size <= LARGE_WRITE and self._running > MAX_UNSIZED:
+                size = await read_size()
+            async with self.turn(workspace, size):
+                yield
+        finally:
+            self._running -= 1
 
 
 class SharedTask:

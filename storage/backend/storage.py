@@ -3,7 +3,6 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -49,7 +48,6 @@ from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 from ..values.uuid7 import canonical_id
 from .api_keys import TransactionalKeys
 from .bulk import TransactionalPieces
-from .concurrency_limit import ConcurrencyLimit
 from .directories import TransactionalDirectories
 from .files import TransactionalFiles
 from .profiles import TransactionalCollections, TransactionalModules, TransactionalMountPlans, TransactionalProfiles
@@ -57,8 +55,6 @@ from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
 MAX_RELATIVES = 1_000
-# An append of more characters takes so long to write that others would wait for several of them.
-LARGE_APPEND = 256 * 1024
 # The maximum number of messages that the database joins, however short they are.
 MAX_JOINED = 1_000
 
@@ -87,14 +83,6 @@ class TransactionalStorage(
     def _preparing(self) -> asyncio.Lock:
         return asyncio.Lock()
 
-    @cached_property
-    def _large_appends(self) -> ConcurrencyLimit:
-        return ConcurrencyLimit(1, "large appends")
-
-    def _append_slot(self, new: Sequence[BatchMessage | MessagePatch]) -> AbstractAsyncContextManager[None]:
-        """The turn of an append: large ones are written one after the other."""
-        return self._large_appends.slot() if messages.size_of(new) > LARGE_APPEND else nullcontext()
-
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
@@ -103,7 +91,8 @@ class TransactionalStorage(
             await check()
         if new.id is not None:
             await self._wait_for_removal(workspace, canonical_id(new.id))
-        return await self._write(workspace, once, Session, sessions.create, new, self._installed)
+        async with self._large_writes.turn(workspace, memoryview(new.context).nbytes):
+            return await self._write(workspace, once, Session, sessions.create, new, self._installed)
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
         return sessions.session_of(
@@ -134,7 +123,8 @@ class TransactionalStorage(
         self, workspace: str, session_id: str, patch: SessionPatch, *, versions: Versions = None
     ) -> Session:
         prepare = partial(self._prepare_session, workspace, session_id, patch)
-        return await self._merge(workspace, sessions.update, prepare, session_id, patch, versions, self._installed)
+        async with self._turn_of_session(workspace, session_id, patch.context):
+            return await self._merge(workspace, sessions.update, prepare, session_id, patch, versions, self._installed)
 
     async def _merge(
         self,
@@ -167,12 +157,12 @@ class TransactionalStorage(
     async def start_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, Session, sessions.start, session_id, versions)
+        return await self._write_session(workspace, once, sessions.start, session_id, versions)
 
     async def complete_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, Session, sessions.end, session_id, "complete", "completed", versions)
+        return await self._write_session(workspace, once, sessions.end, session_id, "complete", "completed", versions)
 
     async def fail_session(
         self,
@@ -183,21 +173,20 @@ class TransactionalStorage(
         versions: Versions = None,
         once: IdempotentRequest | None = None,
     ) -> Session:
-        return await self._write(
-            workspace, once, Session, sessions.end, session_id, "fail", "failed", versions, failure
+        details = failure.error_details
+        return await self._write_session(
+            workspace, once, sessions.end, session_id, "fail", "failed", versions, failure, new=details
         )
 
     async def terminate_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(
-            workspace, once, Session, sessions.end, session_id, "terminate", "terminated", versions
-        )
+        return await self._write_session(workspace, once, sessions.end, session_id, "terminate", "terminated", versions)
 
     async def resume_session(
         self, workspace: str, session_id: str, *, versions: Versions = None, once: IdempotentRequest | None = None
     ) -> Session:
-        return await self._write(workspace, once, Session, sessions.resume, session_id, versions)
+        return await self._write_session(workspace, once, sessions.resume, session_id, versions)
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
         await self._message_count(workspace, session_id)
@@ -222,7 +211,7 @@ class TransactionalStorage(
     ) -> Message:
         new = messages.complete(new)
         try:
-            async with self._append_slot([new]):
+            async with self._large_writes.turn(workspace, messages.size_of([new])):
                 appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
@@ -241,7 +230,7 @@ class TransactionalStorage(
     ) -> Messages:
         new = messages.complete_all(new)
         try:
-            async with self._append_slot(new.messages):
+            async with self._large_writes.turn(workspace, messages.size_of(new.messages)):
                 return await self._append_all(
                     workspace, session_id, new.messages, new.expected_sequence, versions, once
                 )
@@ -276,7 +265,7 @@ class TransactionalStorage(
         patch = messages.complete_patch(patch)
         prepare = partial(self._prepare_message, workspace, session_id, sequence, patch)
         try:
-            async with self._append_slot([patch]):
+            async with self._turn_of_message(workspace, session_id, sequence, patch):
                 update = partial(corrections.update, words=await asyncio.to_thread(self._words, patch))
                 updated = await self._merge(workspace, update, prepare, session_id, sequence, patch, versions)
         except FilesUnknown as error:
@@ -300,7 +289,8 @@ class TransactionalStorage(
     async def delete_message(
         self, workspace: str, session_id: str, sequence: int, *, versions: Versions = None
     ) -> Message:
-        deleted = await self._change(workspace, corrections.delete, session_id, sequence, versions)
+        async with self._turn_of_message(workspace, session_id, sequence):
+            deleted = await self._change(workspace, corrections.delete, session_id, sequence, versions)
         self._removals.wake()
         return deleted
 

@@ -3,12 +3,16 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import cached_property
 from typing import Any, TypeVar, TypeVarTuple
+
+from msgspec import Raw, UnsetType
 
 from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.modules import InstalledModules
-from ..model.records import IdempotentRequest, Listing
+from ..model.records import IdempotentRequest, Listing, MessagePatch, Session
+from ..operations import messages
 from ..operations.bulk import removal, staging
 from ..operations.bulk.removal import Removals
 from ..operations.events.change_notifier import ChangeNotifier
@@ -20,10 +24,21 @@ from ..sql.ports import Bindings, Reader, Transaction, session_key
 from ..sql.statements.sessions import Statements
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
-from .concurrency_limit import ConcurrencyLimit
+from ..values.json_text import text_size
+from .concurrency_limit import ConcurrencyLimit, LargeWrites
 
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
+
+# The size of the details of a session: its context, if that is long, and those of an error.
+DETAIL_SIZE = """
+SELECT octet_length(context) + COALESCE(octet_length(error_details), 0)
+FROM session_detail
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
+NO_PATCH = MessagePatch()
 # The id of a session that is being written, and its writer.
 Staged = tuple[str, str]
 
@@ -48,6 +63,33 @@ class Transactions(ABC):
     def _start_removals(self) -> None:
         self._pieces = asyncio.Lock()
         self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
+
+    @cached_property
+    def _large_writes(self) -> LargeWrites:
+        return LargeWrites()
+
+    def _turn_of_session(
+        self, workspace: str, session_id: str, new: Raw | UnsetType | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        """The turn of a write that returns a session, with its context; `new` is the JSON that it stores."""
+
+        async def read_size() -> int:
+            row = await self._rows.row(DETAIL_SIZE, session_key(workspace, session_id))
+            return 0 if row is None else int(row[0])
+
+        return self._large_writes.turn_of_stored(workspace, text_size(new), read_size)
+
+    def _turn_of_message(
+        self, workspace: str, session_id: str, sequence: int, patch: MessagePatch = NO_PATCH
+    ) -> AbstractAsyncContextManager[None]:
+        """The turn of a correction, which returns the message."""
+
+        async def read_size() -> int:
+            bindings: Bindings = {"after": sequence - 1, "last": sequence, "most": 1}
+            row = await self._rows.row(self.statements.MESSAGE_SIZES, session_key(workspace, session_id) | bindings)
+            return 0 if row is None else int(row[1])
+
+        return self._large_writes.turn_of_stored(workspace, messages.size_of([patch]), read_size)
 
     async def _is_removal_due(self) -> bool:
         return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removal.LEASE_SECONDS}) is not None
@@ -165,6 +207,19 @@ class Transactions(ABC):
         if once is None:
             return self._change(workspace, operation, *arguments)
         return self._change(workspace, run_once, once, self._idempotency_ttl, kind, operation, *arguments)
+
+    async def _write_session(
+        self,
+        workspace: str,
+        once: IdempotentRequest | None,
+        operation: Callable[[UnitOfWork, str, *Arguments], Coroutine[Any, Any, Session]],
+        session_id: str,
+        *arguments: *Arguments,
+        new: Raw | UnsetType | None = None,
+    ) -> Session:
+        """Run an operation that returns a session; `new` is the JSON that it stores."""
+        async with self._turn_of_session(workspace, session_id, new):
+            return await self._write(workspace, once, Session, operation, session_id, *arguments)
 
 
 async def _done(_work: UnitOfWork, answer: Answer) -> Answer:

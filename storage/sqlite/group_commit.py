@@ -7,6 +7,8 @@ one of them would be committed alone, then all others, and so on, with twice as 
 A request that fails does not affect the others. Nearly all failures come before a write, and need no undo; after a
 later failure the group is run again, each request under a savepoint, which would cost every write a third of its time.
 
+Results are in memory until the group is committed and they are sent: a group ends early if they are large.
+
 A request that is cancelled while it waits is left out. If it is running, its statement is interrupted, which rolls the
 transaction back, and the group is run again without it. After that it is committed with the others.
 """
@@ -24,6 +26,8 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 import apsw
 
 from ..model.errors import StorageUnavailable, WriteCancelled
+from ..model.records import AlreadyAnswered, Messages
+from ..values.json_text import text_size
 from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_not_replaced, shrink
 
 logger = logging.getLogger(__name__)
@@ -33,6 +37,8 @@ Arguments = TypeVarTuple("Arguments")
 
 MAX_WAITING = 4_096
 MAX_IN_A_GROUP = 256
+# The requests after the one whose result exceeds it, together with those before, are left to the next group.
+MAX_RESULTS_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 0.05
 # While others write without a pause, idle work is done after this time: it must not wait for ever.
 BUSY_SECONDS = 1.0
@@ -126,6 +132,13 @@ class _Request(Generic[Result]):
             connection.execute("ROLLBACK TO request")
         connection.execute("RELEASE request")
 
+    def result_size(self) -> int:
+        """About how many bytes the result takes, beside those of the request."""
+        if type(self.result) is Messages:
+            # The texts are those that were appended.
+            return 0
+        return text_size(self.error.answer if isinstance(self.error, AlreadyAnswered) else self.result)
+
     def resolve(self) -> None:
         if self.answer.done():
             return
@@ -161,6 +174,9 @@ class Writer:
         self._idle_work_due = time.monotonic() + BUSY_SECONDS
         self._urgent_until = 0.0
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
+        # Requests that were taken from the queue and are left to the next group.
+        self._left: list[_Request[Any]] = []
+        self._is_closing = False
         # The number of requests that the thread is waiting for.
         self._wanted = 0
         self._gathered = threading.Event()
@@ -221,13 +237,13 @@ class Writer:
         request = self._next()
         if request is None:
             return False
-        group, last = self._group_of(request)
+        group = self._group_of(request)
         began = time.monotonic()
         self._commit(group)
         self._loop.call_soon_threadsafe(self._resolve, group)
-        if not last:
+        if not self._left and not self._is_closing:
             self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
-        return not last
+        return True
 
     def _gather(self, count: int, seconds: float) -> None:
         """Wait for `count` requests, but no longer than `seconds`."""
@@ -243,6 +259,10 @@ class Writer:
         delay: float | None = IDLE_SECONDS
         if not self._urgent_until <= time.monotonic() < self._idle_work_due:
             delay = self._do_idle_work() or IDLE_SECONDS
+        if self._left:
+            return self._left.pop(0)
+        if self._is_closing:
+            return None
         while delay is not None:
             try:
                 return self._queue.get(timeout=delay)
@@ -267,25 +287,25 @@ class Writer:
             self._idle_work_due = time.monotonic() + BUSY_SECONDS
         return None
 
-    def _group_of(self, first: _Request[Any]) -> tuple[list[_Request[Any]], bool]:
-        group = [first]
+    def _group_of(self, first: _Request[Any]) -> list[_Request[Any]]:
+        group, self._left = [first, *self._left], []
         # No other thread takes from the queue.
         while len(group) < MAX_IN_A_GROUP and not self._queue.empty():
             request = self._queue.get()
             if request is None:
-                return group, True
+                self._is_closing = True
+                break
             group.append(request)
-        return group, False
+        return group
 
     def _commit(self, group: list[_Request[Any]]) -> None:
-        """Run a group as a whole until it is committed, or its transaction fails."""
+        """Run a group as a whole until it is committed, or its transaction fails; it is shortened to what was run."""
         attempt = _Request.attempt
         while True:
             try:
                 check_not_replaced(self._connection)
                 with self._transaction:
-                    for request in group:
-                        attempt(request, self._connection)
+                    self._run_some(group, attempt)
             except _PartialWrite:
                 attempt = _Request.attempt_alone
             except _Interrupted:
@@ -297,6 +317,16 @@ class Writer:
                 return
             else:
                 return
+
+    def _run_some(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
+        """Run a group up to the request with whose result all results are too large."""
+        size = 0
+        for count, request in enumerate(group, 1):
+            attempt(request, self._connection)
+            size += request.result_size()
+            if size > MAX_RESULTS_BYTES:
+                self._left += group[count:]
+                del group[count:]
 
     def _resolve(self, group: list[_Request[Any]]) -> None:
         for request in group:

@@ -3,7 +3,8 @@
 from array import array
 from itertools import accumulate
 
-from msgspec import Raw
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
 
 # The largest integer that JSON carries without loss (RFC 7493, section 2.2); sums are capped at it.
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -18,6 +19,18 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 def raw_text(value: Raw) -> str:
     """The text of a value, as the database stores it."""
     return bytes(value).decode()
+
+
+def text_size(value: object) -> int:
+    """About how many bytes the texts in a record, or in a list of records, take."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, Raw):
+        # A view: its bytes would be a copy.
+        return memoryview(value).nbytes
+    if isinstance(value, Struct):
+        return sum(map(text_size, astuple(value)))
+    return sum(map(text_size, value)) if isinstance(value, (list, tuple)) else 0
 
 
 def has_more_values(text: bytes, most: int) -> bool:

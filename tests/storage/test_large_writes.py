@@ -3,17 +3,22 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 from msgspec import UNSET, Raw, UnsetType
 
 from amplifierd.storage.backend import concurrency_limit
+from amplifierd.storage.backend.concurrency_limit import LARGE_WRITE, MAX_UNSIZED
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     BatchMessage,
+    Fork,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -26,6 +31,8 @@ from amplifierd.storage.operations.transfer import import_
 from amplifierd.storage.operations.transfer.import_staging import ImportStaging
 from amplifierd.storage.operations.unit_of_work import UnitOfWork
 from amplifierd.storage.search.tokenizer import IndexedText, Tokenizer, never_pause
+from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
+from amplifierd.storage.sqlite.group_commit import MAX_RESULTS_BYTES, Writer
 from amplifierd.storage.values.merge_patch import merge_patch
 from amplifierd.testing.storage.exports import export_of, exported
 from amplifierd.testing.storage.messages.test_messages import opened
@@ -35,6 +42,7 @@ from amplifierd.testing.storage.steps import read, until
 
 W = "default"
 SECONDS = 60
+LARGE = Raw(b'{"text":"%s"}' % (b"x" * LARGE_WRITE))
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5, 90])
@@ -90,6 +98,93 @@ async def test_short_append_waits_for_one_large_append_at_most(
         await asyncio.sleep(0)
         tasks.create_task(append("short", other_id, NewMessages([BatchMessage("hello")])))
     assert ended.index("short") <= 2
+
+
+Write = Callable[[Storage, str], Awaitable[object]]
+
+# The last ones of many at once are refused if they wait too long.
+MANY = 12
+
+LARGE_RESULTS: dict[str, Write] = {
+    "update": lambda storage, session_id: storage.update_session(W, session_id, SessionPatch(name="x")),
+    "resume": lambda storage, session_id: storage.resume_session(W, session_id),
+    "fork": lambda storage, session_id: storage.fork_session(W, session_id, Fork()),
+    "correction": lambda storage, session_id: storage.update_message(W, session_id, 1, MessagePatch(metadata=raw({}))),
+    "creation": lambda storage, _: storage.create_session(W, NewSession(context=LARGE)),
+}
+
+
+# PostgreSQL's writes wait for each other in its server, in no order that is known here.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("write", LARGE_RESULTS.values(), ids=LARGE_RESULTS)
+async def test_short_append_waits_for_few_writes_with_large_results(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 120)
+    session = await storage.create_session(W, NewSession(context=LARGE))
+    await storage.append_message(W, session.id, NewMessage(content="x" * LARGE_WRITE, metadata=LARGE))
+    other_id = await opened(storage)
+    ended: list[str] = []
+
+    async def end(name: str, written: Awaitable[object]) -> None:
+        await written
+        ended.append(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(MANY):
+            tasks.create_task(end("large", write(storage, session.id)))
+        await asyncio.sleep(0)
+        tasks.create_task(end("short", storage.append_message(W, other_id, NewMessage(content="hello"))))
+    assert ended.index("short") <= MAX_UNSIZED + 2
+
+
+async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -> None:
+    groups: list[int] = []
+    ended: list[int] = []
+    all_wait = threading.Event()
+    connection = connect_writer(str(tmp_path / "a.db"))
+    writer = Writer(
+        connection,
+        asyncio.get_running_loop(),
+        committed=lambda: groups.append(len(ended)),
+        refused=lambda _: None,
+        idle=lambda _: None,
+        transaction=WriteTransaction(connection),
+    )
+
+    def write(connection: apsw.Connection, number: int) -> bytes:
+        all_wait.wait(SECONDS)
+        connection.execute("CREATE TABLE written (number)") if number == 0 else None
+        connection.execute("INSERT INTO written VALUES (?)", [number])
+        return b"x" * (MAX_RESULTS_BYTES // 4)
+
+    def fail(connection: apsw.Connection) -> None:
+        connection.execute("INSERT INTO written VALUES (-1)")
+        raise ValueError("after a write")
+
+    async def end(number: int) -> None:
+        await writer.write(write, number)
+        ended.append(number)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(50):
+            tasks.create_task(end(number))
+        await asyncio.sleep(0)
+        failing = tasks.create_task(_refusal(writer.write(fail)))
+        all_wait.set()
+    assert (await failing).args == ("after a write",)
+    assert ended == [*range(50)]
+    # The results of five are more than the limit.
+    assert len(groups) >= 10
+    rows = await writer.write(lambda connection: connection.execute("SELECT number FROM written").fetchall())
+    assert rows == [(number,) for number in range(50)]
+    await writer.close()
+
+
+async def _refusal(write: Awaitable[object]) -> ValueError:
+    with pytest.raises(ValueError, match="after") as refused:
+        await write
+    return refused.value
 
 
 # The first is written together with other appends, the other in a transaction of its own.
