@@ -42,8 +42,8 @@ from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.suggestions import suggest
 from ..search.vectors import query_vector
 from ..sql.dialect import Dialect
-from ..sql.ports import Bindings, Reader, Transaction
-from ..sql.spool import FIRST_BLOCK_BYTES, listing
+from ..sql.ports import LONG_VALUE_BYTES, Bindings, Reader, Transaction
+from ..sql.spool import listing
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from ..values.uuid7 import canonical_id
@@ -275,7 +275,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         return await read(self._pool)
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        row = await self._pool.row(statement, bindings | {"bytes": FIRST_BLOCK_BYTES})
+        row = await self._pool.row(statement, bindings | {"bytes": LONG_VALUE_BYTES})
         return None if row is None else row[0]
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:

@@ -33,11 +33,9 @@ class Readers:
     def __init__(self, path: str, disk: TemporaryDisk) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
+        # SQLite aborts a longer list, or a longer record, as soon as it reaches this length.
         self._point.limit(apsw.SQLITE_LIMIT_LENGTH, LONG_VALUE_BYTES)
         self.points = PointRows(self._point, self)
-        self._short = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
-        # SQLite aborts a longer list, or a longer record, as soon as it reaches this length.
-        self._short.limit(apsw.SQLITE_LIMIT_LENGTH, FIRST_BLOCK_BYTES)
         self._idle: list[apsw.Connection] = []
         self._lent: set[apsw.Connection] = set()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
@@ -50,7 +48,7 @@ class Readers:
         for connection in self._lent:
             connection.interrupt()
         self._threads.shutdown()
-        for connection in [self._point, self._short, *self._idle]:
+        for connection in [self._point, *self._idle]:
             connection.close()
 
     def check_not_replaced(self) -> None:
@@ -60,7 +58,7 @@ class Readers:
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
         """The BLOB of a list that SQLite joins, on the event loop; None if too long for that, or without a row."""
         try:
-            row = self._short.execute(statement, bindings).fetchone()
+            row = self._point.execute(statement, bindings).fetchone()
         except apsw.TooBigError:
             return None
         except apsw.Error as error:

@@ -13,6 +13,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from amplifierd.app import create_app
+from amplifierd.contract.core.problems import Problem
 from amplifierd.contract.response.unsent_data import UnsentData
 from amplifierd.server.http1.asgi import Receive, Send
 from amplifierd.server.http1.limits import Limits
@@ -30,6 +31,9 @@ EACH = 3
 # Less than a response, and than the kernel keeps otherwise.
 RECEIVED_BYTES = 64 * 1024
 LARGE_BYTES = 20 * MIB
+# More than a piece, and so little that it is written at once.
+SHORT_BYTES = 150_000
+PIPELINED = 60
 
 
 def test_unread_responses_are_whole_at_last(database: str) -> None:
@@ -86,6 +90,62 @@ def test_reader_takes_the_room_of_who_has_not_read_for_the_longest_time() -> Non
         connection, head = unread[0]
         with pytest.raises(ConnectionError):
             connection.rest_of(head)
+
+
+def test_block_that_is_written_at_once_takes_room_until_it_is_read() -> None:
+    async def hold_while_one_is_unread() -> None:
+        unsent = UnsentData(memory_bytes=2 * SHORT_BYTES - 1, file_bytes=0)
+        is_read = asyncio.Event()
+        parts: list[Any] = []
+
+        async def send_to_slow(message: Any) -> None:
+            if parts:
+                # The connection is full.
+                await is_read.wait()
+            parts.append(message)
+
+        sending = asyncio.create_task((await unsent.hold(b"x" * SHORT_BYTES)).send(send_to_slow, more=False))
+        await asyncio.sleep(0)
+        assert [len(part["body"]) for part in parts] == [SHORT_BYTES]
+        with pytest.raises(Problem):
+            await unsent.hold(b"y" * SHORT_BYTES)
+        is_read.set()
+        await sending
+        assert [part["more_body"] for part in parts] == [True, False]
+        (await unsent.hold(b"y" * SHORT_BYTES)).close()
+
+    asyncio.run(hold_while_one_is_unread())
+
+
+def test_block_that_is_written_at_once_ends_if_it_is_not_read() -> None:
+    async def send_to_gone() -> None:
+        unsent = UnsentData(memory_bytes=SHORT_BYTES, file_bytes=0)
+        parts: list[Any] = []
+
+        async def send(message: Any) -> None:
+            if parts:
+                await asyncio.Event().wait()
+            parts.append(message)
+
+        with pytest.raises(ClientDisconnect):
+            await (await unsent.hold(b"x" * SHORT_BYTES)).send(send, more=False, stall_seconds=0.05)
+        (await unsent.hold(b"y" * SHORT_BYTES)).close()
+
+    asyncio.run(send_to_gone())
+
+
+def test_transcript_that_is_written_at_once_is_whole(database: str) -> None:
+    with Daemon(database, check_responses=False) as daemon, daemon.client() as client:
+        path = f"/sessions/{client.post('/sessions', json={}).raise_for_status().json()['id']}/messages"
+        for number in range(50):
+            client.post(path, json={"content": f"{number} " + "ä\n" * 1_000}).raise_for_status()
+        read = client.get(path, headers={"Accept-Encoding": "identity"}).raise_for_status()
+        assert SHORT_BYTES < len(read.content) == int(read.headers["content-length"])
+        assert [message["sequence"] for message in read.json()["messages"]] == list(range(1, 51))
+        with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
+            # More than the kernel keeps, so that the connection is full at times.
+            connection.send(*[get(f"/api/v1{path}")] * PIPELINED)
+            assert all(connection.answer().body == read.content for _ in range(PIPELINED))
 
 
 def test_response_that_is_larger_than_all_the_room_is_refused() -> None:

@@ -21,9 +21,10 @@ WHOLE_STALL_SECONDS = 180
 # The limits of what waits for all clients together.
 MAX_MEMORY_BYTES = 32 * 1024 * 1024
 MAX_FILE_BYTES = 512 * 1024 * 1024
-# The most that is written at once. A block of at most this size is not counted.
+# The most that is written of a long block at once. A block of at most this size is not counted.
 PIECE_BYTES = 64 * 1024
-# After so many bytes, a fast reader leaves time to other requests.
+# A block in memory of at most this size is written at once: each piece would take as long as a short response. After so
+# many bytes of a longer one, a fast reader leaves time to other requests.
 _UNINTERRUPTED_BYTES = 4 * PIECE_BYTES
 
 
@@ -124,11 +125,14 @@ class UnsentBlock:
     async def send(self, send: Send, *, more: bool, stall_seconds: float = STALL_SECONDS) -> None:
         """Send the block, and release it. Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`."""
         try:
+            if self._block is not None and PIECE_BYTES < self.size <= _UNINTERRUPTED_BYTES:
+                await self._send_at_once(send, self._block, more=more, stall_seconds=stall_seconds)
+                return
             for start in range(0, self.size, PIECE_BYTES):
                 if start and start % _UNINTERRUPTED_BYTES == 0:
                     await asyncio.sleep(0)
                 is_last = start + PIECE_BYTES >= self.size
-                await self._send_piece(send, start, more=more or not is_last, stall_seconds=stall_seconds)
+                await self._send_piece(send, self._piece(start), more=more or not is_last, stall_seconds=stall_seconds)
         finally:
             self.close()
 
@@ -146,10 +150,12 @@ class UnsentBlock:
             self._block = None
             self._unsent.release(self)
 
-    async def _send_piece(self, send: Send, start: int, *, more: bool, stall_seconds: float) -> None:
-        if self._is_closed:
-            raise ClientDisconnect
-        piece = self._piece(start)
+    async def _send_at_once(self, send: Send, block: bytes, *, more: bool, stall_seconds: float) -> None:
+        await send({"type": "http.response.body", "body": block, "more_body": True})
+        # The connection keeps what the client has not read; it is counted until this has been sent.
+        await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
+
+    async def _send_piece(self, send: Send, piece: bytes, *, more: bool, stall_seconds: float) -> None:
         try:
             async with asyncio.timeout(stall_seconds) as self._stall:
                 await send({"type": "http.response.body", "body": piece, "more_body": more})
@@ -160,6 +166,8 @@ class UnsentBlock:
         self._unsent.read_on(self)
 
     def _piece(self, start: int) -> bytes:
+        if self._is_closed:
+            raise ClientDisconnect
         if self.file is not None:
             return self.file.read(PIECE_BYTES)
         assert self._block is not None, "A block that is not in a file is in memory until it is closed."

@@ -1,8 +1,9 @@
-"""A transport that joins all writes of one turn of the event loop.
+"""A transport that sends all writes of one turn of the event loop together.
 
-The head of a response is written, then its body. Sent separately, each is a system call and wakes the client: joined,
-a small request takes a fifth less time. The responses to all requests of one turn are sent at its end, not one by
-one: clients that wake one by one send one by one, and every turn would serve only one (40 % fewer gets).
+The head of a response is written, then its body. Sent separately, each is a system call and wakes the client: together,
+a small request takes a fifth less time. They are not joined, so that no body is copied. The responses to all requests
+of one turn are sent at its end, not one by one: clients that wake one by one send one by one, and every turn would
+serve only one (40 % fewer gets).
 """
 
 import asyncio
@@ -65,4 +66,4 @@ class WriteBuffer:
         waiting, self._waiting, self._size = self._waiting, [], 0
         # The client has already closed it.
         if waiting and not self._transport.is_closing():
-            self._transport.write(b"".join(waiting))
+            self._transport.writelines(waiting)
