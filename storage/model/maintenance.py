@@ -15,9 +15,23 @@ def no_progress(_done: int, _total: int) -> None:
 
 
 # What is wrong: the database's files; rows that refer to missing ones; messages that are lost; those that can't be
-# read; numbers that are not those of the messages; a part of a session without the others; the index of words; what a
+# read; numbers that are not those of the messages; a part of a session without the others; the messages of a session
+# that may be another's; what is stored beside messages and follows from them; corrections; the index of words; what a
 # profile says, or a session keeps of one; the bytes of a file.
-Fault = Literal["damage", "reference", "gap", "record", "counts", "parts", "search", "profile", "file"]
+Fault = Literal[
+    "damage",
+    "reference",
+    "gap",
+    "record",
+    "counts",
+    "parts",
+    "transcript",
+    "rows",
+    "corrections",
+    "search",
+    "profile",
+    "file",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ async def _version(connection: Connection) -> int:
     # Not by to_regclass, which in a transaction uses what this connection knew when it began.
     if await connection.fetchval(_HAS_VERSION, SCHEMA) is None:
         return 0
-    version: int = await connection.fetchval(f"SELECT version FROM {SCHEMA}.schema_version")  # noqa: S608  # a constant
+    version: int | None = await connection.fetchval(f"SELECT version FROM {SCHEMA}.schema_version")  # noqa: S608  # a constant
+    if version is None:
+        raise DatabaseUnusable(f"The table {SCHEMA}.schema_version is empty: restore the database from a backup.")
     return version
 
 

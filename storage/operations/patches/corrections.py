@@ -55,7 +55,7 @@ async def update(
         if merged is None:
             return None
         after = replace(after, metadata=Raw(merged.encode()))
-    moment = await _count(work, session_id, after)
+    moment = await count(work, session_id, after)
     if patch.content is not None:
         after = replace(after, edited_at=moment)
     await write(work, work.key(session_id), before, after, must_exist=True, words=words)
@@ -77,7 +77,7 @@ async def delete(work: UnitOfWork, session_id: str, sequence: int, versions: Ver
         version=before.version + 1,
         edited_at=UNSET,
     )
-    moment = await _count(work, session_id, after, is_deleted=True)
+    moment = await count(work, session_id, after, is_deleted=True)
     after = replace(after, deleted_at=moment)
     await write(work, work.key(session_id), before, after, must_exist=True)
     return after
@@ -93,6 +93,16 @@ async def write(
         await _replace_calls(work, key | {"sequence": after.sequence}, _calls(before), _calls(after))
         if _files(before) != _files(after):
             await _replace_references(work, key, after, must_exist=must_exist)
+
+
+async def count(work: UnitOfWork, session_id: str, after: Message, *, is_deleted: bool = False) -> str:
+    """Count a correction, of which those who follow the session are told; the time of it."""
+    key = work.key(session_id) | {"sequence": after.sequence}
+    counted = await work.transaction.one(statements.COUNT_CORRECTION, key | {"last_message": last_message_of(after)})
+    version, message_count, moment = counted
+    kept: Bindings = {"version": version, "after_sequence": message_count, "is_deleted": is_deleted}
+    await work.run(statements.KEEP_CORRECTION, key | kept)
+    return str(moment)
 
 
 async def stored(work: UnitOfWork, key: Bindings, sequence: int) -> Message | None:
@@ -123,16 +133,6 @@ def replaced(before: Message, patch: MessagePatch) -> Message:
             detail = "is not what the texts of the parts say; send the parts as well, or an empty list for none"
             raise MessageInvalid("/content", detail)
     return replace(before, content=content, parts=parts, version=before.version + 1)
-
-
-async def _count(work: UnitOfWork, session_id: str, after: Message, *, is_deleted: bool = False) -> str:
-    """Count a correction; the time of it."""
-    key = work.key(session_id) | {"sequence": after.sequence}
-    counted = await work.transaction.one(statements.COUNT_CORRECTION, key | {"last_message": last_message_of(after)})
-    version, message_count, moment = counted
-    kept: Bindings = {"version": version, "after_sequence": message_count, "is_deleted": is_deleted}
-    await work.run(statements.KEEP_CORRECTION, key | kept)
-    return str(moment)
 
 
 def _calls(message: Message) -> Calls:

@@ -5,7 +5,7 @@ SESSIONS = """
 SELECT
     session.workspace, session.id, message_count, token_usage, version, changed_version, changed_sequence,
     COALESCE(session.context, session_detail.context) IS NOT NULL,
-    message.sequence, message.role, message.token_count, convert_to(message.record, 'UTF8'),
+    message.sequence, message.role, message.token_count, message.message_id, convert_to(message.record, 'UTF8'),
     search.role, search.size, search.words, tsvector_to_array(search.lexemes)
 FROM session
 LEFT JOIN session_detail
@@ -39,4 +39,34 @@ FORGET_ENTRIES = """
 DELETE FROM search
 WHERE workspace = :workspace
     AND session_id = :id
+"""
+
+# Workspaces that have lost count of their writes.
+WRONG_REVISIONS = """
+SELECT written.workspace, COALESCE(workspace.revision, 0), last
+FROM (
+    SELECT workspace, MAX(revision) AS last
+    FROM (
+        SELECT workspace, revision
+        FROM session
+        UNION ALL
+        SELECT workspace, revision
+        FROM deletion
+    ) AS of_any
+    GROUP BY workspace
+) AS written
+LEFT JOIN workspace
+    ON workspace.workspace = written.workspace
+WHERE COALESCE(workspace.revision, 0) < last
+ORDER BY written.workspace
+"""
+
+COUNT_REVISIONS = """
+UPDATE workspace
+SET revision = GREATEST(
+    revision,
+    (SELECT MAX(revision) + 1 FROM session WHERE session.workspace = :workspace),
+    (SELECT MAX(revision) + 1 FROM deletion WHERE deletion.workspace = :workspace)
+)
+WHERE workspace = :workspace
 """

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from ...backend.file_check import check_files
-from ...backend.profile_check import CHECKS
-from ...backend.repair import repair_session
-from ...backend.session_check import CheckProgress, check_sessions, directory_finding, total_findings
+from ...backend.check.files import check_files
+from ...backend.check.profiles import CHECKS
+from ...backend.check.repair import repair_session
+from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import BackupsElsewhere
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ...model.records import Message
@@ -90,11 +90,14 @@ class PostgresMaintenance(Maintenance):
             _, messages = await ConnectionRows(connection).one(CONTENTS, {})
             checked = CheckProgress(progress, int(messages))
             async for finding in check_sessions(
-                _rows(connection, check_statements.SESSIONS), self._is_indexed, checked
+                _rows(connection, check_statements.SESSIONS), self._is_indexed, checked, partial(_rows, connection)
             ):
                 yield finding
             async for workspace, session_id in _rows(connection, check_statements.STRAYS):
                 yield Finding.of(workspace, session_id, "search", "has search entries for missing messages.")
+            async for workspace, counted, last in _rows(connection, check_statements.WRONG_REVISIONS):
+                text = f"Workspace {workspace} counts {counted} writes; the last one is number {last}."
+                yield Finding("counts", text, workspace)
             async for finding in _check_directories(connection):
                 yield finding
             async for finding in _check_profiles(connection):
@@ -114,6 +117,8 @@ class PostgresMaintenance(Maintenance):
         if finding.fault == "search":
             await self._index(begun, work.key(finding.session_id))
             return "Its messages were indexed again."
+        if finding.fault == "counts" and not finding.session_id:
+            await work.run(check_statements.COUNT_REVISIONS, {"workspace": work.workspace})
         return await repair_session(work, finding)
 
     async def contents(self) -> Contents:
@@ -175,7 +180,7 @@ async def _check_profiles(connection: Connection) -> AsyncIterator[Finding]:
                 yield finding
 
 
-async def _rows(connection: Connection, statement: str, bindings: Bindings = NOTHING) -> AsyncIterator[Row]:
+async def _rows(connection: Connection, statement: str, bindings: Bindings = NOTHING) -> AsyncGenerator[Row, None]:
     text, values = bound(statement, bindings)
     async for row in connection.cursor(text, *values, prefetch=PREFETCHED_ROWS):
         yield tuple(row)

@@ -64,6 +64,12 @@ SET (message_count, changed_sequence, token_usage) = (
         FROM {table.source}
         WHERE {table.between("1", "CAST(:most AS BIGINT)")}
     ),
+    correction_count = (
+        SELECT COUNT(*)
+        FROM correction
+        WHERE correction.workspace = session.workspace
+            AND correction.session_id = session.id
+    ),
     version = CASE WHEN version < changed_version THEN changed_version ELSE version END + 1,
     changed_version = CASE WHEN version < changed_version THEN changed_version ELSE version END + 1,
     revision = :revision
@@ -71,6 +77,67 @@ WHERE workspace = :workspace
     AND id = :id
 """  # noqa: S608  # of the texts above
 
+
+# What is stored beside sessions and their messages, in the order of sessions.
+SESSION_SUMS = """
+SELECT workspace, id, name, folded_name, labels, updated_at, last_message, correction_count, input_tokens,
+    output_tokens, cached_tokens, reasoning_tokens, cost, currency
+FROM session
+ORDER BY workspace, id
+"""
+
+LABELS = """
+SELECT workspace, session_id, key, value, session_updated_at
+FROM session_label
+ORDER BY workspace, session_id
+"""
+
+REFERENCES = """
+SELECT workspace, session_id, sequence, file_id
+FROM file_reference
+ORDER BY workspace, session_id, sequence
+"""
+
+CALLS = """
+SELECT workspace, session_id, sequence, call, result_sequence
+FROM tool_call
+ORDER BY workspace, session_id, sequence
+"""
+
+CORRECTIONS = """
+SELECT workspace, session_id, sequence, version, after_sequence, is_deleted
+FROM correction
+ORDER BY workspace, session_id, sequence
+"""
+
+NAME_AND_LABELS = """
+SELECT name, labels
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+SET_LABELS = """
+UPDATE session
+SET labels = :labels,
+    folded_name = :folded_name
+WHERE workspace = :workspace
+    AND id = :id
+"""
+
+# The sums of usage, and the beginning of the last message.
+SET_SUMS = """
+UPDATE session
+SET input_tokens = CAST(:input_tokens AS BIGINT),
+    output_tokens = CAST(:output_tokens AS BIGINT),
+    cached_tokens = CAST(:cached_tokens AS BIGINT),
+    reasoning_tokens = CAST(:reasoning_tokens AS BIGINT),
+    cost = CAST(:cost AS BIGINT),
+    currency = CAST(:currency AS TEXT),
+    last_message = CAST(:last_message AS TEXT)
+WHERE workspace = :workspace
+    AND id = :id
+"""
 
 # The counts of directories: their sessions, and the number of directories.
 DIRECTORY_TOTALS = """
@@ -80,6 +147,20 @@ SELECT workspace, total, (
     WHERE directory.workspace = directory_total.workspace
 )
 FROM directory_total
+UNION ALL
+SELECT workspace, 0, COUNT(*)
+FROM directory
+WHERE NOT EXISTS (
+    SELECT 1
+    FROM directory_total
+    WHERE directory_total.workspace = directory.workspace
+)
+GROUP BY workspace
+"""
+
+LINEAGES = """
+SELECT workspace, relative_path, lineage
+FROM directory
 """
 
 PROFILE_CONTENTS = """
@@ -115,6 +196,36 @@ WHERE NOT EXISTS (
     WHERE profile_content.workspace = profile.workspace
         AND profile_content.hash = profile.hash
 )
+"""
+
+# Profiles with their content; `summary` is made of it.
+PROFILES = """
+SELECT profile.workspace, name, summary, created_at, updated_at, profile.hash, content, texts
+FROM profile
+JOIN profile_content
+    ON profile_content.workspace = profile.workspace
+    AND profile_content.hash = profile.hash
+"""
+
+# Collections, and how many profiles and modules they have.
+COLLECTIONS = """
+SELECT workspace, identifier, summary, record, (
+    SELECT COUNT(*)
+    FROM profile
+    WHERE profile.workspace = collection.workspace
+        AND profile.collection = collection.identifier
+), (
+    SELECT COUNT(*)
+    FROM module
+    WHERE module.workspace = collection.workspace
+        AND module.collection = collection.identifier
+)
+FROM collection
+"""
+
+MODULES = """
+SELECT workspace, id, summary, record
+FROM module
 """
 
 # Profiles of collections that do not exist.
@@ -162,13 +273,12 @@ SET session_count = EXCLUDED.session_count
 """
 
 COUNT_DIRECTORIES = """
-UPDATE directory_total
-SET total = (
-    SELECT COUNT(*)
-    FROM directory
-    WHERE directory.workspace = directory_total.workspace
-)
+INSERT INTO directory_total (workspace, total)
+SELECT CAST(:workspace AS TEXT), COUNT(*)
+FROM directory
 WHERE workspace = :workspace
+ON CONFLICT (workspace) DO UPDATE
+SET total = EXCLUDED.total
 """
 
 

@@ -1,7 +1,7 @@
 """Statements that find faults in a SQLite file; `sql/statements/integrity.py` has those for all databases."""
 
 from ...sql.statements.integrity import strays
-from ..statements import places_of
+from ..statements import LAST_SEQUENCE, PLACES, places_of
 
 # Each session, and the extent of its entries in the search index.
 SESSIONS = """
@@ -23,7 +23,7 @@ ORDER BY session.workspace, session.id
 
 # With the numbers of words and forms that the index counts in each.
 MESSAGES = f"""
-SELECT message.sequence, role, token_count, CAST(record AS BLOB), sz
+SELECT message.sequence, role, token_count, message_id, CAST(record AS BLOB), sz
 FROM message
 LEFT JOIN search_docsize
     ON search_docsize.id = message.place
@@ -70,8 +70,8 @@ WHERE search_progress.revision > MAX(
 )
 """
 
-# Counts the session numbers that only messages use. The next number is looked up, so that not all messages are read.
-LOST_NUMBERS = """
+# The session numbers that only messages use. The next number is looked up, so that not all messages are read.
+_LOST_NUMBERS = """
 WITH RECURSIVE used (number) AS (
     SELECT MIN(place) >> 31
     FROM message_row
@@ -83,16 +83,65 @@ WITH RECURSIVE used (number) AS (
     )
     FROM used
     WHERE used.number IS NOT NULL
-)
+), lost (number) AS (
+    SELECT used.number
+    FROM used
+    WHERE used.number IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM session_number
+            WHERE session_number.number = used.number
+        )
+)"""
+
+LOST_NUMBERS = f"""{_LOST_NUMBERS}
 SELECT COUNT(*)
-FROM used
-WHERE used.number IS NOT NULL
-    AND NOT EXISTS (
-        SELECT 1
-        FROM session_number
-        WHERE session_number.number = used.number
-    )
+FROM lost
+"""  # noqa: S608  # of the text above
+
+
+def _last_of(number: str) -> str:
+    """The sequence of the last message under a number, and its record."""
+    last = f"(SELECT MAX(place) FROM message_row WHERE place {places_of(number)})"  # noqa: S608  # of a column
+    return f"""{last} & {LAST_SEQUENCE}, (
+    SELECT CAST(record AS BLOB)
+    FROM message
+    WHERE message.place = {last}
+)"""  # noqa: S608  # of the text above
+
+
+# Each session, with its last message by its own row, and that under its number.
+ENDS = f"""
+SELECT session.workspace, session.id, message_count, last_message, number, {_last_of("session_number.number")}
+FROM session
+LEFT JOIN session_number
+    ON session_number.workspace = session.workspace
+    AND session_number.session_id = session.id
+"""  # noqa: S608  # of the text above
+
+ENDS_OF_LOST_NUMBERS = f"""{_LOST_NUMBERS}
+SELECT number, {_last_of("lost.number")}
+FROM lost
+"""  # noqa: S608  # of the texts above
+
+FREE_NUMBER = """
+DELETE FROM session_number
+WHERE number = :number
+    OR (workspace = :workspace AND session_id = :id)
 """
+
+GIVE_NUMBER = """
+INSERT INTO session_number (number, workspace, session_id, indexed_sequence)
+VALUES (:number, :workspace, :id, 0)
+"""
+
+# Whether a session has as many messages as it counts.
+IS_WHOLE = f"""
+SELECT message_count = (SELECT COUNT(*) FROM message_row WHERE place {PLACES})
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the text above
 
 # Rows that refer to missing rows, except the parts of sessions (see `parts`).
 REFERENCES = """

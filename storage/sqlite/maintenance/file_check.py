@@ -6,19 +6,19 @@ from itertools import chain
 
 import apsw
 
-from ...backend.file_check import check_files, in_turn
-from ...backend.profile_check import CHECKS
-from ...backend.session_check import CheckProgress, check_sessions, directory_finding, total_findings
+from ...backend.check.files import check_files, in_turn
+from ...backend.check.profiles import CHECKS
+from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding, Progress
-from ...sql.ports import Row
+from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
 from ..statements import HAS_MESSAGES
 from . import check_statements
 from .index_check import IndexCheck
 
 MAX_FAULTS = 10
-_NO_MESSAGE = (None,) * 4
+_NO_MESSAGE = (None,) * 5
 # SQLite's message about a damaged index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
 
@@ -65,7 +65,11 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
     # Once for the messages, and once for their words in the index.
     checked = CheckProgress(progress, 2 * messages)
     words = IndexCheck(connection)
-    async for finding in check_sessions(_rows(connection), words.is_indexed, checked):
+
+    def read(statement: str, bindings: Bindings) -> AsyncGenerator[Row, None]:
+        return in_turn(connection.execute(statement, bindings))
+
+    async for finding in check_sessions(_rows(connection), words.is_indexed, checked, read):
         yield finding
     for finding in chain(
         words.findings(lambda share: checked.add(share * messages)),
@@ -73,7 +77,7 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
         _check_profiles(connection),
     ):
         yield finding
-    async for finding in check_files(lambda statement, key: in_turn(connection.execute(statement, key))):
+    async for finding in check_files(read):
         yield finding
     connection.execute("COMMIT")
 
@@ -86,7 +90,7 @@ def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
     [(lost,)] = connection.execute(check_statements.LOST_NUMBERS)
     if lost:
-        yield Finding("gap", f"Messages of {lost} sessions have lost the rows that name their sessions.")
+        yield Finding("transcript", f"Messages of {lost} sessions have lost the rows that name their sessions.")
 
 
 def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:

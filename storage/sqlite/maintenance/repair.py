@@ -6,11 +6,12 @@ from pathlib import Path
 
 import apsw
 
-from ...backend.repair import repair_session
+from ...backend.check.repair import repair_session
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
 from ...search.tokenizer import Tokenizer
+from ...sql.ports import Bindings
 from ...values.clock import Clock
 from ..connection import WriteTransaction, connect_writer
 from ..rows import ConnectionTransaction
@@ -18,6 +19,7 @@ from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
+from .numbering import number_again
 
 
 class Repairs:
@@ -26,6 +28,8 @@ class Repairs:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._searchable = False
+        # How many transcripts were given back, None if that was not tried.
+        self._numbered: int | None = None
         self._clock = Clock()
 
     async def repair(self, finding: Finding) -> str | None:
@@ -43,13 +47,47 @@ class Repairs:
         if finding.fault == "reference":
             return _delete_strays(connection)
         if finding.fault == "search":
-            if not self._searchable:
-                _rebuild_search(connection)
-                self._searchable = True
+            self._make_searchable(connection)
             return "The search index was rebuilt from all messages."
+        if finding.fault in ("transcript", "gap", "counts"):
+            done = self._give_transcripts_back(connection, finding)
+            if done is not None:
+                return done
         with WriteTransaction(connection):
             begun = ConnectionTransaction(connection, self._clock, Tokenizer())
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
+
+    def _give_transcripts_back(self, connection: apsw.Connection, finding: Finding) -> str | None:
+        """Look once for transcripts that others have; None if this does not repair the fault."""
+        if self._numbered is None:
+            with WriteTransaction(connection):
+                self._numbered = number_again(connection)
+            if self._numbered:
+                self._searchable = False
+                self._make_searchable(connection)
+        if not self._numbered or finding.fault == "counts":
+            return None
+        is_repaired = (
+            _is_whole(connection, finding)
+            if finding.session_id
+            else not _count(connection, check_statements.LOST_NUMBERS)
+        )
+        return f"Transcripts were given back to {self._numbered} sessions." if is_repaired else None
+
+    def _make_searchable(self, connection: apsw.Connection) -> None:
+        if not self._searchable:
+            _rebuild_search(connection)
+            self._searchable = True
+
+
+def _is_whole(connection: apsw.Connection, finding: Finding) -> bool:
+    key: Bindings = {"workspace": finding.workspace, "id": finding.session_id}
+    return any(is_whole for (is_whole,) in connection.execute(check_statements.IS_WHOLE, key))
+
+
+def _count(connection: apsw.Connection, statement: str) -> int:
+    [(count,)] = connection.execute(statement)
+    return int(count)
 
 
 def _rebuild_indexes(connection: apsw.Connection) -> str | None:

@@ -1,19 +1,29 @@
 """Checks that the contents of profiles, and the copies that sessions keep, exist and are unchanged."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from ..model.maintenance import Finding
-from ..operations.profiles import built_in, hash_of
-from ..sql.ports import Row
-from ..sql.statements.integrity import (
+import msgspec
+
+from ...model.directory_path import lineage_of
+from ...model.maintenance import Finding
+from ...operations.profiles import built_in, hash_of, summary_of
+from ...sql.ports import Row
+from ...sql.statements.integrity import (
+    COLLECTIONS,
     EMPTY_PROFILES,
     EMPTY_SNAPSHOTS,
+    LINEAGES,
     LOST_TEXTS,
+    MODULES,
     PROFILE_CONTENTS,
     PROFILE_TEXTS,
+    PROFILES,
     STRAY_MODULES,
     STRAY_PROFILES,
 )
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def _content_findings(row: Row) -> Iterator[Finding]:
@@ -46,6 +56,51 @@ def _profile_findings(row: Row) -> Iterator[Finding]:
     yield Finding("profile", text, workspace)
 
 
+def _summary_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a profile that does not match its content: a row of `PROFILES`."""
+    workspace, name, summary, created_at, updated_at, content_hash, content, texts = row
+    if hash_of(content, texts) != content_hash:
+        # The content is damaged, which is reported.
+        return
+    shown = _decode(summary)
+    expected = _decode(summary_of(content, ("createdAt", created_at), ("updatedAt", updated_at)))
+    # An older program has written fewer members.
+    if shown.get("name") != name or any(shown[member] != expected.get(member) for member in shown.keys() & expected):
+        text = f"Profile {name} of workspace {workspace} has the summary or the content of another; replace it."
+        yield Finding("profile", text, workspace)
+
+
+def _collection_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a collection: a row of `COLLECTIONS`."""
+    workspace, identifier, summary, record, profiles, modules = row
+    listed = _decode(record)
+    names = _decode(summary).get("identifier"), listed.get("identifier")
+    # Of modules an older program kept the ids alone.
+    counts = len(listed.get("profiles", ())), len(listed.get("modules", ())) if modules else 0
+    if names != (identifier, identifier) or counts != (profiles, modules):
+        text = (
+            f"Collection {identifier} of workspace {workspace} has {profiles} profiles and {modules} modules, and does "
+            "not list them; add it again, or let it be synced."
+        )
+        yield Finding("profile", text, workspace)
+
+
+def _record_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a module whose record is another's: a row of `MODULES`."""
+    workspace, module_id, summary, record = row
+    if {_decode(text).get("id") for text in (summary, record)} != {module_id}:
+        text = f"Module {module_id} of workspace {workspace} has the record of another; sync its collection again."
+        yield Finding("profile", text, workspace)
+
+
+def _lineage_findings(row: Row) -> Iterator[Finding]:
+    """The fault of a directory: a row of `LINEAGES`."""
+    workspace, path, lineage = row
+    if lineage != lineage_of(path):
+        text = f"Directory {path} of workspace {workspace} has the ancestors or the values of another; write it again."
+        yield Finding("profile", text, workspace)
+
+
 def _stray_findings(row: Row) -> Iterator[Finding]:
     """The fault of a profile of a collection: a row of `STRAY_PROFILES`."""
     workspace, name, identifier = row
@@ -73,6 +128,10 @@ CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
     (PROFILE_TEXTS, _text_findings),
     (LOST_TEXTS, _lost_text_findings),
     (EMPTY_PROFILES, _profile_findings),
+    (PROFILES, _summary_findings),
+    (COLLECTIONS, _collection_findings),
+    (MODULES, _record_findings),
+    (LINEAGES, _lineage_findings),
     (STRAY_PROFILES, _stray_findings),
     (STRAY_MODULES, _module_findings),
     (EMPTY_SNAPSHOTS, _snapshot_findings),

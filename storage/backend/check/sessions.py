@@ -1,18 +1,21 @@
 """Checks of sessions: messages without a gap, correct counts, correct entries in the search index."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from ..model.database_errors import DatabaseDamaged
-from ..model.maintenance import Fault, Finding, Progress
-from ..model.records import Message
-from ..operations.messages import read_record
-from ..sql.ports import Row
-from ..values.clock import is_stored_form
-from ..values.json_text import MAX_SAFE_INTEGER
+from msgspec import UnsetType
 
-# The number of messages of a session that are named.
-MAX_NAMED = 10
+from ...model.database_errors import DatabaseDamaged
+from ...model.maintenance import Fault, Finding, Progress
+from ...model.records import Message
+from ...operations.messages import read_record
+from ...sql.ports import Row
+from ...values.clock import is_stored_form
+from ...values.json_text import MAX_SAFE_INTEGER
+from .numbers import Numbers
+from .rows import Read, RowCheck
+
 # The number of messages after which progress is told.
 MESSAGES_AT_ONCE = 500
 
@@ -37,27 +40,6 @@ class CheckProgress:
             self._progress(min(self._told, self._total), self._total)
 
 
-class _Numbers:
-    """Sequences of messages: the first of them are named, the others counted."""
-
-    def __init__(self) -> None:
-        self._named: list[str] = []
-        self.count = 0
-
-    def add(self, first: int, last: int) -> None:
-        """Add the sequences from `first` to `last`."""
-        self.count += last - first + 1
-        if len(self._named) < MAX_NAMED:
-            self._named.append(str(first) if first == last else f"{first} to {last}")
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-    def __str__(self) -> str:
-        messages = "message" if self.count == 1 else f"{self.count} messages:"
-        return f"{messages} {', '.join(self._named)}{' …' if self.count > len(self._named) >= MAX_NAMED else ''}"
-
-
 @dataclass(slots=True)
 class _Session:
     """A session according to its row, and according to its messages."""
@@ -72,19 +54,21 @@ class _Session:
     has_context: bool
     last: int = 0
     tokens: int = 0
-    missing: _Numbers = field(default_factory=_Numbers)
-    unreadable: _Numbers = field(default_factory=_Numbers)
-    unsearchable: _Numbers = field(default_factory=_Numbers)
+    missing: Numbers = field(default_factory=Numbers)
+    unreadable: Numbers = field(default_factory=Numbers)
+    unsearchable: Numbers = field(default_factory=Numbers)
     damage: DatabaseDamaged | None = None
 
-    def count(self, sequence: int, role: str, token_count: int, record: bytes) -> Message | None:
+    def count(
+        self, sequence: int, role: str, token_count: int, message_id: str | None, record: bytes
+    ) -> Message | None:
         """Count a message, by its columns; the record, None if it cannot be read."""
         if sequence > self.last + 1:
             self.missing.add(self.last + 1, sequence - 1)
         self.last = max(self.last, sequence)
         self.tokens += token_count
         message = read_record(record)
-        if message is None or not _agrees(message, sequence, role, token_count):
+        if message is None or not _agrees(message, (sequence, role, token_count, message_id)):
             self.unreadable.add(sequence, sequence)
         return message
 
@@ -137,39 +121,47 @@ def total_findings(row: Row) -> Iterator[Finding]:
 
 
 async def check_sessions(
-    rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed, progress: CheckProgress
+    rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed, progress: CheckProgress, read: Read
 ) -> AsyncGenerator[Finding, None]:
     """The faults of sessions; `progress` counts their messages.
 
     A row has the columns of a session, as `_Session` names them, those of one of its messages, in order, all None if
-    there is none (sequence, role, token_count, record), and the arguments of `indexed`. A finding stands in place of
-    messages that cannot be read.
+    there is none (sequence, role, token_count, id, record), and the arguments of `indexed`. A finding stands in the
+    place of messages that cannot be read. `read` reads what is stored beside them.
     """
     session: _Session | None = None
-    async for row in rows:
-        if isinstance(row, DatabaseDamaged):
-            assert session is not None, "A session comes before its messages."
-            session.damage = row
-            continue
-        if session is None or (session.workspace, session.id) != row[:2]:
-            for finding in _findings(session):
-                yield finding
-            session = _Session(*row[:8])
-        if row[8] is None:
-            continue
-        progress.add(1)
-        sequence, *_ = row[8:12]
-        message = session.count(*row[8:12])
-        if message is not None and not indexed(sequence, message, row[12:]):
-            session.unsearchable.add(sequence, sequence)
-    for finding in _findings(session):
-        yield finding
+    async with aclosing(RowCheck(read)) as beside:
+        async for row in rows:
+            if isinstance(row, DatabaseDamaged):
+                assert session is not None, "A session comes before its messages."
+                session.damage = row
+                continue
+            if session is None or (session.workspace, session.id) != row[:2]:
+                for finding in await _findings(session, beside):
+                    yield finding
+                session = _Session(*row[:8])
+                await beside.begin(session.workspace, session.id, session.message_count, session.version)
+            if row[8] is None:
+                continue
+            progress.add(1)
+            sequence, *_ = row[8:13]
+            message = session.count(*row[8:13])
+            await beside.add(sequence, message)
+            if message is not None and not indexed(sequence, message, row[13:]):
+                session.unsearchable.add(sequence, sequence)
+        for finding in await _findings(session, beside):
+            yield finding
 
 
-def _agrees(message: Message, sequence: int, role: str, token_count: int) -> bool:
-    columns = (message.sequence, message.role, message.token_count or 0)
-    return columns == (sequence, role, token_count) and is_stored_form(message.timestamp)
+def _agrees(message: Message, columns: tuple[int, str, int, str | None]) -> bool:
+    message_id = None if isinstance(message.id, UnsetType) else message.id
+    record = (message.sequence, message.role, message.token_count or 0, message_id)
+    return columns == record and is_stored_form(message.timestamp)
 
 
-def _findings(session: _Session | None) -> Iterator[Finding]:
-    return iter(()) if session is None else session.findings()
+async def _findings(session: _Session | None, beside: RowCheck) -> list[Finding]:
+    if session is None:
+        return []
+    others = await beside.findings()
+    # Of messages that were not read nothing is known.
+    return [*session.findings()] if session.damage else [*others, *session.findings()]

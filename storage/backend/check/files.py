@@ -1,0 +1,102 @@
+"""Checks that the bytes of files are those that were written, and that each chunk belongs to a file."""
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+
+from ...model.files import UNKNOWN_MEDIA
+from ...model.maintenance import Finding
+from ...operations.bulk.removal import CHUNKS_AT_ONCE
+from ...operations.unit_of_work import UnitOfWork
+from ...sql.ports import Bindings, Row
+from ...sql.statements.files import CHUNKS, INSERT_FILE
+from ...sql.statements.integrity import STRAY_CHUNKS
+from ...values.json_text import MAX_SAFE_INTEGER
+
+FILES = """
+SELECT workspace, id, size, content_id
+FROM file
+ORDER BY workspace, id
+"""
+
+IS_REFERRED_TO = """
+SELECT 1
+FROM file_reference
+WHERE workspace = :workspace
+    AND file_id = :file_id
+    AND NOT EXISTS (
+        SELECT 1
+        FROM file
+        WHERE file.workspace = file_reference.workspace
+            AND file.id = file_reference.file_id
+    )
+LIMIT 1
+"""
+
+REMOVE_LATER = """
+INSERT INTO removal (workspace, session_id, lease_until)
+VALUES (:workspace, :id, 0)
+"""
+
+# Runs a statement with bindings, and returns its rows one by one.
+Read = Callable[[str, Bindings], AsyncIterable[Row]]
+
+
+async def check_files(read: Read) -> AsyncGenerator[Finding, None]:
+    """Faults of files; each file is read, one chunk at a time."""
+    async for workspace, file_id, size, content_id in read(FILES, {}):
+        if await _digest(read, workspace, content_id) != (file_id, size):
+            text = f"File {file_id} of workspace {workspace} is damaged and cannot be recovered."
+            yield Finding("file", text, workspace)
+    async for workspace, content_id in read(STRAY_CHUNKS, {}):
+        file_id, _ = await _digest(read, workspace, content_id)
+        text = f"Workspace {workspace} has the bytes {content_id} of a file that is not there."
+        if [row async for row in read(IS_REFERRED_TO, {"workspace": workspace, "file_id": file_id})]:
+            text = f"File {file_id} of workspace {workspace} has lost its type and name, and messages refer to it."
+        yield Finding("file", text, workspace, content_id)
+
+
+async def _digest(read: Read, workspace: str, content_id: str) -> tuple[str, int]:
+    """The SHA-256 of the chunks of a file, and their size."""
+    digest, length = hashlib.sha256(), 0
+    key: Bindings = {"workspace": workspace, "content_id": content_id, "first": 0, "last": MAX_SAFE_INTEGER}
+    async for (chunk,) in read(CHUNKS, key):
+        digest.update(chunk)
+        length += len(chunk)
+    return digest.hexdigest(), length
+
+
+async def repair_file(work: UnitOfWork, finding: Finding) -> str | None:
+    """Restore a file to which messages refer from its chunks; let chunks without a file be removed.
+
+    None if the fault of the file is another one.
+    """
+    content_id = finding.session_id
+    if not content_id:
+        return None
+    file_id, size = await _digest_of_blocks(work, content_id)
+    key: Bindings = {"workspace": work.workspace, "file_id": file_id}
+    if await work.run(IS_REFERRED_TO, key) is None:
+        await work.run(REMOVE_LATER, work.key(content_id))
+        return "They are removed when the database is served next."
+    lost: Bindings = {"media": UNKNOWN_MEDIA, "name": None, "expires_at": None}
+    await work.run(INSERT_FILE, key | lost | {"content_id": content_id, "size": size, "now": work.now})
+    return f"It was restored as {UNKNOWN_MEDIA}, without a name."
+
+
+async def _digest_of_blocks(work: UnitOfWork, content_id: str) -> tuple[str, int]:
+    digest, length, place = hashlib.sha256(), 0, 0
+    while True:
+        key: Bindings = {"workspace": work.workspace, "content_id": content_id}
+        chunks = await work.transaction.all(CHUNKS, key | {"first": place, "last": place + CHUNKS_AT_ONCE - 1})
+        if not chunks:
+            return digest.hexdigest(), length
+        for (chunk,) in chunks:
+            digest.update(chunk)
+            length += len(chunk)
+        place += CHUNKS_AT_ONCE
+
+
+async def in_turn(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
+    """Rows as an asynchronous generator, for a database that never waits."""
+    for row in rows:
+        yield row

@@ -1,0 +1,141 @@
+"""What is stored beside sessions and messages: a check says what of it is lost, and a repair writes it again."""
+
+import asyncio
+
+import pytest
+from msgspec import json
+
+from amplifierd.storage import open_maintenance
+from amplifierd.storage.model.files import UNKNOWN_MEDIA
+from amplifierd.storage.model.interface import Storage
+from amplifierd.storage.model.maintenance import Fault
+from amplifierd.storage.model.part_records import NewUsage
+from amplifierd.storage.model.records import BatchMessage, MessagePatch, NewMessages, NewSession
+from amplifierd.testing.storage.messages.test_files import content_of, create
+from amplifierd.testing.storage.messages.test_following import following
+from amplifierd.testing.storage.messages.test_parts import call, parts, result
+from amplifierd.testing.storage.steps import read
+from corrupt import vandalise
+
+W = "default"
+
+
+async def check(database: str) -> list[str]:
+    return [finding.text async for finding in open_maintenance(database).check()]
+
+
+async def repair(database: str) -> list[tuple[Fault, str | None]]:
+    maintenance = open_maintenance(database)
+    return [(finding.fault, await maintenance.repair(finding)) async for finding in maintenance.check()]
+
+
+async def filled(storage: Storage, text: str) -> str:
+    """A session with everything that is stored beside its messages."""
+    session = await storage.create_session(W, NewSession(name=text, labels={"project": text}))
+    file = await create(storage, text.encode() * 1_000)
+    messages = [
+        BatchMessage(content=text, token_count=1, usage=NewUsage(1, 2, 3, 4, "0.5", "EUR")),
+        BatchMessage(role="assistant", parts=parts(call("c1"), call("c2"))),
+        BatchMessage(role="tool", parts=parts(result("c1"))),
+        BatchMessage(parts=parts({"type": "file", "url": file.url, "media": "text/plain"})),
+    ]
+    await storage.append_messages(W, session.id, NewMessages(messages))
+    corrected = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, corrected.id, NewMessages([BatchMessage(content=f"{text} {n}") for n in range(3)]))
+    await storage.update_message(W, corrected.id, 1, MessagePatch(content="better"))
+    return session.id
+
+
+# A statement that damages the rows beside a session, and words of the sentence that says so.
+BESIDE = {
+    "reference": ("DELETE FROM file_reference", "has lost or wrong references to files of message 4"),
+    "call": ("DELETE FROM tool_call WHERE call = 'c2'", "has lost or wrong rows of tool calls of message 2"),
+    "result": ("UPDATE tool_call SET result_sequence = NULL", "has lost or wrong rows of tool calls."),
+    "label": ("DELETE FROM session_label", "is not found by its labels"),
+    "name": ("UPDATE session SET folded_name = 'x' WHERE name IS NOT NULL", "is not found by its name"),
+    "correction": ("DELETE FROM correction", "counts 1 corrected messages and has 0 corrections"),
+    "mark": ("UPDATE correction SET is_deleted = NOT is_deleted", "has 1 corrections, wrong ones of message 1"),
+    "usage": ("UPDATE session SET input_tokens = 7 WHERE name IS NOT NULL", "has sums of usage"),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+async def test_rows_beside_a_session_are_checked_and_written_again(storage: Storage, database: str, name: str) -> None:
+    session_id = await filled(storage, "first")
+    before = await storage.get_session(W, session_id), await read(storage, session_id)
+    assert await check(database) == []
+    statement, words = BESIDE[name]
+    await asyncio.to_thread(vandalise, database, statement)
+    [text] = await check(database)
+    assert words in text
+    assert None not in [done for _, done in await repair(database)]
+    assert await check(database) == []
+    after = await storage.get_session(W, session_id)
+    assert (after.usage, after.labels, await read(storage, session_id)) == (
+        before[0].usage,
+        before[0].labels,
+        before[1],
+    )
+
+
+async def test_followers_are_told_again_of_lost_corrections(storage: Storage, database: str) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=str(n)) for n in range(3)]))
+    await storage.update_message(W, session.id, 2, MessagePatch(content="better"))
+    await storage.delete_message(W, session.id, 3)
+    await asyncio.to_thread(vandalise, database, "DELETE FROM correction WHERE sequence = 2")
+    await repair(database)
+    assert await check(database) == []
+    async with following(storage, session.id, "3") as follower:
+        told = [await follower.next() for _ in range(2)]
+    assert [(event.kind, json.decode(event.data)["sequence"]) for event in told] == [
+        ("message_updated", 2),
+        ("message_deleted", 3),
+    ]
+
+
+async def test_lost_file_is_restored_from_its_bytes(storage: Storage, database: str) -> None:
+    await filled(storage, "first")
+    await asyncio.to_thread(vandalise, database, "DELETE FROM file")
+    [text] = await check(database)
+    assert text.endswith("of workspace default has lost its type and name, and messages refer to it.")
+    file_id = text.split()[1]
+    assert await repair(database) == [("file", f"It was restored as {UNKNOWN_MEDIA}, without a name.")]
+    assert await check(database) == []
+    assert await content_of(storage, file_id) == b"first" * 1_000
+    assert (await storage.read_file(W, file_id)).file.expires_at is not None
+
+
+LOST = "DELETE FROM session_number WHERE session_id = '{0}'"
+# Statements with the ids of two sessions.
+NUMBERS = {
+    "lost": [LOST],
+    "both lost": [LOST, LOST.replace("0", "1")],
+    "exchanged": [
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM session_number WHERE session_id IN ('{0}', '{1}')",
+        "DELETE FROM session_number WHERE number IN (SELECT number FROM kept)",
+        "INSERT INTO session_number SELECT number, workspace, iif(session_id = '{0}', '{1}', '{0}'), indexed_sequence"
+        " FROM kept",
+    ],
+}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("how", NUMBERS)
+async def test_transcripts_are_given_back_to_their_sessions(storage: Storage, database: str, how: str) -> None:
+    ids = [await filled(storage, text) for text in ("first", "second")]
+    before = [(await storage.get_session(W, each), await read(storage, each)) for each in ids]
+    await asyncio.to_thread(vandalise, database, *(each.format(*ids) for each in NUMBERS[how]))
+    assert [await read(storage, each) for each in ids] != [transcript for _, transcript in before]
+    texts = await check(database)
+    if how == "exchanged":
+        assert sum("its messages may be those of another session" in text for text in texts) == len(ids)
+    else:
+        assert any("have lost the rows that name their sessions" in text for text in texts)
+    assert None not in [done for _, done in await repair(database)]
+    assert await check(database) == []
+    assert [await read(storage, each) for each in ids] == [transcript for _, transcript in before]
+    after = [await storage.get_session(W, each) for each in ids]
+    assert [each.message_count for each in after] == [session.message_count for session, _ in before]
+    appended = await storage.append_messages(W, ids[0], NewMessages([BatchMessage(content="more")]))
+    assert appended.messages[0].sequence == before[0][0].message_count + 1
