@@ -108,6 +108,8 @@ class SessionList:
         return "\n    AND ".join([own, *clauses, *([_OF_STATUS] if self.index == "session_by_status" else [])])
 
 
+# Clients mostly repeat the same query.
+@lru_cache(maxsize=64)
 def session_list(dialect: Dialect, workspace: str, query: SessionQuery) -> SessionList:
     """The list of a query, in its order, with one session more than the page has."""
     sort = SORTS[query.sort]
