@@ -8,7 +8,7 @@ from typing import Literal
 
 import apsw
 
-Fault = Literal["write", "torn write", "sync", "space", "read-only", "checkpoint"]
+Fault = Literal["write", "torn write", "sync", "space", "read-only", "checkpoint", "temporary file"]
 
 _BASE = "unix"
 
@@ -23,6 +23,8 @@ class FailingDisk(apsw.VFS):
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  # apsw's
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
+        if path is None and self.fault == "temporary file":
+            raise apsw.exception_for(apsw.SQLITE_CANTOPEN)
         if path is None or not Path(path).is_relative_to(self.folder):
             return apsw.VFSFile(_BASE, name, flags)
         if self.fault == "read-only":

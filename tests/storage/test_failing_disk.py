@@ -181,3 +181,10 @@ async def test_torn_pages_are_restored_from_the_log(disk: FailingDisk, tmp_path:
     async with open_storage(f"sqlite:///{path}") as storage:
         assert await contents(storage, session.id) == [str(number) for number in range(5)]
     check_integrity(path)
+
+
+async def test_many_writes_at_once_need_no_temporary_file(disk: FailingDisk) -> None:
+    async with storage_on(disk) as storage:
+        with disk.failing("temporary file"):
+            sessions = await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(256)))
+            await asyncio.gather(*(storage.start_session(W, session.id) for session in sessions))

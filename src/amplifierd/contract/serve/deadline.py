@@ -1,6 +1,7 @@
 """The time limit until a response begins: one timer for all requests, since they have the same limit."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from itertools import takewhile
 
@@ -25,25 +26,23 @@ class Deadlines:
 
     def set(self, request_state: RequestState) -> None:
         """Restart the time limit of a request."""
-        loop = asyncio.get_running_loop()
         self._due.pop(request_state, None)
-        self._due[request_state] = due = loop.time() + self.seconds
+        self._due[request_state] = time.monotonic() + self.seconds
         if self._timer is None:
-            self._timer = loop.call_at(due, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self.seconds, self._look)
 
     def lift(self, request_state: RequestState) -> None:
         """Remove the time limit of a request."""
         self._due.pop(request_state, None)
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = time.monotonic()
         for request_state, _ in list(takewhile(lambda item: item[1] <= now, self._due.items())):
             del self._due[request_state]
             self._overdue(request_state)
         self._timer = None
         for due in self._due.values():
-            self._timer = loop.call_at(due, self._look)
+            self._timer = asyncio.get_running_loop().call_later(due - now, self._look)
             return
 
 
