@@ -71,7 +71,7 @@ def find_backend(url: str) -> Backend:
     """
     scheme = url.partition("://")[0]
     # Other packages are searched only if necessary: that takes tens of milliseconds.
-    found = next((entry for entry in _own() if entry.name == scheme), None)
+    found = next((entry for entry in _own_entry_points() if entry.name == scheme), None)
     if found is None:
         others = entry_points(group=GROUP)
         found = next((entry for entry in others if entry.name == scheme), None)
@@ -101,7 +101,7 @@ def refuse_absent(path: Path) -> None:
         raise DatabaseMissing(f"There is no database at {path}")
 
 
-def _own() -> Iterable[EntryPoint]:
+def _own_entry_points() -> Iterable[EntryPoint]:
     try:
         return distribution("amplifierd").entry_points.select(group=GROUP)
     except PackageNotFoundError:

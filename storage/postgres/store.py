@@ -250,7 +250,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         columns = appending.columns(workspace, requests, moment, self._idempotency_ttl)
         with self._noting_refusals():
             rows = await self._pool.all(PostgresStatements.APPEND_MESSAGES, columns)
-        self._committed()
+        self._notify_commit()
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def _open_together(self, workspace: str, requests: list[CreateRequest]) -> list[str | None]:
@@ -258,7 +258,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         with self._noting_refusals():
             columns = opening.columns(workspace, requests, self._installed.fingerprint)
             rows = await self._pool.all(PostgresStatements.OPEN_SESSIONS, columns)
-        self._committed()
+        self._notify_commit()
         profiles: dict[str, str] = dict(rows)
         return [profiles.get(request.session.id) for request in requests]
 
@@ -304,7 +304,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
                 async with transaction(self._pool, self._tokenizers) as begun:
                     answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
                     is_complete = True
-                self._committed()
+                self._notify_commit()
                 return answer
         except asyncio.CancelledError:
             if is_complete:
@@ -323,7 +323,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
             self._write_check.refused(error)
             raise
 
-    def _committed(self) -> None:
+    def _notify_commit(self) -> None:
         self._changes.wake()
         self._notifications.tell()
 

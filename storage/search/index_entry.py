@@ -34,9 +34,9 @@ def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:
 
 def entry_of(message: Message, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
     """The entry of a message; `pause` is called after each few milliseconds."""
-    said = entry_within(message, tokenizer, EVERYWHERE, pause)
+    entry = entry_within(message, tokenizer, EVERYWHERE, pause)
     tools = tool_forms_of(message)
-    return replace(said, forms=[*tools, *said.forms]) if tools else said
+    return replace(entry, forms=[*tools, *entry.forms]) if tools else entry
 
 
 def entry_within(
@@ -45,11 +45,11 @@ def entry_within(
     """The words and forms of a message within a scope, as far as the limits of the whole message allow."""
     if scope == "text" or not isinstance(message.parts, Raw):
         return tokenizer.indexed(searched_text(message, scope), pause)
-    said, tools = tokenizer.indexed_texts([message.content, tools_of(message.parts)], pause)
+    content, tools = tokenizer.indexed_texts([message.content, tools_of(message.parts)], pause)
     if scope == "tools":
         return tools
-    words = "  ".join([each.words for each in (said, tools) if each.words])
-    return IndexedText(words, said.size + tools.size, list(dict.fromkeys([*said.forms, *tools.forms])))
+    words = "  ".join([each.words for each in (content, tools) if each.words])
+    return IndexedText(words, content.size + tools.size, list(dict.fromkeys([*content.forms, *tools.forms])))
 
 
 def tool_forms_of(message: Message) -> list[str]:

@@ -65,16 +65,16 @@ class Term:
         """Whether it is a prefix of so few letters that it is matched in texts."""
         return self.prefix and len(self.words[-1]) < MIN_PREFIX and self.words[-1] < FIRST_UNSPACED
 
-    def places(self, said: Sequence[str], most: int | None = None) -> list[int]:
+    def places(self, words: Sequence[str], most: int | None = None) -> list[int]:
         """The first `most` places where the term begins in these words."""
         *before, last = self.words
         if self.prefix:
-            ends = (place for place, word in enumerate(said) if word.startswith(last))
+            ends = (place for place, word in enumerate(words) if word.startswith(last))
         else:
-            ends = (place for place, word in enumerate(said) if word == last)
+            ends = (place for place, word in enumerate(words) if word == last)
         if before:
             starts = (end - len(before) for end in ends if end >= len(before))
-            ends = (start for start in starts if [*said[start : start + len(before)]] == before)
+            ends = (start for start in starts if [*words[start : start + len(before)]] == before)
         return [*islice(ends, most)]
 
 
@@ -150,7 +150,7 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
         else:
             groups += [([term], _is_optional(part["word"])) for term in terms]
         alternative = False
-    return replace(_bounded(groups, excluded), filters=tuple(filters))
+    return replace(_limit_terms(groups, excluded), filters=tuple(filters))
 
 
 def plain_words(text: str) -> Iterator[tuple[int, str]]:
@@ -171,8 +171,8 @@ def without_syntax(text: str) -> str:
     """A query without filters, quotes, `*`, `OR` and what it excludes."""
     parts = _PART.finditer(text.replace("\0", " "))
     kept = (part for part in parts if _filter(part) is None and not part["minus"] and part["word"] != "OR")
-    said = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in kept)
-    return " ".join([text.rstrip("*") for text in said]).strip()
+    texts = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in kept)
+    return " ".join([text.rstrip("*") for text in texts]).strip()
 
 
 def _filter(part: re.Match[str]) -> TextFilter | None:
@@ -182,7 +182,7 @@ def _filter(part: re.Match[str]) -> TextFilter | None:
     return added if added.is_valid else None
 
 
-def _bounded(groups: list[tuple[list[Term], bool]], excluded: list[Term]) -> ParsedQuery:
+def _limit_terms(groups: list[tuple[list[Term], bool]], excluded: list[Term]) -> ParsedQuery:
     required = [terms for terms, optional in groups if not optional] or [terms for terms, _ in groups]
     left = MAX_TERMS
     bounded: dict[Group, None] = {}

@@ -114,15 +114,15 @@ def words_of(chunk: str) -> list[str]:
     words: list[str] = []
     known: dict[str, str] = {}
     for piece in _pieces(text):
-        said = piece[0]
-        word = known.get(said)
+        part = piece[0]
+        word = known.get(part)
         if word is None and piece.lastgroup == "unspaced":
-            words += _pairs(_units(said))
+            words += _pairs(_units(part))
             continue
         if word is None:
             word = _word(piece)
             if len(known) < MAX_KNOWN:
-                known[said] = word
+                known[part] = word
         if word:
             words.append(word)
     return words
@@ -198,12 +198,12 @@ def _add_compound(segments: Segments, pieces: list[re.Match[str]], text: str) ->
         segments.compounds.append(compound._replace(last=len(words), text=text[pieces[0].start() : end]))
 
 
-def _atoms(said: str, word: str) -> list[str]:
+def _atoms(text: str, word: str) -> list[str]:
     """The parts of a word."""
-    if word.isdigit() or (said.isascii() and said.isalpha() and (said.islower() or said.istitle())) or is_hash(word):
+    if word.isdigit() or (text.isascii() and text.isalpha() and (text.islower() or text.istitle())) or is_hash(word):
         return [word]
     atoms = (
-        [it.lower() for it in _ATOM.findall(said[:MAX_WORD])] if said.isascii() else _LETTERS_OR_DIGITS.findall(word)
+        [it.lower() for it in _ATOM.findall(text[:MAX_WORD])] if text.isascii() else _LETTERS_OR_DIGITS.findall(word)
     )
     is_opaque = len(atoms) > 2 and len(word) < 2 * len(atoms)  # "v2" has two
     return [word] if is_opaque else atoms

@@ -173,8 +173,10 @@ class _Window:
         at_end = self.whole and last == len(self._tokens)
         end = len(self._text) if at_end else self._tokens[last - 1][1] if last else 0
         cut = min(end, start + SNIPPET_CHARACTERS)
-        places = [(self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _joined(it for it, _ in matches)]
-        marked = "".join(_marked(self._text, start, cut, places))
+        places = [
+            (self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _merge_overlapping(it for it, _ in matches)
+        ]
+        marked = "".join(_mark(self._text, start, cut, places))
         return ("…" if start or not self._first else "") + marked + ("" if at_end and cut == end else "…")
 
 
@@ -236,29 +238,29 @@ def _densest(matches: list[tuple[Match, int]]) -> Match:
     return best
 
 
-def _joined(matches: Iterable[Match]) -> Iterator[Match]:
+def _merge_overlapping(matches: Iterable[Match]) -> Iterator[Match]:
     """Matches in their order, overlapping ones joined."""
-    begun: Match | None = None
+    current: Match | None = None
     for first, last in matches:
-        if begun is not None and first < begun[1]:
-            begun = begun[0], max(begun[1], last)
+        if current is not None and first < current[1]:
+            current = current[0], max(current[1], last)
             continue
-        if begun is not None:
-            yield begun
-        begun = first, last
-    if begun is not None:
-        yield begun
+        if current is not None:
+            yield current
+        current = first, last
+    if current is not None:
+        yield current
 
 
-def _marked(text: str, start: int, end: int, places: Iterable[Match]) -> Iterator[str]:
+def _mark(text: str, start: int, end: int, places: Iterable[Match]) -> Iterator[str]:
     position = start
     for first, last in places:
         if start <= first < end:
-            yield _escaped(text[position:first])
-            yield f"<mark>{_escaped(text[first : min(last, end)])}</mark>"
+            yield _escape(text[position:first])
+            yield f"<mark>{_escape(text[first : min(last, end)])}</mark>"
             position = min(last, end)
-    yield _escaped(text[position:end])
+    yield _escape(text[position:end])
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return html.escape(text, quote=False)

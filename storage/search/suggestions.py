@@ -46,7 +46,7 @@ class Counts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Typed:
+class _QueryWord:
     """A word of a query: its range of characters, the word as it is compared, and the forms by which it is found."""
 
     start: int
@@ -60,7 +60,7 @@ async def suggest(text: str, limit: int, count: Counts) -> Listing:
 
     The list is empty if each word of the query is found, if one that is not has no neighbor, or if there are too many.
     """
-    typed = [*_typed(text)]
+    typed = [*_query_words(text)]
     known = await count([*chain.from_iterable(each.forms for each in typed)], with_forms=True)
     mistyped = [each for each in typed if not any(known[form] for form in each.forms)][: MAX_MISTYPED + 1]
     if not mistyped or len(mistyped) > MAX_MISTYPED:
@@ -117,13 +117,13 @@ def _blocks(word: str) -> list[int]:
     return list(dict.fromkeys(ord(letter) // _BLOCK for letter in word))
 
 
-def _typed(text: str) -> Iterator[_Typed]:
+def _query_words(text: str) -> Iterator[_QueryWord]:
     tokenizer = Tokenizer()
     for start, chunk in plain_words(text):
         words = segment(chunk).words
         if len(words) == 1 and _can_be_mistyped(words[0].text):
             [word] = words
-            yield _Typed(start + word.start, start + word.end, word.text, tokenizer.sought(chunk).forms)
+            yield _QueryWord(start + word.start, start + word.end, word.text, tokenizer.sought(chunk).forms)
 
 
 def _can_be_mistyped(word: str) -> bool:
@@ -141,7 +141,7 @@ def _most_frequent(words: Sequence[str], counts: Mapping[str, int]) -> list[str]
     return sorted((word for word in words if counts[word]), key=lambda word: (-counts[word], word))
 
 
-def _suggestion(text: str, mistyped: Sequence[_Typed], words: Sequence[str]) -> SearchSuggestion:
+def _suggestion(text: str, mistyped: Sequence[_QueryWord], words: Sequence[str]) -> SearchSuggestion:
     replacements = []
     position, pieces = 0, []
     for typed, word in zip(mistyped, words, strict=True):

@@ -19,15 +19,15 @@ class TextMatch:
         self._scope = scope
         self._tokenizer = tokenizer
         self._beginnings = [
-            _beginning(group[0].words[0])
+            _word_start(group[0].words[0])
             for group in sought.groups
             if len(group) == 1 and group[0].is_short_prefix and len(group[0].words) == 1 and group[0].words[0].isalpha()
         ]
 
     def has_words(self, message: Message) -> bool:
         """Whether a message has, in any scope, the words, or forms of them, that an index is asked for."""
-        said = entry_within(message, self._tokenizer, EVERYWHERE)
-        spaced, forms = f" {said.words} ", {*said.forms}
+        entry = entry_within(message, self._tokenizer, EVERYWHERE)
+        spaced, forms = f" {entry.words} ", {*entry.forms}
         return all(
             any(_has_each_word(term, spaced) or _has_form(term, spaced, forms) for term in group)
             for group in self._sought.in_index
@@ -39,22 +39,22 @@ class TextMatch:
             text = searched_text(message, self._scope)
             if text.isascii() and not all(it.search(text) for it in self._beginnings):
                 return None
-        said = entry_within(message, self._tokenizer, self._scope)
-        spaced, forms = f" {said.words} ", {*said.forms}
+        entry = entry_within(message, self._tokenizer, self._scope)
+        spaced, forms = f" {entry.words} ", {*entry.forms}
         counts = [sum(_count(term, spaced) for term in group) for group in self._sought.groups]
         for count, group in zip(counts, self._sought.groups, strict=True):
             if not count and not any(_has_form(term, spaced, forms) for term in group):
                 return None
         if self._has_excluded(spaced, forms):
             return None
-        return score_of(counts, said.size)
+        return score_of(counts, entry.size)
 
     def is_excluded(self, message: Message) -> bool:
         """Whether a message has what the query excludes."""
         if not self._sought.excluded:
             return False
-        said = entry_within(message, self._tokenizer, self._scope)
-        return self._has_excluded(f" {said.words} ", {*said.forms})
+        entry = entry_within(message, self._tokenizer, self._scope)
+        return self._has_excluded(f" {entry.words} ", {*entry.forms})
 
     def _has_excluded(self, spaced: str, forms: set[str]) -> bool:
         return any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded)
@@ -82,6 +82,6 @@ def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
     return any(form in forms or f" {form} " in spaced for form in term.forms)
 
 
-def _beginning(word: str) -> re.Pattern[str]:
+def _word_start(word: str) -> re.Pattern[str]:
     """A pattern that an ASCII text matches if one of its words begins with `word`."""
     return re.compile(f"(?<![0-9a-z]){re.escape(word)}", re.IGNORECASE | re.ASCII)

@@ -112,9 +112,9 @@ class _Part(NamedTuple):
         """The words and forms of chunks."""
         words: list[str] = []
         forms: dict[str, None] = {}
-        for said, of_chunk in found:
-            if said:
-                words.append(said)
+        for text, of_chunk in found:
+            if text:
+                words.append(text)
             if of_chunk:
                 forms.update(dict.fromkeys(of_chunk))
         return cls("  ".join(words), forms)
@@ -176,14 +176,14 @@ class IndexLimit:
         return False
 
     def _first(self, found: list[_Chunk]) -> Iterator[_Chunk]:
-        for said, of_chunk in found:
-            words = [*self._counted(said.split(), self._words, 0)]
-            forms = [*self._counted(of_chunk, self._forms, len(FORM_MARK))]
+        for text, of_chunk in found:
+            words = [*self._take_within_limit(text.split(), self._words, 0)]
+            forms = [*self._take_within_limit(of_chunk, self._forms, len(FORM_MARK))]
             yield "  ".join(words), tuple(forms)
             if self.is_reached:
                 return
 
-    def _counted(self, terms: Sequence[str], counted: set[str], mark: int) -> Iterator[str]:
+    def _take_within_limit(self, terms: Sequence[str], counted: set[str], mark: int) -> Iterator[str]:
         for term in terms:
             if term not in counted:
                 counted.add(term)
@@ -247,20 +247,20 @@ class Tokenizer(dict[str, _Chunk]):
             words += [indexed.words] if indexed.words else []
             forms.update(indexed.forms)
             pause()
-        said = "  ".join(words)
-        return IndexedText(said, said.count("  ") + 1 if said else 0, [*forms])
+        joined = "  ".join(words)
+        return IndexedText(joined, joined.count("  ") + 1 if joined else 0, [*forms])
 
     def places(self, text: str) -> list[Token]:
         """The words of a text, with their places."""
         tokens: list[Token] = []
         for run in _RUN.finditer(text):
-            begin, said = run.start(), run[0].rstrip(_ENDS)
-            if is_plain(said):
-                tokens.append(Token(begin, begin + len(said), said.lower()))
-            elif said:
+            begin, chunk = run.start(), run[0].rstrip(_ENDS)
+            if is_plain(chunk):
+                tokens.append(Token(begin, begin + len(chunk), chunk.lower()))
+            elif chunk:
                 tokens += [
                     Token(begin + start, begin + end, word)
-                    for start, end, word in segment(said, with_compounds=False).words
+                    for start, end, word in segment(chunk, with_compounds=False).words
                 ]
         return tokens
 
@@ -306,21 +306,21 @@ class Tokenizer(dict[str, _Chunk]):
                 yield Form(word[:HASH_PREFIX], place, place + 1)
 
     def _forms_of_atoms(self, segments: Segments, compound: Compound) -> Iterator[Form]:
-        said = {word.text for word in segments.words[compound.first : compound.last]}
+        existing = {word.text for word in segments.words[compound.first : compound.last]}
         atoms, words = compound.atoms, compound.words
         if len(atoms) > MAX_COUNTED_ATOMS:
             return
         for number, atom in enumerate(atoms):
-            if atom not in said:
+            if atom not in existing:
                 yield from (Form(form, words[number], words[number] + 1) for form in (atom, *self._stems.of(atom)))
-        if len(atoms) > MAX_ATOMS or any(map(is_hash, said)):
+        if len(atoms) > MAX_ATOMS or any(map(is_hash, existing)):
             return
         for number in range(len(atoms) - 1):
             for last in range(number + 2, len(atoms) + 1):
-                joined = _joined(compound, number, last)
-                if joined not in said:
+                joined = _join_atoms(compound, number, last)
+                if joined not in existing:
                     yield Form(joined, words[number], words[last - 1] + 1)
-        whole = _joined(compound, 0, len(atoms))
+        whole = _join_atoms(compound, 0, len(atoms))
         yield from (Form(stem, compound.first, compound.last) for stem in self._stems.of(whole) if stem != whole)
 
     def _sought_forms(self, segments: Segments) -> Iterator[str]:
@@ -333,7 +333,7 @@ class Tokenizer(dict[str, _Chunk]):
             if (compound.first, compound.last) != (0, len(segments.words)):
                 return
             if len(segments.words) > 1 and len(compound.atoms) <= MAX_ATOMS:
-                joined = _joined(compound, 0, len(compound.atoms))
+                joined = _join_atoms(compound, 0, len(compound.atoms))
                 yield from (joined, *self._stems.of(joined))
             if not compound.text.isascii():
                 yield from _spellings(compound)
@@ -362,7 +362,7 @@ def _parts(text: str) -> Iterator[str]:
         start = end
 
 
-def _joined(compound: Compound, first: int, last: int) -> str:
+def _join_atoms(compound: Compound, first: int, last: int) -> str:
     """The atoms from `first` to before `last` as one word: a dot or a hyphen stays between digits."""
     joined = compound.atoms[first]
     for atom, separator in zip(compound.atoms[first + 1 : last], compound.separators[first : last - 1], strict=True):

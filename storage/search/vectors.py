@@ -72,7 +72,7 @@ class Near(NamedTuple):
     numbers: bytes
 
 
-def quantized(vector: Sequence[float]) -> Vector | None:
+def quantize(vector: Sequence[float]) -> Vector | None:
     """A vector as it is stored; None for one without a direction. Raises `EmbedderRefused`."""
     if not 0 < len(vector) <= MAX_DIMENSIONS:
         raise EmbedderRefused(f"its vector has {len(vector)} numbers; the limits are 1 and {MAX_DIMENSIONS}")
@@ -87,13 +87,13 @@ def quantized(vector: Sequence[float]) -> Vector | None:
     return Vector(int(signs.ljust(size * 8, "0"), 2).to_bytes(size), array("b", numbers).tobytes())
 
 
-async def embedded(embedder: Embedder, texts: Sequence[str]) -> list[Vector | None]:
+async def embed_texts(embedder: Embedder, texts: Sequence[str]) -> list[Vector | None]:
     """The vectors of 1 to 32 texts, as they are stored. Raises as `Embedder.embed`."""
     vectors = await embedder.embed([text[:MAX_CHARACTERS] for text in texts])
-    return await asyncio.to_thread(lambda: [*map(quantized, vectors)])
+    return await asyncio.to_thread(lambda: [*map(quantize, vectors)])
 
 
-async def accepted(embed: Embed, texts: Sequence[str]) -> list[Vector | None]:
+async def embed_accepted(embed: Embed, texts: Sequence[str]) -> list[Vector | None]:
     """The vectors of 1 to 32 texts that `embed` returns; None for one that it refuses if it takes another text.
 
     Raises as `Embedder.embed`.
@@ -102,7 +102,7 @@ async def accepted(embed: Embed, texts: Sequence[str]) -> list[Vector | None]:
         return await embed(texts)
     except EmbedderRefused:
         if len(texts) > 1:
-            return [vector for text in texts for vector in await accepted(embed, [text])]
+            return [vector for text in texts for vector in await embed_accepted(embed, [text])]
         # It may refuse all, for example because its model does not exist.
         await embed(["text"])
     logger.warning("The embedder refuses the text of a message, which is found by its words alone")
@@ -120,7 +120,7 @@ async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVe
         return None
     try:
         async with asyncio.timeout(QUERY_SECONDS):
-            [vector] = await embedded(embedder, [text])
+            [vector] = await embed_texts(embedder, [text])
     except TimeoutError as error:
         raise EmbedderUnavailable(f"it did not answer within {QUERY_SECONDS} seconds") from error
     except EmbedderRefused as error:
@@ -163,7 +163,7 @@ def with_conditions(
     ]
 
 
-def fused(by_words: Iterable[Found], by_meaning: Iterable[Near]) -> Iterator[Found]:
+def fuse_ranks(by_words: Iterable[Found], by_meaning: Iterable[Near]) -> Iterator[Found]:
     """What is found in both ways, with a score between 0 and 1 by reciprocal rank fusion."""
     scores: dict[tuple[str, int, Role], float] = {}
     words = [(session_id, sequence, role) for _, session_id, sequence, role in sorted(by_words, reverse=True)]

@@ -35,7 +35,7 @@ def encode_session_name(name: str, session_id: str) -> str:
 
 def decode_session_name(cursor: str) -> tuple[str, str]:
     """The name and the id of a position; any text of the alphabet and of 32 characters or more has both."""
-    position = _decoded(cursor)
+    position = _decode(cursor)
     return position[24:].decode(errors="replace"), str(UUID(bytes=position[8:24]))
 
 
@@ -46,10 +46,10 @@ def encode_name(name: str) -> str:
 
 def decode_name(cursor: str) -> str:
     """The name of a position; any text in the alphabet has one."""
-    return _decoded(cursor).decode(errors="replace")
+    return _decode(cursor).decode(errors="replace")
 
 
-def _decoded(cursor: str) -> bytes:
+def _decode(cursor: str) -> bytes:
     # One character after the last group of four encodes no byte.
     whole = cursor[:-1] if len(cursor) % 4 == 1 else cursor
     return urlsafe_b64decode(whole + "=" * (-len(whole) % 4))

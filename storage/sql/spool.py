@@ -75,13 +75,13 @@ async def listing(records: AsyncIterator[bytes], disk: TemporaryDisk) -> Listing
     """A listing of all records: in one block if they are few, else in a first block and a spool."""
     spool = Spool(disk)
     try:
-        return await _listing(records, spool)
+        return await _collect(records, spool)
     except BaseException:
         await spool.aclose()
         raise
 
 
-async def _listing(records: AsyncIterator[bytes], spool: Spool) -> Listing:
+async def _collect(records: AsyncIterator[bytes], spool: Spool) -> Listing:
     is_long = False
     first = b""
     taken: list[bytes] = []

@@ -22,7 +22,7 @@ def merge_patch(target: str, patch: str) -> str:
 
 def merge_members(target: str, patch: str) -> dict[str, Any]:
     """The members of the object that `merge_patch` makes, ready to be encoded."""
-    return _merged(Raw(target.encode()), Raw(patch.encode()), 0)
+    return _merge(Raw(target.encode()), Raw(patch.encode()), 0)
 
 
 def count_kept(patch: str) -> int:
@@ -30,7 +30,7 @@ def count_kept(patch: str) -> int:
     return sum(not _is_null(value) for value in _members(patch).values())
 
 
-def _merged(target: Any, patch: Any, level: int) -> dict[str, Any]:
+def _merge(target: Any, patch: Any, level: int) -> dict[str, Any]:
     if level == _SCANNED_LEVELS:
         target, patch = _tree(target), _tree(patch)
     merged = _members_of(target)
@@ -38,7 +38,7 @@ def _merged(target: Any, patch: Any, level: int) -> dict[str, Any]:
         if _is_null(value):
             merged.pop(name, None)
         elif _is_object(value):
-            merged[name] = _merged(merged.get(name), value, level + 1)
+            merged[name] = _merge(merged.get(name), value, level + 1)
         else:
             merged[name] = value
     return merged

@@ -14,7 +14,7 @@ import pytest
 from amplifierd.storage.model.database_errors import EmbedderRefused, EmbedderUnavailable
 from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
 from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
-from amplifierd.storage.search.vectors import embedded
+from amplifierd.storage.search.vectors import embed_texts
 from daemon import Daemon
 from embedding_service import MODEL, EmbeddingService, embedding_service
 from failed_commands import refused, run
@@ -296,5 +296,5 @@ async def test_answer_without_a_usable_vector_is_refused(service: EmbeddingServi
     service.answer = f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}'.encode()
     embedder = OpenAIEmbedder(EmbedderOptions(service.url, MODEL))
     with pytest.raises(EmbedderRefused, match="its "):
-        await embedded(embedder, ["a"])
+        await embed_texts(embedder, ["a"])
     await embedder.close()

@@ -149,36 +149,36 @@ async def _lines(storage: Storage, workspace: str) -> AsyncIterator[_Lines]:
 async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
     assert isinstance(line.session, Session), "A part ends before a session."
     try:
-        there = await target.get_session(workspace, line.session.id)
+        existing = await target.get_session(workspace, line.session.id)
     except SessionNotFound:
         return False
-    if _encode(there) != _encode(line.session):
+    if _encode(existing) != _encode(line.session):
         raise CopyDiffers(_difference(line.session.id))
     return True
 
 
 async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
-    whole = hashlib.sha256()
+    total = hashlib.sha256()
     messages = compared = 0
-    async with aclosing(_sums(source, workspace)) as ours, aclosing(_sums(target, workspace)) as theirs:
-        async for ours_id, count, checksum in ours:
-            there = await anext(theirs, None)
+    async with aclosing(_sums(source, workspace)) as source_sums, aclosing(_sums(target, workspace)) as target_sums:
+        async for session_id, count, checksum in source_sums:
+            copied = await anext(target_sums, None)
             # Sessions that are only in the target are ignored.
-            while there is not None and there[0] < ours_id:
-                there = await anext(theirs, None)
-            if there != (ours_id, count, checksum):
-                raise CopyDiffers(_difference(ours_id))
-            whole.update(checksum)
+            while copied is not None and copied[0] < session_id:
+                copied = await anext(target_sums, None)
+            if copied != (session_id, count, checksum):
+                raise CopyDiffers(_difference(session_id))
+            total.update(checksum)
             messages += count
             compared += 1
             done(1)
-    return Copied(compared, messages, 0, whole.hexdigest())
+    return Copied(compared, messages, 0, total.hexdigest())
 
 
 def _total(compared: list[Copied], found: int) -> Copied:
-    whole = hashlib.sha256("".join(part.checksum for part in compared).encode())
+    checksum = hashlib.sha256("".join(part.checksum for part in compared).encode())
     sessions, messages = sum(part.sessions for part in compared), sum(part.messages for part in compared)
-    return Copied(sessions, messages, found, whole.hexdigest())
+    return Copied(sessions, messages, found, checksum.hexdigest())
 
 
 async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:

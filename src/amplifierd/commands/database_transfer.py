@@ -51,11 +51,11 @@ async def import_export(
     return report
 
 
-async def clean_up(storage: Storage, workspace: str, which: CleanUp) -> DeletionReport:
+async def clean_up(storage: Storage, workspace: str, criteria: CleanUp) -> DeletionReport:
     """Delete old sessions, or report them. Raises `WorkspaceNotFound`."""
     async with storage:
         await refuse_unknown(storage, workspace)
-        return await storage.clean_up_sessions(workspace, which)
+        return await storage.clean_up_sessions(workspace, criteria)
 
 
 def _digest(file: IO[bytes]) -> Digest:
@@ -77,8 +77,8 @@ async def refuse_unknown(storage: Storage, workspace: str) -> None:
 
 async def _chunks(file: IO[bytes], read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
     """The chunks of a file; `read` is told how many bytes were taken."""
-    taken = 0
+    position = 0
     while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
         yield chunk
-        taken += len(chunk)
-        read(taken)
+        position += len(chunk)
+        read(position)

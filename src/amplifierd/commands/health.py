@@ -44,11 +44,11 @@ def health(host: str, port: int, url: str | None, *, live: bool, timeout: float)
 
     The exit code is 0 if it can, and 1 otherwise.
     """
-    said = ask(url or url_of(host, port), "live" if live else "health", timeout)
-    if said.is_well:
-        click.echo(said.text)
+    report = ask(url or url_of(host, port), "live" if live else "health", timeout)
+    if report.is_well:
+        click.echo(report.text)
         return
-    raise click.ClickException(said.text)
+    raise click.ClickException(report.text)
 
 
 def url_of(host: str, port: int) -> str:
@@ -68,17 +68,17 @@ def ask(url: str, path: str, seconds: float) -> HealthReport:
     target = f"{url.rstrip('/')}/api/v1/{path}"
     try:
         with opener.open(target, timeout=seconds) as answer:
-            return _said(answer.read(_MAX_BYTES), target, is_well=True)
+            return _report_of(answer.read(_MAX_BYTES), target, is_well=True)
     except HTTPError as error:
         with error:
-            return _said(error.read(_MAX_BYTES), target, is_well=False)
+            return _report_of(error.read(_MAX_BYTES), target, is_well=False)
     except (OSError, ValueError, http.client.HTTPException) as error:
         return HealthReport(False, f"{target} does not respond: {getattr(error, 'reason', None) or error}.")
 
 
-def _said(body: bytes, target: str, *, is_well: bool) -> HealthReport:
+def _report_of(body: bytes, target: str, *, is_well: bool) -> HealthReport:
     try:
-        said = msgspec.json.decode(body, type=_Body)
+        response = msgspec.json.decode(body, type=_Body)
     except msgspec.DecodeError:
         return HealthReport(False, f"{target} returned a response that is not amplifierd's.")
-    return HealthReport(is_well, said.detail or str(said.status))
+    return HealthReport(is_well, response.detail or str(response.status))

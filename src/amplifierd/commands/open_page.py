@@ -67,5 +67,5 @@ def _start(host: str, port: int, url: str, log_file: Path) -> int:
             return process.pid
         time.sleep(_POLL_SECONDS)
     process.terminate()
-    said = log_file.read_text(errors="replace")[-_LAST_CHARACTERS:].strip()
-    raise click.ClickException(f"The daemon did not start. {said.removeprefix('Error: ')}")
+    log_tail = log_file.read_text(errors="replace")[-_LAST_CHARACTERS:].strip()
+    raise click.ClickException(f"The daemon did not start. {log_tail.removeprefix('Error: ')}")

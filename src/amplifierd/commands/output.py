@@ -43,7 +43,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             yield file
             _sync(file)
     elif _is_regular(Path(path)):
-        with _replacing(Path(path).resolve()) as file:
+        with _replace(Path(path).resolve()) as file:
             yield file
     else:
         with Path(path).open("wb") as file:
@@ -55,7 +55,7 @@ def _is_regular(path: Path) -> bool:
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
+def _replace(target: Path) -> Iterator[IO[bytes]]:
     # Only the owner can read a temporary file, whatever the mode of the file that it replaces.
     with NamedTemporaryFile(dir=target.parent, prefix=".amplifierd-", suffix=".part", delete=False) as part:
         try:

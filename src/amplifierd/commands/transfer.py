@@ -123,8 +123,8 @@ def import_sessions(
         )
         # What is loaded by now stays: the garbage collector does not have to scan it again.
         gc.freeze()
-        what = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
-        is_clean = asyncio.run((watch_paths if is_watching else import_paths)(what, storage, reader))
+        job = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
+        is_clean = asyncio.run((watch_paths if is_watching else import_paths)(job, storage, reader))
     if not is_clean:
         raise click.exceptions.Exit(1)
 

@@ -11,7 +11,7 @@ _SHORTEST = 3
 _PIECE_CHARACTERS = 64 * 1024
 
 
-def fenced(content: str) -> str:
+def in_fence(content: str) -> str:
     """A text in a fence that is long enough for it."""
     fence = "`" * max(_SHORTEST, longest_run(content) + 1)
     return f"{fence}\n{content}\n{fence}"
@@ -28,7 +28,7 @@ def longest_run(content: str) -> int:
     return least
 
 
-def closed(content: str) -> str:
+def close_fence(content: str) -> str:
     """A text whose last fence is closed."""
     fence = ""
     for piece in _pieces(content.replace("\r\n", "\n").replace("\r", "\n")):
@@ -49,7 +49,7 @@ def _fence_after(lines: str, fence: str) -> str:
     """The fence that is open after some lines, before which `fence` was; an empty one for none."""
     position = 0
     while True:
-        found = (_closing(fence) if fence else _OPENING).search(lines, position)
+        found = (_closing_pattern(fence) if fence else _OPENING).search(lines, position)
         if found is None:
             return fence
         fence = "" if fence else found[1]
@@ -57,6 +57,6 @@ def _fence_after(lines: str, fence: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _closing(fence: str) -> re.Pattern[str]:
+def _closing_pattern(fence: str) -> re.Pattern[str]:
     """What closes a fence: as many of its character, or more, and nothing after them."""
     return re.compile(rf"^ {{0,3}}{fence[0]}{{{len(fence)},}}[ \t]*$", re.MULTILINE)

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..storage.model.records import Message
-from .fences import closed, fenced
+from .fences import close_fence, in_fence
 from .part_markdown import parts_of
 
 _decode = msgspec.json.Decoder(Message).decode
@@ -20,10 +20,10 @@ def turn_of(message: Message) -> str:
     speaker = message.role if message.agent is UNSET else f"{message.role} ({message.agent})"
     moment = message.timestamp[:19].replace("T", " ")
     if message.deleted_at is not UNSET:
-        said = "*This message was deleted.*"
+        text = "*This message was deleted.*"
     elif isinstance(message.parts, msgspec.Raw):
-        said = parts_of(message.parts, message.role)
+        text = parts_of(message.parts, message.role)
     else:
-        said = fenced(message.content) if message.role == "tool" else closed(message.content)
+        text = in_fence(message.content) if message.role == "tool" else close_fence(message.content)
     edited = "" if message.edited_at is UNSET else ", edited"
-    return f"## {message.sequence}. {speaker}, {moment} UTC{edited}\n\n{said}\n\n"
+    return f"## {message.sequence}. {speaker}, {moment} UTC{edited}\n\n{text}\n\n"

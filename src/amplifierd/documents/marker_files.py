@@ -224,8 +224,8 @@ def _marker_of(path: str, value: dict[str, Any], compact: bytes) -> Marker:
         return Marker(path, fault="a default_profile that is not a string")
     members = _members(compact)
     metadata = {name: text for name, text in members.items() if name not in MARKER_MEMBERS}
-    ours = value.get("amplifierd")
-    written_at = ours.get("updated_at") if isinstance(ours, dict) else None
+    own_member = value.get("amplifierd")
+    written_at = own_member.get("updated_at") if isinstance(own_member, dict) else None
     return Marker(
         path,
         default_profile,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .fences import closed, fenced, longest_run
+from .fences import close_fence, in_fence, longest_run
 
 Part = dict[str, Any]
 
@@ -33,11 +33,11 @@ def parts_of(parts: msgspec.Raw, role: str) -> str:
 def _text(part: Part, role: str) -> str:
     if role == "tool" or "call" in part:
         return _said(part["text"])
-    return closed(part["text"])
+    return close_fence(part["text"])
 
 
 def _reasoning(part: Part, _role: str) -> str:
-    return _folded("Reasoning", closed(part["text"])) if part["text"] else "*Reasoning that the provider keeps*"
+    return _details("Reasoning", close_fence(part["text"])) if part["text"] else "*Reasoning that the provider keeps*"
 
 
 def _call(part: Part, _role: str) -> str:
@@ -76,11 +76,11 @@ _WRITERS: dict[str, Callable[[Part, str], str]] = {
 def _said(text: str) -> str:
     """The input or the output of a tool; a long text is folded."""
     if len(text) <= MAX_UNFOLDED_CHARACTERS and text.count("\n") <= MAX_UNFOLDED_LINES:
-        return fenced(text)
-    return _folded(f"{len(text)} characters", fenced(text))
+        return in_fence(text)
+    return _details(f"{len(text)} characters", in_fence(text))
 
 
-def _folded(summary: str, block: str) -> str:
+def _details(summary: str, block: str) -> str:
     # An empty line ends the HTML (section 4.6), so that what follows is Markdown.
     return f"<details>\n<summary>{summary}</summary>\n\n{block}\n\n</details>"
 

@@ -51,7 +51,7 @@ def read_profile(text: str) -> DecodedBody:
         raise DecodeError(1, f"the file has more than {MAX_CHARACTERS} characters")
     front, instructions = _split(text.removeprefix("\ufeff"))
     meaning = json_of(front, 2, _is_text)
-    return _Body(meaning, instructions).meaning()
+    return _Body(meaning, instructions).decode()
 
 
 def _is_text(path: tuple[str, ...]) -> bool:
@@ -86,7 +86,7 @@ class _Body:
         self._lines = front.lines
         self._instructions = instructions
 
-    def meaning(self) -> DecodedBody:
+    def decode(self) -> DecodedBody:
         members = self._object(Raw(self._front.json))
         if "profile" not in members:
             raise DecodeError(1, "the section 'profile' is missing")
@@ -100,7 +100,7 @@ class _Body:
             body["session"] = self._session(self._object(body["session"], "session"))
         for name, name_of in (("agents", _agent_name), ("context", _context_name)):
             if name in body:
-                body[name] = self._named(name, body[name], name_of)
+                body[name] = self._key_by_name(name, body[name], name_of)
         if self._instructions:
             body["instructions"] = Raw(_encode(self._instructions))
         return DecodedBody(_encode(body), self._lines)
@@ -127,7 +127,7 @@ class _Body:
             self._lines.nearest("session").below[own] = self._lines.nearest("session", name)
         return Raw(_encode(normalize_or_keep))
 
-    def _named(self, name: str, value: Raw, name_of: Callable[[int, Raw], str]) -> Raw:
+    def _key_by_name(self, name: str, value: Raw, name_of: Callable[[int, Raw], str]) -> Raw:
         if bytes(memoryview(value)[:1]) != b"[":
             return value
         lines = self._lines.nearest(name)

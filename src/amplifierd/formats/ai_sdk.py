@@ -63,7 +63,7 @@ def _read_tool(block: Object, block_type: str) -> list[Object]:
     if not (fits("name", name) and fits("call", call)) or not isinstance(rest.get("state"), str):
         return []
     # Without an input it is still to come.
-    begun = {
+    call_part = {
         "type": "tool_call",
         "call": call,
         "name": name,
@@ -77,7 +77,7 @@ def _read_tool(block: Object, block_type: str) -> list[Object]:
         result = with_native(result | {"output": text_of(rest.pop("output"))}, NAME, {"type": "json"})
     elif is_ended and isinstance(rest.get("errorText"), str):
         result |= {"output": rest.pop("errorText"), "error": True}
-    parts = [with_native(begun, NAME, rest | ({"type": _DYNAMIC} if block_type == _DYNAMIC else {}))]
+    parts = [with_native(call_part, NAME, rest | ({"type": _DYNAMIC} if block_type == _DYNAMIC else {}))]
     return [*parts, result] if is_ended else parts
 
 
@@ -92,15 +92,15 @@ def _write(parts: list[Object]) -> tuple[list[Any], int]:
 
 
 def _write_tool(parts: list[Object]) -> tuple[list[Any], int]:
-    begun = parts[0]
-    is_ended = len(parts) > 1 and parts[1]["type"] == "tool_result" and parts[1]["call"] == begun["call"]
-    native = native_of(begun, NAME)
-    block: Object = {"type": _STATIC + begun["name"], "toolCallId": begun["call"]}
+    call_part = parts[0]
+    is_ended = len(parts) > 1 and parts[1]["type"] == "tool_result" and parts[1]["call"] == call_part["call"]
+    native = native_of(call_part, NAME)
+    block: Object = {"type": _STATIC + call_part["name"], "toolCallId": call_part["call"]}
     if native.pop("type", None) == _DYNAMIC:
-        block |= {"type": _DYNAMIC, "toolName": begun["name"]}
+        block |= {"type": _DYNAMIC, "toolName": call_part["name"]}
     block["state"] = "input-available"
-    if begun["input"]:
-        block["input"] = value_of(begun["input"])
+    if call_part["input"]:
+        block["input"] = value_of(call_part["input"])
     if is_ended:
         block |= _result_members(parts[1])
     return [block | native], 2 if is_ended else 1

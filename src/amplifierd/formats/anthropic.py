@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .blocks import BlockShape, content_of, data_part, data_url, fits, native_of, type_of, with_native
-from .content import joined, message_of, read_result, source_of, write_blocks, write_result
+from .content import message_of, read_result, source_of, text_of_parts, write_blocks, write_result
 from .interface import Message, Object
 
 NAME = "anthropic"
@@ -61,7 +61,7 @@ class Anthropic:
         """See `Format`."""
         source, form = source_of(message, NAME)
         if form == "text":
-            source["content"] = joined(message["parts"])
+            source["content"] = text_of_parts(message["parts"])
         elif form != "none":
             source["content"] = write_blocks(message["parts"], NAME, _write)
         return source

@@ -33,7 +33,7 @@ def write_blocks(parts: list[Object], name: str, write_block: BlockWriter) -> li
     return blocks
 
 
-def joined(parts: list[Object]) -> str:
+def text_of_parts(parts: list[Object]) -> str:
     """The text of parts."""
     return "".join(part["text"] for part in parts if part["type"] == "text")
 
@@ -54,7 +54,7 @@ def read_result(call: str, content: Any, name: str, native: Object, read_block: 
 def write_result(parts: list[Object], name: str, write_block: BlockWriter) -> tuple[Object, int]:
     """The members of the result that parts begin with, but for its call; and how many parts it takes."""
     head = parts[0]
-    count = 1 + _belonging(parts)
+    count = 1 + _count_related(parts)
     inner = [{key: value for key, value in part.items() if key != "call"} for part in parts[1:count]]
     native = native_of(head, name)
     if not inner:
@@ -64,7 +64,7 @@ def write_result(parts: list[Object], name: str, write_block: BlockWriter) -> tu
     return {**native, "content": write_blocks(inner, name, write_block)}, count
 
 
-def _belonging(parts: list[Object]) -> int:
+def _count_related(parts: list[Object]) -> int:
     count = 0
     for part in parts[1:]:
         if part.get("call") != parts[0]["call"] or part["type"] in {"tool_call", "tool_result"}:
@@ -73,12 +73,14 @@ def _belonging(parts: list[Object]) -> int:
     return count
 
 
-def message_of(source: Object, parts: list[Object], name: str, taken: set[str], role: str, form: str = "") -> Message:
-    """A message of these parts; members of its source that are not `taken` go into its metadata.
+def message_of(
+    source: Object, parts: list[Object], name: str, consumed: set[str], role: str, form: str = ""
+) -> Message:
+    """A message of these parts; members of its source that are not `consumed` go into its metadata.
 
     `role` is taken if the source's own is none of the contract's; `form` says how the content was written.
     """
-    rest = {key: value for key, value in source.items() if key not in taken}
+    rest = {key: value for key, value in source.items() if key not in consumed}
     kept: Object = {}
     own = source.get("role")
     if isinstance(own, str) and own in ROLES:

@@ -21,7 +21,7 @@ DIGEST_CHARACTERS = 16
 canonical = msgspec.json.Encoder(order="sorted").encode
 
 
-def same(first: Any, second: Any) -> bool:
+def is_same_json(first: Any, second: Any) -> bool:
     """Whether two values are the same JSON: `1` is not `1.0`."""
     return first == second and canonical(first) == canonical(second)
 
@@ -43,7 +43,7 @@ def labels_in(session: Object) -> dict[str, str]:
     return {key: value for key, value in valid[:_MAX_LABELS] if value is not None}
 
 
-def restored(record: Object, sources: list[Object], found: list[Object]) -> list[Object] | None:
+def restore_messages(record: Object, sources: list[Object], found: list[Object]) -> list[Object] | None:
     """Messages with what was kept of each; `found` is what was read of `sources`.
 
     As they are, if the record is not an export; None if it is one of other messages.
@@ -55,10 +55,12 @@ def restored(record: Object, sources: list[Object], found: list[Object]) -> list
     counts = [_count(rest) for rest in rests]
     if sum(counts) != len(found):
         return None
-    return [*_restored(sources, found, rests, counts)]
+    return [*_restore_each(sources, found, rests, counts)]
 
 
-def _restored(sources: list[Object], found: list[Object], rests: list[Object], counts: list[int]) -> Iterator[Object]:
+def _restore_each(
+    sources: list[Object], found: list[Object], rests: list[Object], counts: list[int]
+) -> Iterator[Object]:
     place = 0
     ids: set[str] = set()
     for rest, count in zip(rests, counts, strict=True):

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .blocks import BlockShape, content_of, data_part, data_url, fits, media_of, native_of, type_of, with_native
-from .content import joined, message_of, read_result, source_of, write_blocks, write_result
+from .content import message_of, read_result, source_of, text_of_parts, write_blocks, write_result
 from .interface import ContentNotConvertible, Message, Object
 
 NAME = "openai-chat"
@@ -41,14 +41,14 @@ class OpenAIChat:
             if result is not None:
                 return message_of(source, result, NAME, {"content", "tool_call_id"}, "tool")
         parts: list[Object] = []
-        taken: set[str] = set()
+        consumed: set[str] = set()
         form = "none"
         if isinstance(content, str):
-            parts, taken, form = [{"type": "text", "text": content}], {"content"}, "text"
+            parts, consumed, form = [{"type": "text", "text": content}], {"content"}, "text"
         elif isinstance(content, list):
-            parts, taken, form = [_read_part(part) for part in content], {"content"}, ""
+            parts, consumed, form = [_read_part(part) for part in content], {"content"}, ""
         beside, also = _read_members(source)
-        return message_of(source, parts + beside, NAME, taken | also, "assistant", form)
+        return message_of(source, parts + beside, NAME, consumed | also, "assistant", form)
 
     def write(self, message: Message, /) -> Object:
         """See `Format`."""
@@ -58,7 +58,7 @@ class OpenAIChat:
             return source | _write_result(parts)
         content = [part for part in parts if not _is_member(part)]
         if form == "text":
-            source["content"] = joined(content)
+            source["content"] = text_of_parts(content)
         elif form != "none":
             source["content"] = write_blocks(content, NAME, _write_part)
         return source | _write_members([part for part in parts if _is_member(part)])
@@ -67,16 +67,16 @@ class OpenAIChat:
 def _read_members(source: Object) -> tuple[list[Object], set[str]]:
     """The parts that are members of a message beside its content, and which members these are."""
     parts: list[Object] = []
-    taken: set[str] = set()
+    consumed: set[str] = set()
     for member, part_type in _TEXTS.items():
         if isinstance(source.get(member), str):
             parts.append(with_native({"type": part_type, "text": source[member]}, NAME, {"type": _BESIDE + member}))
-            taken.add(member)
+            consumed.add(member)
     calls = source.get("tool_calls")
     if isinstance(calls, list) and calls:
         parts += [_read_call(call) for call in calls]
-        taken.add("tool_calls")
-    return parts, taken
+        consumed.add("tool_calls")
+    return parts, consumed
 
 
 def _read_call(call: Any) -> Object:
@@ -130,9 +130,9 @@ def _url_of(own: Object, block_type: str) -> str | None:
     return f"urn:openai:file:{quote(identity)}" if isinstance(identity, str) and identity.isascii() else None
 
 
-def _with_rest(native: Object, block: Object, taken: set[str], own: Object) -> Object:
+def _with_rest(native: Object, block: Object, consumed: set[str], own: Object) -> Object:
     """`native` with the other members of a block, and what is left of its own object."""
-    rest = {key: value for key, value in block.items() if key not in taken}
+    rest = {key: value for key, value in block.items() if key not in consumed}
     return native | ({"rest": rest} if rest else {}) | ({"own": own} if own else {})
 
 

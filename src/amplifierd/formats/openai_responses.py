@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .blocks import BlockShape, content_of, data_part, data_url, fits, media_of, native_of, type_of, with_native
-from .content import joined, message_of, read_result, source_of, write_blocks, write_result
+from .content import message_of, read_result, source_of, text_of_parts, write_blocks, write_result
 from .interface import ContentNotConvertible, Message, Object
 from .response_calls import CALLS
 
@@ -43,10 +43,10 @@ class OpenAIResponses:
         item_type = type_of(source) if "type" in source else "message"
         if item_type == "message":
             return _read_message(source)
-        parts, taken, role = _read_item(source, item_type)
+        parts, consumed, role = _read_item(source, item_type)
         if not parts:
             return message_of({"role": role}, [data_part(source, NAME)], NAME, set(), role, form="item")
-        return message_of(source, parts, NAME, taken, role)
+        return message_of(source, parts, NAME, consumed, role)
 
     def write(self, message: Message, /) -> Object:
         """See `Format`: calls, results and reasoning of another format are each a message of its own."""
@@ -119,7 +119,7 @@ def _write_content(message: Message, form: str) -> Object:
     if form == "none":
         return {}
     if form == "text":
-        return {"content": joined(message["parts"])}
+        return {"content": text_of_parts(message["parts"])}
     text = "output_text" if message["role"] == "assistant" else "input_text"
     return {"content": write_blocks(message["parts"], NAME, partial(_write_block, text=text))}
 
@@ -180,19 +180,19 @@ def _write_file(part: Object) -> Object:
 
 def _read_reasoning(item: Object) -> tuple[list[Object], set[str]]:
     parts: list[Object] = []
-    taken: set[str] = set()
+    consumed: set[str] = set()
     for key, block_type in _REASONING.items():
         blocks = item.get(key)
         shape = BlockShape(block_type, "reasoning", {"text": "text"}, default=key == "summary")
         if isinstance(blocks, list) and blocks and all(_is_text(block, block_type) for block in blocks):
             parts += [part for block in blocks if (part := shape.read(block, NAME)) is not None]
-            taken.add(key)
+            consumed.add(key)
     if not parts:
         parts = [with_native({"type": "reasoning", "text": ""}, NAME, {"type": "none"})]
     if isinstance(item.get("encrypted_content"), str):
         parts[0]["signature"] = item["encrypted_content"]
-        taken.add("encrypted_content")
-    return parts, taken
+        consumed.add("encrypted_content")
+    return parts, consumed
 
 
 def _is_text(block: Any, block_type: str) -> bool:
@@ -217,11 +217,11 @@ def _read_image(item: Object) -> tuple[list[Object], set[str]]:
     url = data_url("image/png", item.get("result"))
     if not fits("call", call):
         return [], set()
-    begun = {"type": "tool_call", "call": call, "name": "image_generation", "input": ""}
+    call_part = {"type": "tool_call", "call": call, "name": "image_generation", "input": ""}
     if url is None:
-        return [begun], {"id"}
+        return [call_part], {"id"}
     file = {"type": "file", "media": "image/png", "url": url, "call": call}
-    return [begun, {"type": "tool_result", "call": call}, file], {"id", "result"}
+    return [call_part, {"type": "tool_result", "call": call}, file], {"id", "result"}
 
 
 def _write_image(parts: list[Object]) -> Object:

@@ -27,18 +27,18 @@ class CallShape:
         if not fits("call", call):
             return [], set()
         parts: list[Object] = []
-        taken = {self.call}
+        consumed = {self.call}
         if self.input_key:
-            texts, taken_here = self._texts(item, {"name": self.name_key, "input": self.input_key})
+            texts, consumed_here = self._texts(item, {"name": self.name_key, "input": self.input_key})
             if not fits("name", texts.setdefault("name", self.name)) or "input" not in texts:
                 return [], set()
             parts.append({"type": "tool_call", "call": call, **texts})
-            taken |= taken_here
+            consumed |= consumed_here
         if self.output_key:
-            texts, taken_here = self._texts(item, {"output": self.output_key})
+            texts, consumed_here = self._texts(item, {"output": self.output_key})
             parts.append({"type": "tool_result", "call": call, **texts})
-            taken |= taken_here
-        return parts, taken
+            consumed |= consumed_here
+        return parts, consumed
 
     def write(self, parts: list[Object]) -> Object:
         """The members of the item that these parts are."""
@@ -51,15 +51,15 @@ class CallShape:
 
     def _texts(self, item: Object, keys: Mapping[str, str]) -> tuple[Object, set[str]]:
         texts: Object = {}
-        taken: set[str] = set()
+        consumed: set[str] = set()
         for name, key in keys.items():
             value = item.get(key)
             if key in self.json and key in item:
                 value = text_of(value)
             if key and fits(name, value):
                 texts[name] = value
-                taken.add(key)
-        return texts, taken
+                consumed.add(key)
+        return texts, consumed
 
 
 CALLS = {

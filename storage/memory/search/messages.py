@@ -17,7 +17,7 @@ from ...search.results import Found, best, listing
 from ...search.suggestions import MAX_COUNTED, suggest
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
-from ...search.vectors import fused, meets_conditions, query_vector
+from ...search.vectors import fuse_ranks, meets_conditions, query_vector
 from ...values.uuid7 import canonical_id
 from ..access import MemoryAccess
 from ..contents import Workspace
@@ -39,7 +39,7 @@ class MemorySearch(MemoryAccess, Storage):
         hits: Iterator[Found] = islice(_found(stored, narrowed, match), results.MAX_RANKED)
         if vector is not None and self._options.embedder is not None:
             said = [it for it in _filtered(stored, narrowed) if meets_conditions(it[1], sought, match)]
-            hits = fused(hits, await self._vectors.nearest(self._options.embedder, stored, vector, said))
+            hits = fuse_ranks(hits, await self._vectors.nearest(self._options.embedder, stored, vector, said))
         found = best(hits, narrowed)
         contents = []
         size = 0

@@ -6,7 +6,16 @@ from hashlib import sha256
 
 from ...model.queries import Embedder
 from ...model.records import Message, Session
-from ...search.vectors import MAX_COMPARED, TEXTS_AT_ONCE, Near, QueryVector, Vector, accepted, embedded, nearest
+from ...search.vectors import (
+    MAX_COMPARED,
+    TEXTS_AT_ONCE,
+    Near,
+    QueryVector,
+    Vector,
+    embed_accepted,
+    embed_texts,
+    nearest,
+)
 from ..contents import Workspace
 
 
@@ -45,7 +54,7 @@ async def _made(embedder: Embedder, texts: dict[bytes, str]) -> dict[bytes, Vect
     made: dict[bytes, Vector | None] = {}
     for first in range(0, len(keys), TEXTS_AT_ONCE):
         some = keys[first : first + TEXTS_AT_ONCE]
-        vectors = await accepted(partial(embedded, embedder), [texts[key] for key in some])
+        vectors = await embed_accepted(partial(embed_texts, embedder), [texts[key] for key in some])
         made |= zip(some, vectors, strict=True)
     return made
 

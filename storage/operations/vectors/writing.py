@@ -17,7 +17,7 @@ from ...model.database_errors import EmbedderUnavailable
 from ...model.errors import StorageUnavailable
 from ...model.queries import Embedder
 from ...model.records import Message
-from ...search.vectors import TEXTS_AT_ONCE, Vector, accepted, embedded
+from ...search.vectors import TEXTS_AT_ONCE, Vector, embed_accepted, embed_texts
 from ...sql.dialect import MessageTable
 from ...sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction
 from ..background_task import BackgroundTask
@@ -184,18 +184,18 @@ class VectorWriter(BackgroundTask):
         if len(rows) == TEXTS_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
             last = int(rows[-1][0])
         # Of a long message that takes longer than the event loop may be held.
-        said = await asyncio.to_thread(_said, rows)
-        vectors = await accepted(self._embedded, [content for _, _, content in said]) if said else []
+        texts = await asyncio.to_thread(_said, rows)
+        vectors = await embed_accepted(self._embedded, [content for _, _, content in texts]) if texts else []
         messages = [
             EmbeddedMessage(sequence, record, vector.signs, vector.numbers)
-            for (sequence, record, _), vector in zip(said, vectors, strict=True)
+            for (sequence, record, _), vector in zip(texts, vectors, strict=True)
             if vector is not None
         ]
         return int(await self._transact(_write_vectors, key, self._own, messages, (after, last)))
 
     async def _embedded(self, texts: Sequence[str]) -> list[Vector | None]:
         """The vectors of texts, for which the embedder has a limited time; the lease is held meanwhile."""
-        embedding = asyncio.create_task(embedded(self._embedder, texts))
+        embedding = asyncio.create_task(embed_texts(self._embedder, texts))
         try:
             async with asyncio.timeout(BATCH_SECONDS):
                 while not embedding.done():
@@ -217,8 +217,8 @@ class VectorWriter(BackgroundTask):
 
 def _said(rows: Sequence[Row]) -> list[tuple[int, str, str]]:
     """The sequences, records and texts of the messages that have a text."""
-    said = ((int(sequence), str(record), _text(record)) for sequence, record, _ in rows)
-    return [it for it in said if it[2]]
+    texts = ((int(sequence), str(record), _text(record)) for sequence, record, _ in rows)
+    return [it for it in texts if it[2]]
 
 
 def _text(record: str) -> str:

@@ -18,7 +18,7 @@ from ...search.results import Filters, Found, Result, best, bindings_of, listing
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import FORM_MARK
-from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
+from ...search.vectors import Near, QueryVector, fuse_ranks, has_conditions, with_conditions
 from ...sql.ports import Bindings, Row
 from ..pool import ConnectionRows, Pool
 from .candidates import ESTIMATE, EXPECTED, Estimate, Range
@@ -43,12 +43,12 @@ _decode_plans = msgspec.json.Decoder(list[_Plan]).decode
 async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
     """The hits of one page: by words, and with a vector by meaning as well."""
     # It takes longer than the event loop may be held, as do the results.
-    parsed = await asyncio.to_thread(_parsed, query)
+    parsed = await asyncio.to_thread(_parse, query)
     if parsed is None:
         return Listing(b"")
     sought, query = parsed
     bindings, filters = bindings_of(workspace, query)
-    rows = await _matching(pool, query, sought, bindings, filters)
+    rows = await _find_matches(pool, query, sought, bindings, filters)
     near = None
     if vector is not None:
         near = await find_near(pool, workspace, vector, filters, bindings)
@@ -62,7 +62,7 @@ async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVect
     return await asyncio.to_thread(_page, found, records, query, sought)
 
 
-async def _matching(
+async def _find_matches(
     pool: Pool, query: SearchQuery, sought: ParsedQuery, bindings: Bindings, filters: Filters
 ) -> list[Row]:
     """The rows of `search`: the latest messages that match."""
@@ -80,7 +80,7 @@ async def _matching(
         "filtered": selected,
     }
     values = {**bindings, **filters, **_columns(sought), **limits}
-    async with _planned(pool, PLAN_FOR_VALUES) as lent:
+    async with _connection_with(pool, PLAN_FOR_VALUES) as lent:
         estimate = Estimate()
         if by_words and "id" not in filters:
             estimate = await _estimate(lent, values)
@@ -97,13 +97,13 @@ async def _estimate(rows: ConnectionRows, values: Mapping[str, object]) -> Estim
     return Estimate.of(cast("tuple[Range, int, str | None] | None", row))
 
 
-def _parsed(query: SearchQuery) -> tuple[ParsedQuery, SearchQuery] | None:
+def _parse(query: SearchQuery) -> tuple[ParsedQuery, SearchQuery] | None:
     return parse_query(query, Tokenizer().sought)
 
 
 def _best(rows: Iterable[Row], near: Iterable[Near] | None, query: SearchQuery) -> list[Result]:
     hits: Iterator[Found] = ((score_of(row[0], row[1]), *row[2:]) for row in rows)
-    return best(hits if near is None else fused(hits, near), query)
+    return best(hits if near is None else fuse_ranks(hits, near), query)
 
 
 def _page(found: list[Result], records: Iterable[bytes | None], query: SearchQuery, sought: ParsedQuery) -> Listing:
@@ -116,13 +116,13 @@ async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_
     queries = [f"'{word}' | '{FORM_MARK}{word}'" if with_forms else f"'{word}'" for word in words]
     bindings = {"workspace": workspace, "words": words, "queries": queries, "most": MAX_COUNTED}
     bindings["looked_at"] = results.MAX_LOOKED_AT
-    async with _planned(pool, USE_INDEX) as lent:
+    async with _connection_with(pool, USE_INDEX) as lent:
         rows = await lent.all(COUNT_MESSAGES, bindings)
     return {str(word): int(count) for word, count in rows}
 
 
 @asynccontextmanager
-async def _planned(pool: Pool, setting: str) -> AsyncIterator[ConnectionRows]:
+async def _connection_with(pool: Pool, setting: str) -> AsyncIterator[ConnectionRows]:
     """A connection whose statements are planned with a setting."""
     async with pool.connection() as lent, lent.connection.transaction(readonly=True):
         await lent.connection.execute(setting)

@@ -62,12 +62,15 @@ class Tokenizers:
 
     async def words_of(self, messages: Sequence[Said]) -> list[Words]:
         """The words of messages, split off the event loop if they are long."""
-        said = [(message.content or "", message.parts) for message in messages]
+        contents = [(message.content or "", message.parts) for message in messages]
 
         def words(tokenizer: Tokenizer) -> list[Words]:
-            return [tokenizer.message(content, parts) for content, parts in said]
+            return [tokenizer.message(content, parts) for content, parts in contents]
 
-        if sum(len(content) + (len(bytes(parts)) if isinstance(parts, Raw) else 0) for content, parts in said) < LONG:
+        if (
+            sum(len(content) + (len(bytes(parts)) if isinstance(parts, Raw) else 0) for content, parts in contents)
+            < LONG
+        ):
             return words(self._of_event_loop)
         tokenizer, self._free = self._free or Tokenizer(), None
         split = await asyncio.to_thread(words, tokenizer)

@@ -22,7 +22,7 @@ _ENDS = """EXISTS (
     )"""
 
 
-def _filtered(table: MessageTable, query: MessageQuery) -> str:
+def _conditions(table: MessageTable, query: MessageQuery) -> str:
     conditions = [table.between(":first", ":last")]
     if query.open_calls:
         key = table.key_of.format("sequence")
@@ -63,7 +63,7 @@ def filtered_messages(dialect: Dialect, query: MessageQuery) -> str:
     return f"""
 SELECT {dialect.record}
 FROM {dialect.messages.source}
-WHERE {_filtered(dialect.messages, query)}
+WHERE {_conditions(dialect.messages, query)}
 ORDER BY {dialect.messages.key}{_direction(newest_first=query.order == "desc")}
 """
 
@@ -73,7 +73,7 @@ def last_of_page(table: MessageTable, query: MessageQuery) -> str:
     return f"""
 SELECT message.sequence
 FROM {table.source}
-WHERE {_filtered(table, query)}
+WHERE {_conditions(table, query)}
 ORDER BY {table.key}{_direction(newest_first=query.from_end)}
 LIMIT 1
 OFFSET :skipped

@@ -91,7 +91,7 @@ class SessionList:
 
         If `paged` it has one row: their number, and each on a line, because JSON contains no line breaks.
         """
-        return _listed(self.dialect, self.sort, self._sessions, self._clauses(self.filters), paged=paged)
+        return _list_statement(self.dialect, self.sort, self._sessions, self._clauses(self.filters), paged=paged)
 
     @property
     def _rows(self) -> str:
@@ -158,7 +158,7 @@ OFFSET :scanned
 
 
 @lru_cache(maxsize=256)
-def _listed(dialect: Dialect, sort: Sort, sessions: str, clauses: str, *, paged: bool) -> str:
+def _list_statement(dialect: Dialect, sort: Sort, sessions: str, clauses: str, *, paged: bool) -> str:
     listed = f"""
 SELECT {dialect.summary} AS summary
 FROM {sessions}

@@ -15,7 +15,7 @@ from ...search.results import Filters, Found, Result, best, bindings_of, listing
 from ...search.suggestions import MAX_COUNTED
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
-from ...search.vectors import Near, QueryVector, fused, has_conditions, with_conditions
+from ...search.vectors import Near, QueryVector, fuse_ranks, has_conditions, with_conditions
 from ...sql.ports import Bindings, Row
 from ..statements import SQLiteStatements
 from . import match
@@ -45,7 +45,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector
         near = find_near(connection, workspace, vector, filters, bindings)
         if has_conditions(sought):
             near = with_conditions(near, _records(connection, workspace, near), sought, match)
-        hits = fused(hits, near)
+        hits = fuse_ranks(hits, near)
     found = best(hits, query)
     records = _records(connection, workspace, found[: query.limit])
     contents = [_content_of(record, query.scope) for record in records]

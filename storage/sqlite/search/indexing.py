@@ -94,10 +94,12 @@ class Indexer:
         after, last = waiting
         bindings: Bindings = {**key, "after": after, "last": last, "long": LONG_BYTES}
         for sequence, record in connection.execute(search_statements.MESSAGES_TO_INDEX, bindings):
-            said = self._long(connection, key, sequence) if record is None else entry_of_record(record, self._tokenizer)
-            if said is None:
+            entry = (
+                self._long(connection, key, sequence) if record is None else entry_of_record(record, self._tokenizer)
+            )
+            if entry is None:
                 return Outcome.BLOCKED, after
-            connection.execute(search_statements.ADD_ENTRY, _entry(number, sequence, said))
+            connection.execute(search_statements.ADD_ENTRY, _entry(number, sequence, entry))
             after = sequence
             if time.thread_time() >= until:
                 return Outcome.MORE, after
@@ -121,13 +123,13 @@ def reindex(connection: apsw.Connection, key: Bindings, message: Message, words:
     row: Row | None = connection.execute(search_statements.NUMBER_OF_INDEXED, {**key, **sequence}).fetchone()
     if row is None:
         return
-    said = words if isinstance(words, IndexedText) else entry_of(message, tokenizer)
+    entry = words if isinstance(words, IndexedText) else entry_of(message, tokenizer)
     connection.execute(search_statements.REMOVE_ENTRY, {"number": row[0], **sequence})
-    connection.execute(search_statements.ADD_ENTRY, _entry(row[0], message.sequence, said))
+    connection.execute(search_statements.ADD_ENTRY, _entry(row[0], message.sequence, entry))
 
 
-def _entry(number: int, sequence: int, said: IndexedText) -> Bindings:
-    return {"number": number, "sequence": sequence, "words": said.words, "forms": " ".join(said.forms)}
+def _entry(number: int, sequence: int, entry: IndexedText) -> Bindings:
+    return {"number": number, "sequence": sequence, "words": entry.words, "forms": " ".join(entry.forms)}
 
 
 def begin_again(connection: apsw.Connection) -> None:

@@ -8,7 +8,7 @@ from ...search.query_parser import Group, ParsedQuery, Term
 def query(sought: ParsedQuery) -> str:
     """The FTS5 query for messages that match."""
     groups = ["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups]
-    found = _all([*groups, *map(_quoted, sought.required)])
+    found = _all([*groups, *map(_quote, sought.required)])
     excluded = " OR ".join(_term(term) for term in sought.excluded if not term.is_short_prefix)
     return f"({found}) NOT ({excluded})" if excluded else found
 
@@ -16,7 +16,7 @@ def query(sought: ParsedQuery) -> str:
 def words(sought: ParsedQuery) -> str:
     """The query for messages that have the words of the groups in the index, wherever they are; empty without any."""
     groups = ["(" + " OR ".join(map(_words, group)) + ")" for group in sought.in_index]
-    return _all([*groups, *map(_quoted, sought.required)])
+    return _all([*groups, *map(_quote, sought.required)])
 
 
 def exact_phrases(groups: Sequence[Group]) -> list[list[int]]:
@@ -37,7 +37,7 @@ def _all(parts: list[str]) -> str:
 
 
 def _term(term: Term) -> str:
-    return " OR ".join([_exactly(term), *map(_quoted, term.other_forms)])
+    return " OR ".join([_exactly(term), *map(_quote, term.other_forms)])
 
 
 def _words(term: Term) -> str:
@@ -45,15 +45,15 @@ def _words(term: Term) -> str:
     if not before:
         return _term(term)
     each = dict.fromkeys([*(_exactly(Term((word,))) for word in before), _exactly(Term((last,), term.prefix))])
-    return " OR ".join(["(" + _all([*each]) + ")", *map(_quoted, term.other_forms)])
+    return " OR ".join(["(" + _all([*each]) + ")", *map(_quote, term.other_forms)])
 
 
 def _exactly(term: Term) -> str:
     beginning = " *" if term.prefix else ""
     # Forms have no order, and what is in quotes is none of them.
-    return f"{'' if term.is_form else 'words : '}{_quoted(' '.join(term.words))}{beginning}"
+    return f"{'' if term.is_form else 'words : '}{_quote(' '.join(term.words))}{beginning}"
 
 
-def _quoted(words: str) -> str:
+def _quote(words: str) -> str:
     # In quotes nothing is syntax.
     return f'"{words}"'

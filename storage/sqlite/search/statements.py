@@ -216,9 +216,9 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
     """
     score = "score(search, :phrases)" if scored else "0"
     place = f"\n        AND search.rowid {PLACES}" if "id" in filters else ""
-    return _passing(f"""
+    return _with_score(f"""
     SELECT
-        {_if_passing(score, filters)} AS score, session_number.session_id, message.sequence, message.role,
+        {_filtered_score(score, filters)} AS score, session_number.session_id, message.sequence, message.role,
         search.rowid AS entry, message.size AS bytes
     FROM search
     CROSS JOIN session_number
@@ -235,9 +235,9 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
 def latest(filters: Collection[str]) -> str:
     """The statement that finds messages with any text: among the latest :looked_at, those that match filters."""
     place = "\n        AND session_id = :id" if "id" in filters else ""
-    return _passing(f"""
+    return _with_score(f"""
     SELECT
-        {_if_passing("0", filters)} AS score, session_id, message.sequence, role, 0 AS entry, message.size AS bytes
+        {_filtered_score("0", filters)} AS score, session_id, message.sequence, role, 0 AS entry, message.size AS bytes
     FROM {MESSAGES.source}
     WHERE session_number.workspace = :workspace
         AND message.place {places_of("number")}{place}{_NOT_REMOVED}
@@ -245,7 +245,7 @@ def latest(filters: Collection[str]) -> str:
     LIMIT :looked_at""")  # noqa: S608  # of the texts above
 
 
-def _if_passing(score: str, filters: Collection[str]) -> str:
+def _filtered_score(score: str, filters: Collection[str]) -> str:
     """A score, which is computed only of messages that pass filters, and is NULL for others."""
     clauses = ["message.role = :role"] if "role" in filters else []
     if about_sessions := session_clauses(filters):
@@ -260,7 +260,7 @@ def _if_passing(score: str, filters: Collection[str]) -> str:
     return f"CASE WHEN {' AND '.join(clauses)} THEN {score} END" if clauses else score
 
 
-def _passing(candidates: str) -> str:
+def _with_score(candidates: str) -> str:
     return f"""
 SELECT score, session_id, sequence, role, entry, bytes
 FROM ({candidates}

@@ -34,7 +34,7 @@ _SHOWN_STEPS = 200
 Progress = Callable[[int], None]
 
 
-class _Named(NamedTuple):
+class _SessionToName(NamedTuple):
     """A name of a session of another source, and the source that has it."""
 
     source: Source
@@ -65,7 +65,7 @@ class HistoryImport:
         self._batch = Batch(Unlimited())
         self._read: list[tuple[Source, Conversion]] = []
         self._names: list[tuple[str, str]] = []
-        self._named: list[_Named] = []
+        self._named: list[_SessionToName] = []
         self._is_stopped = threading.Event()
         self._reading: IO[bytes] | None = None
         # The sessions of this import by the ids of their last messages.
@@ -98,7 +98,7 @@ class HistoryImport:
 
     async def _has_all(self, entry: Entry) -> bool:
         for session_id in entry.sessions:
-            if await self._stored(session_id) is None:
+            if await self._session(session_id) is None:
                 return False
         return True
 
@@ -111,7 +111,7 @@ class HistoryImport:
             self.report.add_fault(source.name, fault)
         self._batch.add(read.branches)
         self._read.append((source, read))
-        self._named += [_Named(source, read, name) for name in read.names]
+        self._named += [_SessionToName(source, read, name) for name in read.names]
         self._by_last_message |= {
             (read.format_name, last): session_id for session_id, last in read.sessions.items() if last is not None
         }
@@ -126,7 +126,7 @@ class HistoryImport:
                 self._reading = file
                 form = self._format_of(file)
                 read = Conversion(form.name, self._records, self._batch.messages)
-                read.collect(self._counted(form.read(file), file, progress))
+                read.collect(self._show_progress(form.read(file), file, progress))
                 progress(max(0, source.size - file.tell()))
         except NotRecognized as error:
             progress(source.size)
@@ -142,7 +142,7 @@ class HistoryImport:
             raise
         return read
 
-    def _counted(self, steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:
+    def _show_progress(self, steps: Iterator[Step], file: IO[bytes], progress: Progress) -> Iterator[Step]:
         """The steps, with the progress of the file, until the import is stopped."""
         before = 0
         try:
@@ -170,7 +170,7 @@ class HistoryImport:
 
     async def _lay_out(self, read: Conversion) -> None:
         for layout in read.layouts():
-            read.add(layout, await self._last_stored(layout.session_id) if layout.has_choice else None)
+            read.add(layout, await self._last_message_id(layout.session_id) if layout.has_choice else None)
         read.finish()
         for branch in read.branches:
             await self._note_name(branch.session.id, branch.session.name)
@@ -179,19 +179,19 @@ class HistoryImport:
         """Note the name of a session that had none when it was imported."""
         if isinstance(name, UnsetType):
             return
-        stored = await self._stored(session_id)
+        stored = await self._session(session_id)
         if stored is not None and stored.name is UNSET:
             self._names.append((session_id, name))
 
-    async def _stored(self, session_id: str) -> Session | None:
+    async def _session(self, session_id: str) -> Session | None:
         try:
             return await self._storage.get_session(self._workspace, session_id)
         except SessionNotFound:
             return None
 
-    async def _last_stored(self, session_id: str) -> str | None:
+    async def _last_message_id(self, session_id: str) -> str | None:
         """The id of a stored session's last message."""
-        stored = await self._stored(session_id)
+        stored = await self._session(session_id)
         if stored is None or stored.message_count == 0:
             return None
         last = await self._storage.get_message(self._workspace, session_id, stored.message_count)

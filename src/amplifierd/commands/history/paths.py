@@ -34,20 +34,20 @@ class ImportPaths:
     on_conflict: OnConflict
 
 
-async def import_paths(what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
+async def import_paths(job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
     """Import them, and print a report. Returns whether everything was understood.
 
     Raises `click.ClickException` if a path that was named cannot be read, or no format has the name.
     """
-    formats = formats_for(what.format_name)
+    formats = formats_for(job.format_name)
     with ExitStack() as close:
         async with storage:
-            name = None if what.format_name == AUTO else what.format_name
-            ledger = Ledger(ledger_folder(), what.database, what.workspace)
-            run = HistoryImport(storage, what.workspace, reader, formats, ledger, name)
-            found = [*find_sources(what.paths, chosen_formats(formats, name), close)]
+            name = None if job.format_name == AUTO else job.format_name
+            ledger = Ledger(ledger_folder(), job.database, job.workspace)
+            run = HistoryImport(storage, job.workspace, reader, formats, ledger, name)
+            found = [*find_sources(job.paths, chosen_formats(formats, name), close)]
             changed = [each for each in found if not await run.unchanged(each)]
-            histories = [each for each in changed if not await _import_export(each, what, storage, reader)]
+            histories = [each for each in changed if not await _import_export(each, job, storage, reader)]
             exports = len(changed) - len(histories)
             if found and exports == len(found):
                 return True
@@ -83,15 +83,15 @@ def _show(report: Report, *, has_exports: bool) -> bool:
     return report.is_clean
 
 
-async def _import_export(source: Source, what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
+async def _import_export(source: Source, job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
     """Import a source if it is an export of amplifierd; whether it is one."""
-    if what.format_name not in {AUTO, AMPLIFIERD}:
+    if job.format_name not in {AUTO, AMPLIFIERD}:
         return False
     try:
         with source.open() as file:
-            if what.format_name == AUTO and not _is_export(read_head(file)):
+            if job.format_name == AUTO and not _is_export(read_head(file)):
                 return False
-            show(await import_export(file, storage, what.workspace, reader, what.on_conflict))
+            show(await import_export(file, storage, job.workspace, reader, job.on_conflict))
             return True
     except OSError as error:
         if not source.is_named:

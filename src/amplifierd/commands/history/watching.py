@@ -33,18 +33,18 @@ _PAUSES = 3
 _MAX_PAUSE_SECONDS = 60
 
 
-async def watch_paths(what: ImportPaths, storage: Storage, reader: LineReader) -> bool:
+async def watch_paths(job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
     """Import the files of paths whenever they change, and print a report in the end, after SIGINT or SIGTERM.
 
     Returns whether everything was understood when it was read last. Raises `click.ClickException` if no format has the
     name, or the file system cannot be watched.
     """
-    if STANDARD in what.paths or what.format_name == AMPLIFIERD:
+    if STANDARD in job.paths or job.format_name == AMPLIFIERD:
         raise click.ClickException("--watch follows files of other tools; name them, or directories that have them.")
     stop = asyncio.Event()
     _stop_on_signal(stop)
     async with storage:
-        watch = _Watch(what, storage, reader)
+        watch = _Watch(job, storage, reader)
         try:
             await watch.follow(stop)
         except OSError as error:
@@ -100,15 +100,15 @@ class LatestReport(Report):
 
 
 class _Watch:
-    def __init__(self, what: ImportPaths, storage: Storage, reader: LineReader) -> None:
+    def __init__(self, job: ImportPaths, storage: Storage, reader: LineReader) -> None:
         self.report = LatestReport()
-        self._paths = [Path(path).absolute() for path in what.paths]
-        format_name = None if what.format_name == AUTO else what.format_name
-        ledger = Ledger(ledger_folder(), what.database, what.workspace)
-        formats = formats_for(what.format_name)
+        self._paths = [Path(path).absolute() for path in job.paths]
+        format_name = None if job.format_name == AUTO else job.format_name
+        ledger = Ledger(ledger_folder(), job.database, job.workspace)
+        formats = formats_for(job.format_name)
         self._formats = chosen_formats(formats, format_name)
         self._new_run: Callable[[], HistoryImport] = lambda: HistoryImport(
-            storage, what.workspace, reader, formats, ledger, format_name, self.report
+            storage, job.workspace, reader, formats, ledger, format_name, self.report
         )
         # What each file was when it was read last.
         self._stamps: dict[Path, Stamp] = {}

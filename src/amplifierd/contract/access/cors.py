@@ -12,11 +12,11 @@ from ..core.problems import Problem, shorten
 MAX_AGE_SECONDS = 600
 
 # The headers that every page may send, and those of the contract.
-_TAKEN = (
+_ALLOWED_HEADERS = (
     *("Accept", "Accept-Language", "Content-Language", "Content-Type"),
     *("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"),
 )
-_TAKEN_NAMES = frozenset(name.lower() for name in _TAKEN)
+_ALLOWED_HEADER_NAMES = frozenset(name.lower() for name in _ALLOWED_HEADERS)
 _EXPOSED = (
     "ETag",
     "Idempotent-Replayed",
@@ -80,10 +80,10 @@ class Preflights:
         methods = self._paths.operations(scope["raw_path"]) or ("GET", "HEAD")
         if method not in methods:
             raise not_allowed({**scope, "method": shorten(method, 50)}, methods)
-        _check_taken(headers.getlist(f"{_REQUESTED}Headers"))
+        _check_header_names(headers.getlist(f"{_REQUESTED}Headers"))
         answer = {
             "Access-Control-Allow-Methods": ", ".join(sorted(methods)),
-            "Access-Control-Allow-Headers": ", ".join(_TAKEN),
+            "Access-Control-Allow-Headers": ", ".join(_ALLOWED_HEADERS),
             "Access-Control-Max-Age": str(MAX_AGE_SECONDS),
             "Vary": ", ".join(f"{_REQUESTED}{name}" for name in ("Method", "Headers", "Private-Network")),
         }
@@ -92,9 +92,10 @@ class Preflights:
         return answer
 
 
-def _check_taken(lines: Iterable[str]) -> None:
+def _check_header_names(lines: Iterable[str]) -> None:
     names = [name.strip() for line in lines for name in line.split(",")]
-    strange = [name for name in names if name and name.lower() not in _TAKEN_NAMES]
+    strange = [name for name in names if name and name.lower() not in _ALLOWED_HEADER_NAMES]
     if strange:
-        detail = f"Header {shorten(strange[0], 200)!r} is not allowed from a page; allowed are: {', '.join(_TAKEN)}."
+        allowed = ", ".join(_ALLOWED_HEADERS)
+        detail = f"Header {shorten(strange[0], 200)!r} is not allowed from a page; allowed are: {allowed}."
         raise Problem(400, "header-not-allowed", detail)

@@ -45,14 +45,14 @@ class Security:
     def __init__(
         self, document: Document, operation: Json, authenticate: Authenticate, rate_limit: RateLimit | None
     ) -> None:
-        self._needed: int | None = _needed(document, operation)
+        self._required_scope: int | None = _required_scope(document, operation)
         self._authenticate = authenticate
         self._rate_limit = rate_limit if is_limited(operation) else None
 
     @property
     def is_public(self) -> bool:
         """Whether it needs no key, and so has no workspace."""
-        return self._needed is None
+        return self._required_scope is None
 
     async def admit(self, scope: Scope, request_state: RequestState) -> Credential | None:
         """The credential of a request, None if the operation needs none.
@@ -61,16 +61,16 @@ class Security:
         key's scope is insufficient.
         """
         key = _key_of(request_state)
-        credential = None if self._needed is None else await self._authenticate(key)
+        credential = None if self._required_scope is None else await self._authenticate(key)
         if self._rate_limit is not None:
             caller = None if credential is None else credential.key_id
             request_state.headers += self._rate_limit.take(caller or _address(scope))
-        if self._needed is None:
+        if self._required_scope is None:
             return None
         if credential is None:
             raise _unauthorized(key)
-        if SCOPES.index(credential.scope) < self._needed:
-            raise _forbidden(credential, self._needed)
+        if SCOPES.index(credential.scope) < self._required_scope:
+            raise _forbidden(credential, self._required_scope)
         return credential
 
     async def while_admitted(
@@ -80,12 +80,12 @@ class Security:
         key = _key_of(request_state_of(scope))
         async with aclosing(batches):
             async for events in batches:
-                if self._needed is not None and await self._authenticate(key) is None:
+                if self._required_scope is not None and await self._authenticate(key) is None:
                     return
                 yield events
 
 
-def _needed(document: Document, operation: Json) -> int | None:
+def _required_scope(document: Document, operation: Json) -> int | None:
     """The index in `SCOPES` of the scope that an operation needs, None if it needs no key."""
     declared = operation if "security" in operation else document.spec
     if not declared.get("security"):

@@ -17,7 +17,7 @@ from jsonschema_rs import RegexOptions, ValidationErrorKind
 
 from .ijson import pointer_to
 from .problems import Violation
-from .violations import described, violation
+from .violations import violation, violation_of
 
 MAX_SCHEMA_BYTES = 64 * 1024
 # The limit for a schema and the schemas that it refers to, counted at each reference.
@@ -106,7 +106,9 @@ class ConfigSchema:
         if self._validator.is_valid(value):
             return secrets
         errors = self._errors(value, one=before - steps.left > _MAX_LISTED_STEPS)
-        return secrets + [found for error in errors if not _is_reference(error.instance) for found in _described(error)]
+        return secrets + [
+            found for error in errors if not _is_reference(error.instance) for found in _violations_of(error)
+        ]
 
     def _secrets(self, value: Any) -> Iterator[Violation]:
         """Secret members whose value is given in plain text instead of by a reference."""
@@ -137,13 +139,13 @@ def _is_reference(value: Any) -> bool:
     return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
-def _described(error: Any) -> Iterator[Violation]:
+def _violations_of(error: Any) -> Iterator[Violation]:
     path = list(error.instance_path)
     if isinstance(error.kind, ValidationErrorKind.AdditionalProperties):
         steps = [str(step) for step in path]
         yield from (violation(pointer_to([*steps, name]), "is unknown") for name in error.kind.unexpected)
     else:
-        yield described(error.kind, path)
+        yield violation_of(error.kind, path)
 
 
 def _without_names(schema: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def _without_names(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in schema.items() if name not in ("$id", "$schema")}
 
 
-def _resolved(root: Any, reference: Any, path: Path) -> Any:
+def _resolve(root: Any, reference: Any, path: Path) -> Any:
     """What a reference leads to. Raises `SchemaRefused`."""
     if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
         raise SchemaRefused(f"the reference {str(reference)[:200]!r} leads out of the schema", path)
@@ -191,7 +193,7 @@ class _SchemaSize:
         self._check(schema, path)
         if "$ref" in schema:
             reference = schema["$ref"]
-            target = _resolved(self._root, reference, (*path, "$ref"))
+            target = _resolve(self._root, reference, (*path, "$ref"))
             if reference not in followed:
                 self._visit(target, (*path, "$ref"), followed | {reference})
         for name, inner in _inner(schema):
@@ -250,7 +252,7 @@ class _Validation:
 
     def _in_place(self, schema: dict[str, Any], value: Any, depth: int) -> None:
         if "$ref" in schema:
-            self.apply(_resolved(self._root, schema["$ref"], ()), value, depth)
+            self.apply(_resolve(self._root, schema["$ref"], ()), value, depth)
         for keyword in ("allOf", "anyOf", "oneOf"):
             for inner in schema.get(keyword, ()):
                 self.apply(inner, value, depth)

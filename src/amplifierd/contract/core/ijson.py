@@ -66,10 +66,10 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
     if body.count(b"[") + body.count(b"{") > deepest and nesting_depth(body) > deepest:
         raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
     try:
-        return _strictly_decoded(body)
+        return _decode_strictly(body)
     except (_Refused, msgspec.DecodeError, ValueError, RecursionError):
         # Its place is found below.
-        return _examined(body), in_turn(_compact, body)
+        return _decode_with_place(body), in_turn(_compact, body)
 
 
 def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> bool:
@@ -85,7 +85,7 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
     )
 
 
-def _strictly_decoded(body: bytes) -> tuple[Any, bytes]:
+def _decode_strictly(body: bytes) -> tuple[Any, bytes]:
     """The value of a body, and its text without spaces. Raises without the place of the fault."""
     is_short = len(body) <= _SHORT_BYTES and body.find(b"\\u") < 0
     if is_short and (len(body) < _MAX_INTEGER_DIGITS or not _may_have_a_large_integer(body)):
@@ -171,7 +171,7 @@ def _decoder(adapted: Callable[[Hook], Hook]) -> json.JSONDecoder:
 _strict_value = _decoder(lambda hook: hook).decode
 
 
-def _examined(body: bytes) -> Any:
+def _decode_with_place(body: bytes) -> Any:
     """The value of `body`, or its fault with the place."""
     try:
         text = body.decode()
@@ -206,13 +206,13 @@ class _Examination:
 
     def __init__(self) -> None:
         self.has_refused = False
-        self._decoder = _decoder(self._kept)
+        self._decoder = _decoder(self._collecting)
 
     def value_of(self, text: str) -> Any:
         """The value of a text. Raises `json.JSONDecodeError`, `RecursionError`."""
         return self._decoder.decode(text)
 
-    def _kept(self, hook: Hook) -> Hook:
+    def _collecting(self, hook: Hook) -> Hook:
         """The hook, which returns what is refused, so that its place is found."""
 
         def kept(part: Any) -> Any:

@@ -45,7 +45,7 @@ class Paths:
         for path, method, operation in document.operations():
             by_path.setdefault(path, {})[method] = operation
         for path, operations in by_path.items():
-            self._add(path, operations, _spanning(document, path, operations))
+            self._add(path, operations, _slash_parameters(document, path, operations))
 
     def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
         """The item of a request's path, as sent, with the values of its parameters; None for an unknown path."""
@@ -60,9 +60,9 @@ class Paths:
                 segments = [unquote(segment, errors="strict") for segment in segments]
         except UnicodeDecodeError:
             return None
-        return _straight(self._root, segments) or self._searched(segments)
+        return _straight(self._root, segments) or self._search(segments)
 
-    def _searched(self, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
+    def _search(self, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
         places: list[slice] = []
         item = _find(self._root, segments, 0, places)
         if item is None:
@@ -92,7 +92,7 @@ class Paths:
         node.item = Item(tuple(names), by_method)
 
 
-def _spanning(document: Document, path: str, operations: dict[str, Json]) -> set[str]:
+def _slash_parameters(document: Document, path: str, operations: dict[str, Json]) -> set[str]:
     """The parameters of a path that can contain slashes."""
     parameters = (it for operation in operations.values() for it in document.parameters(path, operation))
     schemas = {it["name"]: document.resolve(it["schema"]) for it in parameters if it["in"] == "path"}

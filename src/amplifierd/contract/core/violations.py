@@ -78,7 +78,7 @@ class SchemaNode:
         if value is None and self._is_nullable:
             return
         for error in self._own.iter_errors(value if self._is_whole else self._outline(value)):
-            yield described(error.kind, [*path, *error.instance_path])
+            yield violation_of(error.kind, [*path, *error.instance_path])
         if self._is_whole:
             return
         if isinstance(value, dict):
@@ -153,7 +153,7 @@ def violation(pointer: str, detail: str) -> Violation:
     return Violation(shorten(pointer, _MAX_POINTER_CHARACTERS), detail)
 
 
-def described(kind: ValidationErrorKind, path: Path) -> Violation:
+def violation_of(kind: ValidationErrorKind, path: Path) -> Violation:
     """The violation of a keyword at a path, in a sentence."""
     steps = [str(step) for step in path]
     if isinstance(kind, ValidationErrorKind.Required):

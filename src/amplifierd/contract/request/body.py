@@ -59,25 +59,25 @@ class RecordReader:
         self._deepest = deepest
         self._most_values = most_values
 
-    def read(self, text: bytes, what: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
-        """Decode the record in `text`; return it and its text without spaces. A problem calls it `what`.
+    def read(self, text: bytes, subject: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
+        """Decode the record in `text`; return it and its text without spaces. A problem calls it `subject`.
 
         Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as returned by
         `located`.
         """
         try:
-            return self.read_valid(text, what, located)
+            return self.read_valid(text, subject, located)
         except SchemaViolated as error:
-            raise self.violations_of(error.value, what, located) from None
+            raise self.violations_of(error.value, subject, located) from None
 
-    def read_valid(self, text: bytes, what: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
+    def read_valid(self, text: bytes, subject: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
         """The same, but raises `SchemaViolated` for a schema violation, because finding the places takes longer."""
         try:
             value, compact = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
-            raise _not_i_json(error, what, located) from None
+            raise _not_i_json(error, subject, located) from None
         except TooManyValues as error:
-            detail = f"{what} has {error}, which is the limit."
+            detail = f"{subject} has {error}, which is the limit."
             raise Problem(413, "body-too-large", detail) from None
         if not self._validator.is_valid(value):
             raise SchemaViolated(value)
@@ -85,17 +85,17 @@ class RecordReader:
             return self._decoder.decode(compact), compact
         return in_turn(self._decoder.decode, compact), compact
 
-    def read_value(self, value: Any, what: str) -> tuple[Any, bytes]:
+    def read_value(self, value: Any, subject: str) -> tuple[Any, bytes]:
         """The same for a value that was decoded from JSON: its text is examined only if it may be refused."""
         text = msgspec.json.encode(value)
         if is_surely_i_json(text, self._deepest, self._most_values) and self._validator.is_valid(value):
             return self._decoder.decode(text), text
-        return self.read(text, what)
+        return self.read(text, subject)
 
-    def violations_of(self, value: Any, what: str, located: Locate = _unchanged) -> Problem:
+    def violations_of(self, value: Any, subject: str, located: Locate = _unchanged) -> Problem:
         """The problem for a value that violates its schema: the first 100 places, and the number of others."""
         found = self._validator.violations(value, MAX_COUNTED)
-        return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), what)
+        return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), subject)
 
     def default(self) -> Any:
         """The record for an empty body."""
@@ -130,15 +130,15 @@ class BodyHeaders:
             check_size(int(length), self._max_bytes, "The body")
         for coding in fields.get(b"content-encoding", ()):
             if coding.lower() != b"identity":
-                raise _encoded(coding)
+                raise _unsupported_coding(coding)
         content_types = fields.get(b"content-type")
         if content_types is None:
             # Without a type a body is bytes (RFC 9110, section 8.3), as some clients send a file.
             if self._required and OCTETS not in self._media_types:
-                raise self._not_taken(scope, "The body has no Content-Type")
+                raise self._unsupported_media_type(scope, "The body has no Content-Type")
             return None
         if len(content_types) > 1:
-            raise self._not_taken(scope, "The body has two Content-Type headers")
+            raise self._unsupported_media_type(scope, "The body has two Content-Type headers")
         self._check_content_type(scope, content_types[0])
         return content_types[0]
 
@@ -147,17 +147,17 @@ class BodyHeaders:
             return
         media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
         if media_type not in self._media_types:
-            raise self._not_taken(scope, f"Content-Type {_text(value)!r} is not supported here")
+            raise self._unsupported_media_type(scope, f"Content-Type {_text(value)!r} is not supported here")
         for parameter in parameters:
             name, _, charset = parameter.partition("=")
             if name.strip() == "charset" and charset.strip().strip('"') not in ("utf-8", "utf8"):
                 raise _not_json(f"charset {charset!r} is not UTF-8, the only one for JSON")
 
-    def _not_taken(self, scope: Scope, what: str) -> Problem:
+    def _unsupported_media_type(self, scope: Scope, fault: str) -> Problem:
         # Either header lists the accepted types (RFC 9110, section 15.5.16, and RFC 5789, section 2.2).
-        taken = ", ".join(self._media_types)
-        headers = {"Accept": taken, "Accept-Patch": taken} if scope["method"] == "PATCH" else {"Accept": taken}
-        detail = f"{what}; send {' or '.join(self._media_types)}."
+        accepted = ", ".join(self._media_types)
+        headers = {"Accept": accepted, "Accept-Patch": accepted} if scope["method"] == "PATCH" else {"Accept": accepted}
+        detail = f"{fault}; send {' or '.join(self._media_types)}."
         return Problem(415, "unsupported-media-type", detail, headers=headers)
 
 
@@ -197,7 +197,7 @@ class Body(BodyHeaders):
         if not body and not self._required:
             return self._records.default(), b""
         if content_type is None:
-            raise self._not_taken(scope, "The body has no Content-Type")
+            raise self._unsupported_media_type(scope, "The body has no Content-Type")
         reading = self._readings.get(_media_type(content_type)) if self._readings else None
         if reading is not None:
             return await self._executor.run(self._read_meaning, body, reading)
@@ -229,10 +229,10 @@ def _media_type(content_type: bytes) -> str:
     return _text(content_type).lower().partition(";")[0].strip()
 
 
-def check_size(size: int, most: int, what: str) -> None:
-    """Raises a 413 problem if `what` has too many bytes."""
+def check_size(size: int, most: int, subject: str) -> None:
+    """Raises a 413 problem if `subject` has too many bytes."""
     if size > most:
-        detail = f"{what} is larger than {most} bytes, which is the limit."
+        detail = f"{subject} is larger than {most} bytes, which is the limit."
         raise Problem(413, "body-too-large", detail)
 
 
@@ -240,24 +240,24 @@ def _not_json(why: str) -> Problem:
     return Problem(400, "not-json", f"{_BODY} is not I-JSON (RFC 7493): {why}.")
 
 
-def _encoded(coding: bytes) -> Problem:
+def _unsupported_coding(coding: bytes) -> Problem:
     detail = f"Content-Encoding {_text(coding)!r} is not supported; send the body without a coding."
     # So that clients can tell this from an unsupported media type (RFC 9110, section 12.5.3).
     return Problem(415, "unsupported-content-coding", detail, headers={"Accept-Encoding": "identity"})
 
 
-def _not_i_json(error: NotIJson, what: str, located: Locate) -> Problem:
+def _not_i_json(error: NotIJson, subject: str, located: Locate) -> Problem:
     errors = [] if error.pointer is None else [located(violation(error.pointer, error.reason))]
-    return Problem(400, "not-json", f"{what} is not I-JSON (RFC 7493): {error}.", errors=errors)
+    return Problem(400, "not-json", f"{subject} is not I-JSON (RFC 7493): {error}.", errors=errors)
 
 
-def _invalid(errors: list[Violation], count: int, what: str) -> Problem:
+def _invalid(errors: list[Violation], count: int, subject: str) -> Problem:
     places = "1 place" if count == 1 else f"{count} places"
     if count == MAX_COUNTED:
         places = f"{places} or more"
     named = "; ".join(f"{shorten(it.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {it.detail}" for it in errors[:_MAX_NAMED])
     more = f"; and {count - _MAX_NAMED} more" if count > _MAX_NAMED else ""
-    detail = f"{what} breaks its schema in {places}: {named}{more}."
+    detail = f"{subject} breaks its schema in {places}: {named}{more}."
     return Problem(422, "invalid-body", detail, errors=errors)
 
 

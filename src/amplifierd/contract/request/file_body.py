@@ -29,8 +29,8 @@ class FileBody(BodyHeaders):
 
     def _check_content_type(self, scope: Scope, value: bytes) -> None:
         if not is_media_type(value.decode("latin-1")):
-            what = f"a media type of at most {MAX_MEDIA_LENGTH} characters"
-            raise self._not_taken(scope, f"Content-Type {value.decode('latin-1')!r} is not {what}")
+            expected = f"a media type of at most {MAX_MEDIA_LENGTH} characters"
+            raise self._unsupported_media_type(scope, f"Content-Type {value.decode('latin-1')!r} is not {expected}")
 
     async def _chunks(self, receive: Receive) -> AsyncGenerator[bytes, None]:
         parts: list[bytes] = []

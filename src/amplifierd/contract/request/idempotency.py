@@ -38,19 +38,19 @@ class Idempotency:
 
         Raises a 409 problem if another request with the key is being handled.
         """
-        held = (workspace, key)
-        if held in self._in_use:
+        entry = (workspace, key)
+        if entry in self._in_use:
             raise Problem(
                 409,
                 "idempotency-key-in-use",
                 f"A request with the {IDEMPOTENCY_KEY} '{shorten(key, 255)}' is being handled; wait for its response, "
                 "then retry.",
             )
-        self._in_use.add(held)
+        self._in_use.add(entry)
         try:
             yield IdempotentRequest(key, digest)
         finally:
-            self._in_use.remove(held)
+            self._in_use.remove(entry)
 
     def digest(self, scope: Scope, body: bytes | Digest) -> Digest:
         """The digest of a request; `body` is its text, or a digest that is updated as it arrives."""

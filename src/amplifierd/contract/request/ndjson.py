@@ -69,20 +69,20 @@ class LineReader:
     def _read_lines(self, lines: list[bytes], before: int) -> list[ExportLine]:
         return [self.read_line(line, f"Line {number}") for number, line in enumerate(lines, before + 1) if line.strip()]
 
-    def read_line(self, line: bytes, what: str) -> ExportLine:
-        """The record of one line, which problems call `what`; see `read`."""
-        check_size(len(line), self._max_bytes, what)
-        return self._with_size(self._records.read(line, what)[0], what)
+    def read_line(self, line: bytes, subject: str) -> ExportLine:
+        """The record of one line, which problems call `subject`; see `read`."""
+        check_size(len(line), self._max_bytes, subject)
+        return self._with_size(self._records.read(line, subject)[0], subject)
 
-    def read_value(self, value: Any, what: str) -> ExportLine:
+    def read_value(self, value: Any, subject: str) -> ExportLine:
         """The record of a line whose value is decoded already; see `read`."""
-        record, line = self._records.read_value(value, what)
-        check_size(len(line), self._max_bytes, what)
-        return self._with_size(record, what)
+        record, line = self._records.read_value(value, subject)
+        check_size(len(line), self._max_bytes, subject)
+        return self._with_size(record, subject)
 
-    def _with_size(self, record: ExportLine, what: str) -> ExportLine:
+    def _with_size(self, record: ExportLine, subject: str) -> ExportLine:
         if isinstance(record.file, ExportFile):
-            check_size(record.file.size, self._max_file, f"{what}: file {record.file.id}")
+            check_size(record.file.size, self._max_file, f"{subject}: file {record.file.id}")
         return record
 
 

@@ -42,13 +42,13 @@ class Parameter:
 
     def value(self, text: str) -> Any:
         """The value of `text`. Raises ValueError, whose text says what it must be."""
-        return self._checked(self._parse(text))
+        return self._validate(self._parse(text))
 
     def values(self, texts: list[str]) -> tuple[Any, ...]:
         """The values of a parameter that `is_repeated`, in their order. Raises ValueError."""
-        return tuple(self._checked([self._parse(text) for text in texts]))
+        return tuple(self._validate([self._parse(text) for text in texts]))
 
-    def _checked(self, value: Any) -> Any:
+    def _validate(self, value: Any) -> Any:
         if not self._validator.is_valid(value):
             raise ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
         return value
@@ -136,9 +136,9 @@ class QueryParameters:
         for name in self._required:
             if name not in given:
                 raise _bad(f"Query parameter {_quoted(name)} is required.")
-        return values if self._record is None else {QUERY: self._record(**self._given(values))}
+        return values if self._record is None else {QUERY: self._record(**self._present_values(values))}
 
-    def _given(self, values: Arguments) -> Arguments:
+    def _present_values(self, values: Arguments) -> Arguments:
         """The parameters that have a value, by the names of the record's fields."""
         fields = {self._fields[name]: values[parameter.argument] for name, parameter in self._parameters.items()}
         return {name: value for name, value in fields.items() if value is not None}
@@ -146,10 +146,10 @@ class QueryParameters:
     def _parameter(self, name: str) -> Parameter:
         parameter = self._parameters.get(name)
         if parameter is None:
-            raise _bad(f"Query parameter {_quoted(name)} is unknown; {self._known()}.")
+            raise _bad(f"Query parameter {_quoted(name)} is unknown; {self._accepted_names()}.")
         return parameter
 
-    def _known(self) -> str:
+    def _accepted_names(self) -> str:
         return (
             f"this operation takes: {', '.join(self._parameters)}" if self._parameters else "this operation takes none"
         )

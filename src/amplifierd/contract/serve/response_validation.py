@@ -48,7 +48,7 @@ class ResponseCheck:
         if operation is None:
             await self._app(scope, receive, send)
             return
-        held: list[Message] = []
+        messages: list[Message] = []
         # Checks each part of a response that is sent as it comes.
         check: Callable[[bytes], None] | None = None
 
@@ -65,10 +65,10 @@ class ResponseCheck:
                 check(message["body"])
                 await send(message)
             else:
-                held.append(message)
+                messages.append(message)
 
         await self._app(scope, receive, hold)
-        for message in held and self._checked(operation, scope["method"], held):
+        for message in messages and self._check(operation, scope["method"], messages):
             await send(message)
 
     def _operation(self, scope: Scope) -> Json | None:
@@ -76,17 +76,17 @@ class ResponseCheck:
             return None
         return self._paths.operations(scope["raw_path"]).get(scope["method"])
 
-    def _checked(self, operation: Json, method: str, held: list[Message]) -> list[Message]:
-        start, *bodies = held
+    def _check(self, operation: Json, method: str, messages: list[Message]) -> list[Message]:
+        start, *bodies = messages
         headers = {name.decode(): value.decode() for name, value in start["headers"]}
         body = b"".join(message.get("body", b"") for message in bodies)
         if body and "content-encoding" in headers:
             body = decompress(headers["content-encoding"], body)
         faults = self._faults(operation, start["status"], headers, None if method == "HEAD" else body)
         if not faults:
-            seen = (operation["operationId"], start["status"], headers.get("content-type", "-").partition(";")[0])
-            logger.debug("Checked response: %s %s %s", *seen)
-            return held
+            summary = (operation["operationId"], start["status"], headers.get("content-type", "-").partition(";")[0])
+            logger.debug("Checked response: %s %s %s", *summary)
+            return messages
         request_id = headers.get("x-request-id", "")
         detail = f"The response of {operation['operationId']} violates the contract: {'; '.join(faults)}."
         logger.error("Request %s: %s", request_id, detail)

@@ -158,6 +158,8 @@ def _reason(log: bytes, folder: Path) -> str:
     if not lines and shutil.disk_usage(folder).free < _BLOCK_BYTES:
         # The log is on that disk.
         return f"{os.strerror(errno.ENOSPC)} for temporary files"
-    told = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "it failed")
-    printable = "".join(character for character in told.replace(str(folder), "") if character.isprintable())
+    message = next(
+        (line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "it failed"
+    )
+    printable = "".join(character for character in message.replace(str(folder), "") if character.isprintable())
     return f"git says: {printable[:_MAX_REASON_CHARACTERS].rstrip('.')}"

@@ -160,9 +160,9 @@ class _ProfileReader:
             raise _Unusable(_sentence(str(error)), error.line) from None
         except Problem as problem:
             raise _unusable(problem) from None
-        return self._checked(file, profile, decoded)
+        return self._check_profile(file, profile, decoded)
 
-    def _checked(self, file: str, profile: NewProfile, decoded: DecodedBody) -> NewProfile:
+    def _check_profile(self, file: str, profile: NewProfile, decoded: DecodedBody) -> NewProfile:
         name = profile.name.removeprefix(f"{self._name}/")
         line = decoded.lines.nearest("name").line
         if _SEGMENT.fullmatch(name) is None:

@@ -71,7 +71,7 @@ class ModuleCatalog:
             return []
         modules = {**self._installed, **await storage.find_modules(workspace, sorted(ids))}
         unknown = await self._executor.run(check_configurations, profile, lambda use: use.among(modules, collection))
-        return [ProfileWarning(use.pointer, _unknown(use)) for use in unknown]
+        return [ProfileWarning(use.pointer, _unknown_module(use)) for use in unknown]
 
     async def check_overrides(self, storage: Storage, workspace: str, new: NewSession, overrides: ProfilePatch) -> None:
         """Check the profile of a new session with its overrides. Raises a problem as `check` does."""
@@ -105,5 +105,5 @@ async def _inherited_profile(storage: Storage, workspace: str, amplified_dir: st
         return "default"
 
 
-def _unknown(use: Use) -> str:
+def _unknown_module(use: Use) -> str:
     return f"No collection and no installed package has the {use.type} {use.module.module}; its config is not checked."

@@ -109,7 +109,7 @@ class _Names:
 
     def __init__(self, profile: str) -> None:
         self._profile = profile
-        self._taken: set[str] = set()
+        self._take_file: set[str] = set()
 
     def of_text(self, kind: str, name: str) -> str:
         """The id of a text of a kind."""
@@ -118,10 +118,10 @@ class _Names:
     def distinct(self, wanted: str) -> str:
         """An id that no other mount has."""
         number, found = 1, wanted
-        while found in self._taken:
+        while found in self._take_file:
             number += 1
             found = f"{wanted}.{number}"
-        self._taken.add(found)
+        self._take_file.add(found)
         return found
 
 
@@ -141,14 +141,14 @@ class _Texts:
         """The targets of a reference: several for a folder, one without a text if it is unknown."""
         path = reference if _URL.match(reference) else posixpath.normpath(reference)
         if path in self._texts:
-            yield self._taken(name, path)
+            yield self._take_file(name, path)
             return
         below = "" if path == "." else f"{path}/"
         is_known = False
         for file in self._below(below):
             is_known = True
             inner = file.removeprefix(below).removesuffix(_SUFFIX).replace("/", ".")
-            yield self._taken(f"{name}.{inner}", file)
+            yield self._take_file(f"{name}.{inner}", file)
         if not is_known:
             self.take(0)
             yield name, UNSET, reference
@@ -164,7 +164,7 @@ class _Texts:
                 "or give fewer agents a config",
             )
 
-    def _taken(self, name: str, path: str) -> _File:
+    def _take_file(self, name: str, path: str) -> _File:
         self.take(len(self._texts[path]))
         return name, self._texts[path], path
 
@@ -249,7 +249,7 @@ def _text(names: _Names, kind: str, file: _File) -> Mount:
 def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], names: _Names) -> Mount:
     found = sources.mounted.modules.get(use.key)
     if found is None and sources.mounted.includes_installed is not True:
-        found = _installed(use, installed)
+        found = _mounted(use, installed)
     source = use.module.source
     if found is not None:
         source = sources.mounted.sources.get(found.id) or (source if isinstance(source, str) else found.location)
@@ -266,7 +266,7 @@ def _module(sources: PlanSources, use: Use, installed: Mapping[str, Module], nam
     )
 
 
-def _installed(use: Use, installed: Mapping[str, Module]) -> MountedModule | None:
+def _mounted(use: Use, installed: Mapping[str, Module]) -> MountedModule | None:
     module = use.among(installed)
     if module is None:
         return None

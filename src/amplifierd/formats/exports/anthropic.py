@@ -85,7 +85,7 @@ class AnthropicWriter(ChatRecordWriter):
         before = b"" if self._is_begun else self._begin_messages()
         return before + super().turn()
 
-    def _opening(self) -> bytes:
+    def _list_start(self) -> bytes:
         return b""
 
     def _add_first(self, source: Object) -> bytes:
@@ -100,7 +100,7 @@ class AnthropicWriter(ChatRecordWriter):
 
     def _blocks(self, content: str | list[Any]) -> bytes:
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        return b"".join(self._separated(_encode(each)) for each in blocks)
+        return b"".join(self._after_comma(_encode(each)) for each in blocks)
 
     def _begin_messages(self) -> bytes:
         before = {0: b"", 1: b'"system":' + _encode(self._waiting) + b","}.get(self._firsts, b"],")

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from ...storage.model.records import Message, Session
-from ..export_member import EXPORT_MEMBER, same
+from ..export_member import EXPORT_MEMBER, is_same_json
 from ..history import MAX_BYTES, line_of, without
 from ..interface import Object
 from .interface import DigestOf, Losses
@@ -66,7 +66,7 @@ class ChatRecordWriter:
         """See `SessionWriter`."""
         self._session = _decode(_encode(session))
         record = _record_of(session, self._chat)
-        return _encode(record)[:-1] + (b"," if record else b"") + self._opening()
+        return _encode(record)[:-1] + (b"," if record else b"") + self._list_start()
 
     def add(self, message: Message, /) -> bytes:
         """See `SessionWriter`."""
@@ -76,7 +76,7 @@ class ChatRecordWriter:
             return b""
         written = self._chat.write(source)
         self._count(source, written)
-        return b"".join(self._separated(_encode(each)) for each in written)
+        return b"".join(self._after_comma(_encode(each)) for each in written)
 
     def turn(self) -> bytes:
         """See `SessionWriter`."""
@@ -88,45 +88,45 @@ class ChatRecordWriter:
         """See `SessionWriter`."""
         source = object_of(message)
         written = [] if "deletedAt" in source else self._chat.write(source)
-        return self._separated(_encode(self._rest_of(source, written)))
+        return self._after_comma(_encode(self._rest_of(source, written)))
 
     def end(self, size: int, /) -> bytes:
         """See `SessionWriter`."""
         if size > MAX_BYTES:
             self._losses.left_out[f"lines of over {MAX_BYTES} bytes, which an import does not read"] += 1
         losses = self._losses.record()
-        told = b',"losses":%s' % _encode(losses) if losses else b""
-        return b"]%s}}\n" % told
+        losses_json = b',"losses":%s' % _encode(losses) if losses else b""
+        return b"]%s}}\n" % losses_json
 
-    def _opening(self) -> bytes:
+    def _list_start(self) -> bytes:
         return b'"%s":[' % self._chat.member.encode()
 
     def _rest_of(self, source: Object, written: list[Any]) -> Object:
         """The members of a message that an import would not get from what was written."""
-        back = self._chat.read(written[0]) if written else {}
-        return rest_of(source, back, written, self._chat.own, self._digest)
+        reread = self._chat.read(written[0]) if written else {}
+        return rest_of(source, reread, written, self._chat.own, self._digest)
 
-    def _separated(self, text: bytes) -> bytes:
+    def _after_comma(self, text: bytes) -> bytes:
         before = b"" if self._is_first else b","
         self._is_first = False
         return before + text
 
     def _count(self, source: Object, written: list[Any]) -> None:
         found = [part for each in written for part in self._chat.read(each)["parts"]]
-        for kind in _missing(source["parts"], found):
+        for kind in _missing_types(source["parts"], found):
             self._losses.kept[f"parts of the type {kind}"] += 1
 
 
-def rest_of(source: Object, back: Object, written: list[Any], own: str, digest: DigestOf) -> Object:
-    """The members of a message that differ from what is read `back` of the first message that was `written`."""
+def rest_of(source: Object, reread: Object, written: list[Any], own: str, digest: DigestOf) -> Object:
+    """The members of a message that differ from what is read `reread` of the first message that was `written`."""
     rest: Object = {"timestamp": source["timestamp"]}
     rest |= {name: source[name] for name in _BESIDE if name in source}
-    if source.get("model") != back.get("model"):
+    if source.get("model") != reread.get("model"):
         rest["model"] = source.get("model")
-    if not same(_metadata_of(source, source, own), _metadata_of(back, source, own)):
+    if not is_same_json(_metadata_of(source, source, own), _metadata_of(reread, source, own)):
         rest["metadata"] = source["metadata"]
     is_one = len(written) == 1
-    if not is_one or source["role"] != back.get("role") or not same(source["parts"], back.get("parts")):
+    if not is_one or source["role"] != reread.get("role") or not is_same_json(source["parts"], reread.get("parts")):
         rest |= {"role": source["role"], "parts": source["parts"], "digest": digest(written)}
     if "deletedAt" in source:
         rest["deletedAt"] = source["deletedAt"]
@@ -147,18 +147,18 @@ def _absolute(part: Object) -> Object:
     return part
 
 
-def _missing(parts: list[Object], found: list[Object]) -> Iterator[str]:
+def _missing_types(parts: list[Object], found: list[Object]) -> Iterator[str]:
     """The types of the parts that were not found unchanged."""
-    left = Counter(_encode(_said(part)) for part in found)
+    left = Counter(_encode(_comparable(part)) for part in found)
     for part in parts:
-        text = _encode(_said(part))
+        text = _encode(_comparable(part))
         if left[text]:
             left[text] -= 1
         else:
             yield part["type"]
 
 
-def _said(part: Object) -> Object:
+def _comparable(part: Object) -> Object:
     """A part without what only says how a format wrote it, in one order."""
     return {key: part[key] for key in sorted(part) if key not in {"native", "id"}}
 

@@ -120,9 +120,9 @@ class EmbeddedFiles:
                 del part
                 if size >= _BLOCK_BYTES:
                     size = 0
-                    yield _taken(waiting)
+                    yield _drain(waiting)
         if size:
-            yield _taken(waiting)
+            yield _drain(waiting)
         self._kept.clear()
         self._left = _KEPT_BYTES
 
@@ -185,7 +185,7 @@ class EmbeddedFiles:
                 yield block
 
 
-def _taken(parts: list[bytes]) -> bytes:
+def _drain(parts: list[bytes]) -> bytes:
     """Parts in one block; the list is empty then."""
     block = b"".join(parts)
     parts.clear()

@@ -99,8 +99,8 @@ class _HTMLWriter:
 
     def turn(self) -> bytes:
         """See `SessionWriter`."""
-        told = "".join(f'<footer class="note">{escape(sentence)}</footer>\n' for sentence in self._losses.sentences())
-        return f"</main>\n{told}</body>\n</html>\n".encode()
+        footer = "".join(f'<footer class="note">{escape(sentence)}</footer>\n' for sentence in self._losses.sentences())
+        return f"</main>\n{footer}</body>\n</html>\n".encode()
 
     def add_again(self, _message: Message, /) -> bytes:
         """See `SessionWriter`."""

@@ -22,12 +22,14 @@ _decode = msgspec.json.Decoder(list[Part]).decode
 def message_html(message: Message) -> str:
     """A message: its heading, and what it says or its parts."""
     if message.deleted_at is not UNSET:
-        said = '<p class="note">This message was deleted.</p>'
+        body = '<p class="note">This message was deleted.</p>'
     elif isinstance(message.parts, Raw):
-        parts = _bounded(_decode(message.parts))
-        said = "\n".join(_WRITERS[part["type"]](part, message.role) for part in parts)
+        parts = _plain_if_long(_decode(message.parts))
+        body = "\n".join(_WRITERS[part["type"]](part, message.role) for part in parts)
     else:
-        said = "".join(_text(part, message.role) for part in _bounded([{"type": "text", "text": message.content}]))
+        body = "".join(
+            _text(part, message.role) for part in _plain_if_long([{"type": "text", "text": message.content}])
+        )
     who = message.role + (f" ({message.agent})" if isinstance(message.agent, str) else "")
     about = [f'<time datetime="{escape(message.timestamp)}">{escape(spoken_time(message.timestamp))}</time>']
     about += [escape(message.model)] if isinstance(message.model, str) else []
@@ -36,7 +38,7 @@ def message_html(message: Message) -> str:
     heading = f"<h2>{escape(shortened(who))}</h2><p>#{message.sequence} · {' · '.join(about)}</p>"
     return (
         f'<article class="{message.role}" id="m{message.sequence}" dir="auto">'
-        f"<header>{heading}</header>\n{said}</article>\n"
+        f"<header>{heading}</header>\n{body}</article>\n"
     )
 
 
@@ -50,7 +52,7 @@ def shortened(text: str) -> str:
     return " ".join(text[:MAX_NAME_CHARACTERS].split())
 
 
-def _bounded(parts: list[Part]) -> list[Part]:
+def _plain_if_long(parts: list[Part]) -> list[Part]:
     """The parts; those of a long message are to be shown as they are."""
     if sum(len(part.get("text", "")) for part in parts) <= MAX_RENDERED_CHARACTERS:
         return parts
@@ -70,16 +72,16 @@ def _text(part: Part, role: str) -> str:
 def _reasoning(part: Part, _role: str) -> str:
     if not part["text"]:
         return '<p class="note">Reasoning that the provider keeps</p>'
-    return _folded("Reasoning", _markdown(part))
+    return _details("Reasoning", _markdown(part))
 
 
 def _call(part: Part, _role: str) -> str:
-    return _folded(f"Call of {escape(shortened(part['name']))}", _plain(part["input"]))
+    return _details(f"Call of {escape(shortened(part['name']))}", _plain(part["input"]))
 
 
 def _result(part: Part, _role: str) -> str:
     heading = f"Result of {escape(shortened(part['call']))}{', an error' if part.get('error') else ''}"
-    return _folded(heading, _plain(part["output"])) if "output" in part else f'<p class="note">{heading}</p>'
+    return _details(heading, _plain(part["output"])) if "output" in part else f'<p class="note">{heading}</p>'
 
 
 def _file(part: Part, _role: str) -> str:
@@ -97,7 +99,7 @@ def _source(part: Part, _role: str) -> str:
 
 def _data(part: Part, _role: str) -> str:
     value = msgspec.json.format(msgspec.json.encode(part["value"]), indent=2).decode()
-    return _folded(f"Data: {escape(part['kind'])}", _plain(value))
+    return _details(f"Data: {escape(part['kind'])}", _plain(value))
 
 
 _WRITERS: dict[str, Callable[[Part, str], str]] = {
@@ -111,7 +113,7 @@ _WRITERS: dict[str, Callable[[Part, str], str]] = {
 }
 
 
-def _folded(summary: str, block: str) -> str:
+def _details(summary: str, block: str) -> str:
     return f"<details><summary>{summary}</summary>{block}</details>"
 
 

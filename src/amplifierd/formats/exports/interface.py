@@ -33,12 +33,12 @@ class Losses:
     def sentences(self) -> Iterator[str]:
         """The counts, line by line; none if nothing was lost."""
         if self.kept:
-            yield f"The format has no place for these; the member amplifierd has them: {_listed(self.kept)}."
+            yield f"The format has no place for these; the member amplifierd has them: {_join_counts(self.kept)}."
         if self.left_out:
-            yield f"Left out: {_listed(self.left_out)}."
+            yield f"Left out: {_join_counts(self.left_out)}."
 
 
-def _listed(counts: Counter[str]) -> str:
+def _join_counts(counts: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
 
 

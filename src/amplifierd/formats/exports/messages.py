@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ..export_member import same
+from ..export_member import is_same_json
 from ..interface import Format, Object
 from .chat_records import FILE_URN
 
@@ -36,8 +36,8 @@ def _belongs(part: Object, result: Group) -> bool:
 
 def write_with(form: Format, message: Object) -> list[Any]:
     """The message of a format that these parts are, as far as it can hold them; none if it can hold none."""
-    held = {**message, "parts": [part for part in message["parts"] if not _is_stored(part)]}
-    for attempt in _attempts(form, held):
+    without_files = {**message, "parts": [part for part in message["parts"] if not _is_stored(part)]}
+    for attempt in _attempts(form, without_files):
         written = _try(form, attempt)
         if written is not None:
             is_empty = bool(message["parts"]) and not form.read(written)["parts"]
@@ -50,7 +50,7 @@ def write_own(form: Format, message: Object) -> Object | None:
     if form.name not in message["metadata"] or any(map(_is_stored, message["parts"])):
         return None
     written = _try(form, message)
-    if written is None or not same(form.read(written)["parts"], message["parts"]):
+    if written is None or not is_same_json(form.read(written)["parts"], message["parts"]):
         return None
     return written
 

@@ -106,9 +106,9 @@ class _Text:
                 async with aclosing(self._files.embed(segments)) as blocks:
                     with suppress(StopAsyncIteration):
                         while True:
-                            yield self._counted(await anext(blocks))
+                            yield self._count_bytes(await anext(blocks))
 
-    def _counted(self, block: bytes) -> bytes:
+    def _count_bytes(self, block: bytes) -> bytes:
         self.size += len(block)
         return block
 
@@ -118,14 +118,16 @@ class _Text:
             async for records in pieces:
                 self._count += len(_messages_in(records))
                 self._versions += _versions_of(_messages_in(records))
-                async with aclosing(self._written(partial(_add, self._writer), records, self._losses)) as written:
+                async with aclosing(self._write_records(partial(_add, self._writer), records, self._losses)) as written:
                     async for segments in written:
                         yield segments
         yield await self._run(self._write, self._writer.turn)
         if self._writer.is_read_twice:
             async with aclosing(self._read_again()) as again:
                 async for messages in again:
-                    async with aclosing(self._written(self._writer.add_again, messages, Losses())) as written_again:
+                    async with aclosing(
+                        self._write_records(self._writer.add_again, messages, Losses())
+                    ) as written_again:
                         async for segments in written_again:
                             yield segments
         await self._check_files()
@@ -148,7 +150,7 @@ class _Text:
         if left or versions:
             raise SessionEdited((await self._exists()).id)
 
-    async def _written(
+    async def _write_records(
         self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
     ) -> AsyncGenerator[deque[Segment], None]:
         """What is written of records, in pieces. The list is empty before the last of them."""
@@ -278,7 +280,7 @@ def embed_files(storage: Storage, workspace: str) -> Place:
         left = MAX_EMBEDDED_BYTES
         for url in urls:
             if left >= 0 and url not in found:
-                found[url] = await _found(storage, workspace, url)
+                found[url] = await _read_file(storage, workspace, url)
             content = found.get(url)
             left -= 0 if content is None else content.file.size
             placed.append(content if left >= 0 else None)
@@ -287,7 +289,7 @@ def embed_files(storage: Storage, workspace: str) -> Place:
     return place
 
 
-async def _found(storage: Storage, workspace: str, url: str) -> FileContent | None:
+async def _read_file(storage: Storage, workspace: str, url: str) -> FileContent | None:
     try:
         return await storage.read_file(workspace, url.removeprefix(_FILES))
     except FileNotFound:

@@ -42,14 +42,18 @@ class _ShareGPTMessages:
         if value:
             return [{**_sender(message), "value": value[0]}]
         groups = groups_of(message["parts"], lambda part: part["type"] in {"tool_call", "tool_result"})
-        return [turn for is_tool, parts in groups for turn in (_tool_turn(parts) if is_tool else _said(message, parts))]
+        return [
+            turn
+            for is_tool, parts in groups
+            for turn in (_tool_turn(parts) if is_tool else _text_turns(message, parts))
+        ]
 
     def read(self, written: Any, /) -> Object:
         """See `ChatMessages`."""
         return read_sharegpt_message(written)
 
 
-def _said(message: Object, parts: list[Object]) -> list[Object]:
+def _text_turns(message: Object, parts: list[Object]) -> list[Object]:
     texts = [part["text"] for part in parts if part["type"] == "text"]
     return [{**_sender(message), "value": "\n\n".join(texts)}] if texts or not parts else []
 

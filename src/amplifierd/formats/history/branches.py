@@ -139,30 +139,30 @@ class Layout:
                 sentence = f"The conversation has too many branches; at least {len(todo) - count} are left out."
                 yield Fault(kind="too many branches", line=self._nodes[start].line, sentence=sentence)
                 return
-            leaf = start if parent_id is None else self._continued(start)
+            leaf = start if parent_id is None else self._branch_end(start)
             path = path_to(self._conversation, leaf)
             begins = 0 if parent_id is None else self._nodes[start].depth - 1
             shared += begins
             session = self._session(path, begins, parent_id)
-            todo += [(each, session.id) for each in self._leaving(path, begins, is_main=parent_id is None)]
+            todo += [(each, session.id) for each in self._fork_starts(path, begins, is_main=parent_id is None)]
             yield Branch(self._collection, self._conversation, session, leaf)
 
     def _main_leaf(self, stored_last: str | None) -> int:
         find = self._conversation.place_of
         current = find(self._conversation.chat.current or "")
         stored = find(stored_last or "")
-        leaf = self._continued(self._children[-1][0] if current is None else current)
+        leaf = self._branch_end(self._children[-1][0] if current is None else current)
         if stored is not None and stored not in path_to(self._conversation, leaf):
-            return self._continued(stored)
+            return self._branch_end(stored)
         return leaf
 
-    def _continued(self, place: int) -> int:
+    def _branch_end(self, place: int) -> int:
         """The end of the branch that goes on after a message."""
         while place in self._children:
             place = self._children[place][0]
         return place
 
-    def _leaving(self, path: list[int], begins: int, *, is_main: bool) -> Iterator[int]:
+    def _fork_starts(self, path: list[int], begins: int, *, is_main: bool) -> Iterator[int]:
         """The first messages of forks that leave a path after its shared part."""
         if is_main:
             yield from (each for each in self._children[-1] if each != path[0])

@@ -8,7 +8,7 @@ import msgspec
 
 from ..anthropic import NAME as ANTHROPIC
 from ..anthropic import Anthropic
-from ..export_member import EXPORT_MEMBER, labels_in, restored, session_in
+from ..export_member import EXPORT_MEMBER, labels_in, restore_messages, session_in
 from ..interface import ROLES, Message
 from ..openai_chat import NAME as OPENAI_CHAT
 from ..openai_chat import OpenAIChat
@@ -127,10 +127,10 @@ def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
         if not isinstance(message, dict):
             sentence = f"Message {place} of the conversation is not an object."
             yield Fault(kind="no message", line=record.line, sentence=sentence)
-    first = _first_of(value, form)
+    first = _system_messages(value, form)
     sources = [*first, *_objects(messages)]
     found = [form.read(each) for each in first] + [_in_list(form, each) for each in _objects(messages)]
-    kept = restored(value, sources, found)
+    kept = restore_messages(value, sources, found)
     if kept is None:
         sentence = f"Its messages are not those of which the member {EXPORT_MEMBER} tells; that is not used."
         yield Fault(kind="other messages", line=record.line, sentence=sentence)
@@ -141,8 +141,8 @@ def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
 def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
     session = session_in(value)
     title = value.get("title")
-    taken = (form.member, EXPORT_MEMBER, *(["title"] if isinstance(title, str) and line_of(title) == title else []))
-    context = without(value, *taken, *([form.first] if form.first and _first_of(value, form) else []))
+    consumed = (form.member, EXPORT_MEMBER, *(["title"] if isinstance(title, str) and line_of(title) == title else []))
+    context = without(value, *consumed, *([form.first] if form.first and _system_messages(value, form) else []))
     [parent] = texts_of(session, "parentSessionId")
     return Chat(
         key=key,
@@ -164,7 +164,7 @@ def _key_of(value: Object, messages: list[Any], number: int) -> str:
     return f"{number}-{sha256(msgspec.json.encode(messages[:_TELLING])).hexdigest()[:32]}"
 
 
-def _first_of(value: Object, form: _Messages) -> list[Object]:
+def _system_messages(value: Object, form: _Messages) -> list[Object]:
     """The message that is a member of the record."""
     content = value.get(form.first) if form.first else None
     return [{"role": "system", "content": content}] if isinstance(content, str | list) else []
@@ -199,9 +199,9 @@ def _as_list(message: Message, name: str) -> Object:
 
 def read_sharegpt_message(source: Object) -> Object:
     """A turn of ShareGPT."""
-    sender, said = texts_of(source, "from", "value")
+    sender, text = texts_of(source, "from", "value")
     role = _ROLES.get((sender or "").lower(), "assistant")
-    part = text_part(said or "")
+    part = text_part(text or "")
     if not isinstance(source.get("value"), str) and "value" in source:
         part = {"type": "data", "kind": "sharegpt.value", "value": source["value"]}
     own = without(source, "value")

@@ -60,11 +60,11 @@ def _turn(chat: str, number: int, source: Object, line: int) -> Turn:
     content = source.get("content")
     read = _ANTHROPIC.read({"content": content}) if isinstance(content, list) and content else None
     parts: list[Object] = read["parts"] if read is not None else _text_of(source)
-    taken = ["uuid", "content", "attachments", *([] if read is not None else ["text"])]
+    consumed = ["uuid", "content", "attachments", *([] if read is not None else ["text"])]
     message = {
         "role": _ROLES.get(sender or "", "assistant"),
         "parts": [*parts, *(_attachment(each) for each in list_of(source.get("attachments")))],
-        "metadata": {NAME: without(source, *taken)},
+        "metadata": {NAME: without(source, *consumed)},
         "timestamp": time_of(source.get("created_at")),
     }
     place: str | Place | None = Place.PREVIOUS if parent is None else None if parent == _NO_PARENT else parent

@@ -84,14 +84,14 @@ class MessageFile:
     """
 
     def __init__(self, space: TemporarySpace) -> None:
-        self._written = LimitedFile(space)
-        self._file = self._written.file
+        self._limited_file = LimitedFile(space)
+        self._file = self._limited_file.file
         self._size = 0
         self._is_read = False
 
     def close(self) -> None:
         """Delete the file."""
-        self._written.close()
+        self._limited_file.close()
 
     def add(self, message: Message) -> int:
         """Add a message; its place in the file."""
@@ -99,7 +99,7 @@ class MessageFile:
         if self._is_read:
             self._file.seek(self._size)
             self._is_read = False
-        self._written.write(text)
+        self._limited_file.write(text)
         self._size += len(text)
         return self._size - len(text)
 
@@ -159,16 +159,16 @@ class Collection:
     def _add_turn(self, turn: Turn) -> Iterator[Fault]:
         conversation = self._of(turn.chat)
         if conversation.place_of(turn.key) is not None:
-            yield from self._repeated(conversation, turn)
+            yield from self._add_duplicate(conversation, turn)
             return
-        message, refused = self._accept(self._completed(conversation, turn))
+        message, refused = self._accept(self._complete_message(conversation, turn))
         if refused is not None:
             yield Fault(kind="kept as a file", line=turn.line, sentence=refused, file=turn.file)
         place = self._messages.add(message)
         message_id = None if message.id is UNSET else message.id
         conversation.add(Node(turn.key, turn.parent, turn.line, place, message_id, message.timestamp, message.usage))
 
-    def _completed(self, conversation: Conversation, turn: Turn) -> Object:
+    def _complete_message(self, conversation: Conversation, turn: Turn) -> Object:
         message = {"role": "assistant", "metadata": {}, "parts": [], **turn.message}
         message |= {"content": _content_of(message["parts"]), "sequence": 1}
         if message.setdefault("id", message_id_of(turn.key)) is None:
@@ -181,7 +181,7 @@ class Collection:
             message["metadata"] = {**message["metadata"], self.format_name: {**own, "before": asides}}
         return message
 
-    def _repeated(self, conversation: Conversation, turn: Turn) -> Iterator[Fault]:
+    def _add_duplicate(self, conversation: Conversation, turn: Turn) -> Iterator[Fault]:
         """A key that was there before: tools write some records twice, which says nothing new."""
         place = conversation.place_of(turn.key)
         assert place is not None, "The key was there before."

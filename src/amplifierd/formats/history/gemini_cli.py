@@ -137,7 +137,7 @@ class _Reader:
 
 def _messages_of(value: Object) -> Iterator[tuple[str, Object]]:
     key = value["id"]
-    yield key, _said(value)
+    yield key, _content_message(value)
     calls = [(number, each) for number, each in enumerate(list_of(value.get("toolCalls")), 1) if isinstance(each, dict)]
     model = line_of(value.get("model"))
     for number, call in calls:
@@ -157,13 +157,13 @@ def _status(call: Object) -> str | None:
     return texts_of(call, "status")[0]
 
 
-def _said(value: Object) -> Object:
+def _content_message(value: Object) -> Object:
     thoughts = [_thought(each) for each in list_of(value.get("thoughts"))]
-    taken = ("id", "timestamp", "type", "content", "thoughts", "toolCalls", "model")
+    consumed = ("id", "timestamp", "type", "content", "thoughts", "toolCalls", "model")
     message: Object = {
         "role": _ROLES[value["type"]],
         "parts": [*thoughts, *_content(value.get("content"))],
-        "metadata": {NAME: own} if (own := without(value, *taken)) else {},
+        "metadata": {NAME: own} if (own := without(value, *consumed)) else {},
         "timestamp": time_of(value.get("timestamp")),
     }
     if (model := line_of(value.get("model"))) is not None:
@@ -175,8 +175,8 @@ def _said(value: Object) -> Object:
 
 def _thought(value: Any) -> Object:
     subject, description = texts_of(value, "subject", "description")
-    said = "\n\n".join(each for each in (subject, description) if each is not None)
-    return {"type": "reasoning", "text": said, "native": {NAME: value if isinstance(value, dict) else {"value": value}}}
+    text = "\n\n".join(each for each in (subject, description) if each is not None)
+    return {"type": "reasoning", "text": text, "native": {NAME: value if isinstance(value, dict) else {"value": value}}}
 
 
 def _content(content: Any) -> Iterator[Object]:
@@ -226,12 +226,12 @@ def _output(call: Object) -> str:
     match call.get("result"):
         case None:
             return ""
-        case str(said):
-            return said
+        case str(text):
+            return text
         case [
-            {"functionResponse": {"id": answered, "name": name, "response": {"output": str(said), **more}, **rest}}
+            {"functionResponse": {"id": answered, "name": name, "response": {"output": str(text), **more}, **rest}}
         ] if (answered, name) == (call["id"], call.get("name")) and not more and not rest:
-            return said
+            return text
         case result:
             return text_of(result)
 

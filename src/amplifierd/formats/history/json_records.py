@@ -182,7 +182,7 @@ class _Splitter:
         self._in_string = False
         self._is_escaped = False
         self._line = 1
-        self._begun: int | None = None
+        self._first_line: int | None = None
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -190,7 +190,7 @@ class _Splitter:
         """The objects that end in a chunk."""
         place = 1 if self._is_escaped else 0
         self._is_escaped = False
-        start = 0 if self._begun is not None else None
+        start = 0 if self._first_line is not None else None
         counted = 0
         while found := (_IN_STRING if self._in_string else _OUTSIDE).search(chunk, place):
             place, byte = found.end(), found[0]
@@ -203,12 +203,12 @@ class _Splitter:
                 if self._depth == self._level and byte == b"{":
                     self._line += chunk.count(b"\n", counted, found.start())
                     start, counted = found.start(), found.start()
-                    self._begun = self._line
+                    self._first_line = self._line
                 self._depth += 1
             else:
                 self._depth = max(0, self._depth - 1)
-                if self._depth == self._level and self._begun is not None:
-                    yield self._finished(chunk[start:place])
+                if self._depth == self._level and self._first_line is not None:
+                    yield self._take_value(chunk[start:place])
                     start = None
         self._line += chunk.count(b"\n", counted)
         if start is not None:
@@ -216,16 +216,16 @@ class _Splitter:
 
     def end(self) -> Iterator[_Raw]:
         """What was not complete at the end of the source."""
-        if self._begun is not None:
-            yield self._finished(b"")
+        if self._first_line is not None:
+            yield self._take_value(b"")
 
     def _keep(self, part: bytes) -> None:
         self._size += len(part)
         if self._size <= MAX_BYTES:
             self._parts.append(part)
 
-    def _finished(self, last: bytes) -> _Raw:
+    def _take_value(self, last: bytes) -> _Raw:
         self._keep(last)
-        raw = _Raw(self._begun or 1, b"".join(self._parts), self._size)
-        self._begun, self._parts, self._size = None, [], 0
+        raw = _Raw(self._first_line or 1, b"".join(self._parts), self._size)
+        self._first_line, self._parts, self._size = None, [], 0
         return raw

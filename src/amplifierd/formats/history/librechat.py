@@ -70,15 +70,15 @@ def _parent_of(message: Object, *, is_tree: bool) -> str | Place | None:
 
 
 def _message(source: Object) -> Object:
-    said, sender = texts_of(source, "text", "sender")
+    text, sender = texts_of(source, "text", "sender")
     content = list_of(source.get("content"))
     is_user = source.get("isCreatedByUser") is True or (sender or "").lower() == "user"
-    parts = [part for block in content for part in _parts(block)] or ([text_part(said)] if said else [])
-    taken = ("messageId", "parentMessageId", "children", "content", *(() if content else ("text",)))
+    parts = [part for block in content for part in _parts(block)] or ([text_part(text)] if text else [])
+    consumed = ("messageId", "parentMessageId", "children", "content", *(() if content else ("text",)))
     message: Object = {
         "role": "user" if is_user else "assistant",
         "parts": parts,
-        "metadata": {NAME: without(source, *taken)},
+        "metadata": {NAME: without(source, *consumed)},
         "timestamp": time_of(source.get("createdAt")),
     }
     model, name = line_of(source.get("model")), line_of(sender)
@@ -86,9 +86,9 @@ def _message(source: Object) -> Object:
 
 
 def _parts(block: Any) -> list[Object]:
-    kind, said, thought = texts_of(block, "type", "text", "think")
-    if kind == "text" and said is not None:
-        return [{**text_part(said), **_native(without(block, "type", "text"))}]
+    kind, text, thought = texts_of(block, "type", "text", "think")
+    if kind == "text" and text is not None:
+        return [{**text_part(text), **_native(without(block, "type", "text"))}]
     if kind == "think" and thought is not None:
         return [{"type": "reasoning", "text": thought, **_native(without(block, "type", "think"))}]
     call = object_of(object_of(block).get("tool_call"))

@@ -66,11 +66,11 @@ def _message(source: Object) -> Object:
     output = [each for each in list_of(source.get("output")) if isinstance(each, dict)]
     # The items of a response say in parts what the content says in HTML.
     parts = [part for item in output for part in _RESPONSES.read(item)["parts"]] or _content(source.get("content"))
-    taken = ("id", "parentId", "childrenIds", "role", *(() if output else ("content",)))
+    consumed = ("id", "parentId", "childrenIds", "role", *(() if output else ("content",)))
     message: Object = {
         "role": role if role in _ROLES else "assistant",
         "parts": [*parts, *(_file(each) for each in list_of(source.get("files")))],
-        "metadata": {NAME: without(source, *taken)},
+        "metadata": {NAME: without(source, *consumed)},
         "timestamp": time_of(source.get("timestamp")),
     }
     if (model := line_of(source.get("model"))) is not None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from ...storage.model.files import TemporarySpace
 from ...storage.model.records import ExportChunk, ExportEnd, ExportHeader, ExportLine, Message, Session
 from ..history import Branch, MessageFile
-from .merging import merged
+from .merging import merge_branches
 from .records import Records
 
 MAX_SESSIONS = 2_000
@@ -53,7 +53,7 @@ class Batch:
         """The lines of the export, with the files of `records`."""
         sessions = messages = 0
         yield ExportLine(header=ExportHeader())
-        for each in merged(self.branches):
+        for each in merge_branches(self.branches):
             sessions += 1
             messages += each.session.message_count
             yield ExportLine(session=each.session)

@@ -48,7 +48,7 @@ class MergedSession:
         )
 
 
-def merged(branches: dict[str, list[Branch]]) -> Iterator[MergedSession]:
+def merge_branches(branches: dict[str, list[Branch]]) -> Iterator[MergedSession]:
     """The sessions, in the order of their ids."""
     for _, each in sorted(branches.items()):
         yield MergedSession(each)

@@ -154,7 +154,7 @@ class _Import:
             process = await asyncio.to_thread(ConversionProcess, task)
             gone = asyncio.ensure_future(self._wait_for_disconnect())
             try:
-                async for lines in self._received(process, gone):
+                async for lines in self._receive_lines(process, gone):
                     await self._note_names(lines)
                     yield lines
             finally:
@@ -164,12 +164,12 @@ class _Import:
                 self._space.release(self._granted)
                 self._granted = 0
 
-    async def _received(
+    async def _receive_lines(
         self, process: ConversionProcess, gone: asyncio.Future[None]
     ) -> AsyncGenerator[list[ExportLine], None]:
-        begun = time.monotonic()
+        started = time.monotonic()
         while True:
-            received = await self._receive(process, gone, begun + SECONDS)
+            received = await self._receive(process, gone, started + SECONDS)
             if received.lines:
                 yield received.lines
             if received.kind == DONE:
@@ -199,7 +199,7 @@ class _Import:
         if kind == REPORT:
             self._history = msgspec.convert(content, HistoryReport)
         elif kind == LAST_STORED:
-            process.answer(await self._last_stored(content))
+            process.answer(await self._last_message_id(content))
         elif kind == ROOM:
             process.answer(self._grant(content))
 
@@ -215,19 +215,19 @@ class _Import:
         """Note the name of a session that had none when it was imported."""
         for line in lines:
             if isinstance(line.session, Session) and isinstance(line.session.name, str):
-                stored = await self._stored(line.session.id)
+                stored = await self._session(line.session.id)
                 if stored is not None and stored.name is UNSET:
                     self._names.append((line.session.id, line.session.name))
 
-    async def _last_stored(self, session_id: str) -> str | None:
+    async def _last_message_id(self, session_id: str) -> str | None:
         """The id of a stored session's last message."""
-        stored = await self._stored(session_id)
+        stored = await self._session(session_id)
         if stored is None or stored.message_count == 0:
             return None
         last = await self._storage.get_message(self._workspace, session_id, stored.message_count)
         return None if last.id is UNSET else last.id
 
-    async def _stored(self, session_id: str) -> Session | None:
+    async def _session(self, session_id: str) -> Session | None:
         try:
             return await self._storage.get_session(self._workspace, session_id)
         except SessionNotFound:

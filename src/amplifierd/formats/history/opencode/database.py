@@ -41,8 +41,8 @@ def _steps(database: Database) -> Iterator[Step]:
 
 
 def _chat(row: Object) -> Chat:
-    taken = ("id", "title", "directory", "parent_id", "time_created")
-    context = {name: json_of(value) for name, value in without(row, *taken).items() if value is not None}
+    consumed = ("id", "title", "directory", "parent_id", "time_created")
+    context = {name: json_of(value) for name, value in without(row, *consumed).items() if value is not None}
     return Chat(
         key=f"{row.get('id')}",
         name=line_of(row.get("title")),
@@ -58,12 +58,12 @@ def _messages(database: Database, session_id: Any) -> Iterator[Step]:
     waiting: Object | None = None
     for row in database.rows(_MESSAGES, session_id):
         if waiting is not None:
-            yield from turns(_stored(database, session_id, waiting))
+            yield from turns(_read_message(database, session_id, waiting))
         waiting = row
     if waiting is not None:
-        yield from last_turns(_stored(database, session_id, waiting))
+        yield from last_turns(_read_message(database, session_id, waiting))
 
 
-def _stored(database: Database, session_id: Any, row: Object) -> StoredMessage:
+def _read_message(database: Database, session_id: Any, row: Object) -> StoredMessage:
     parts = [(plain(part["id"]), json_of(part["data"])) for part in database.rows(_PARTS, row["id"])]
     return StoredMessage(f"{session_id}", f"{row['id']}", plain(row["time_created"]), json_of(row["data"]), parts)

@@ -121,6 +121,6 @@ def _results(source: Any) -> Iterator[Object]:
     if status == "error":
         part["error"] = True
     # Whatever is not a text stays as it is.
-    taken = ["input", "attachments", *(name for name in ("output", "error") if isinstance(state.get(name), str))]
-    yield with_native(part, NAME, {"state": without(state, *taken)})
+    consumed = ["input", "attachments", *(name for name in ("output", "error") if isinstance(state.get(name), str))]
+    yield with_native(part, NAME, {"state": without(state, *consumed)})
     yield from (_part(each) for each in list_of(state.get("attachments")))

@@ -147,7 +147,7 @@ class _StorageReader:
             yield Fault(kind="missing session", line=1, sentence=sentence, file=record.file)
         value = record.value
         data = without(value, "id", "sessionID") if isinstance(value, dict) else value
-        self._waiting = StoredMessage(file.above, file.key, _created(value), data, [], record.file)
+        self._waiting = StoredMessage(file.above, file.key, _created_at(value), data, [], record.file)
 
     def _add_part(self, file: _File, record: FileRecord) -> Iterator[Step]:
         value = record.value
@@ -164,7 +164,7 @@ class _StorageReader:
             yield AttachedRecord(chat=chat, record=value)
 
 
-def _created(value: Any) -> Any:
+def _created_at(value: Any) -> Any:
     return object_of(object_of(value).get("time")).get("created")
 
 
@@ -172,7 +172,7 @@ def _chat(file: _File, value: Object) -> Chat:
     return Chat(
         key=file.key,
         name=line_of(value.get("title")),
-        created_at=time_of(_created(value)),
+        created_at=time_of(_created_at(value)),
         labels=labels_of(directory=value.get("directory"), project=file.above),
         context={NAME: without(value, "id", "title", "directory", "parentID")},
         parent=texts_of(value, "parentID")[0],

@@ -10,7 +10,7 @@ from typing import IO, Any
 from ...blocks import fits, with_native
 from ..interface import Chat, Fault, Head, Object, Step, Turn
 from ..values import labels_of, line_of, text_part, texts_of, time_of, usage_of, without
-from .llm_parts import NAME, file_part, known
+from .llm_parts import NAME, file_part, non_null_columns
 from .llm_threads import read_threads
 from .rows import SQLITE, Database, json_of, plain, read_database
 
@@ -111,16 +111,18 @@ def _response(database: Database, row: Object) -> Iterator[Step]:
         yield _turn(chat, f"{key}-results", "tool", results, time)
     thought = [{"type": "reasoning", "text": texts["reasoning"]}] if texts["reasoning"] else []
     calls = related.calls()
-    said = _text(texts["response"])
-    answer = _turn(chat, key, "assistant", [*thought, *(said or ([] if calls else [text_part("")])), *calls], time)
-    answer.message["metadata"] = {NAME: _own(row, texts) | related.settings(row.get("schema_id"))}
+    response_parts = _text(texts["response"])
+    answer = _turn(
+        chat, key, "assistant", [*thought, *(response_parts or ([] if calls else [text_part("")])), *calls], time
+    )
+    answer.message["metadata"] = {NAME: _other_columns(row, texts) | related.settings(row.get("schema_id"))}
     model = line_of(row.get("model"))
     usage = usage_of(inputTokens=row.get("input_tokens"), outputTokens=row.get("output_tokens"))
     answer.message.update({"model": model} if model else {}, **({"usage": usage} if usage else {}))
     yield answer
 
 
-def _own(row: Object, texts: dict[str, str | None]) -> Object:
+def _other_columns(row: Object, texts: dict[str, str | None]) -> Object:
     """The other columns of a response."""
     others = without(row, *(name for name, text in texts.items() if text is not None), "id", "conversation_id")
     return {
@@ -149,7 +151,7 @@ class _RelatedRows:
     def fragments(self, table: str, statement: str) -> list[Object]:
         """The texts before a prompt, as parts."""
         return [
-            with_native(text_part(f"{row.get('content') or ''}"), NAME, {"fragment": known(row, "content")})
+            with_native(text_part(f"{row.get('content') or ''}"), NAME, {"fragment": non_null_columns(row, "content")})
             for row in self._rows(table, statement)
         ]
 
@@ -172,7 +174,7 @@ class _RelatedRows:
 
     def settings(self, schema_id: Any) -> Object:
         """The tools that a prompt offered, and the schema of its answer."""
-        tools = [known(row) for row in self._rows("tool_responses", _TOOLS)]
+        tools = [non_null_columns(row) for row in self._rows("tool_responses", _TOOLS)]
         found: Object = {"tools": tools} if tools else {}
         if schema_id is not None and "schemas" in self._database.tables:
             for row in self._database.rows(_SCHEMA, schema_id):
@@ -188,16 +190,16 @@ class _RelatedRows:
 def _call(row: Object) -> Object:
     call, name, arguments = row.get("tool_call_id") or f"{row.get('id')}", row.get("name"), row.get("arguments")
     if not fits("call", call) or not fits("name", name):
-        return {"type": "data", "kind": f"{NAME}.tool_call", "value": known(row)}
+        return {"type": "data", "kind": f"{NAME}.tool_call", "value": non_null_columns(row)}
     part = {"type": "tool_call", "call": call, "name": name, "input": f"{arguments or ''}"}
-    return with_native(part, NAME, known(row, "tool_call_id", "name", "arguments", "response_id"))
+    return with_native(part, NAME, non_null_columns(row, "tool_call_id", "name", "arguments", "response_id"))
 
 
 def _result(row: Object) -> Object:
     call = row.get("tool_call_id") or f"{row.get('id')}"
     if not fits("call", call):
-        return {"type": "data", "kind": f"{NAME}.tool_result", "value": known(row)}
+        return {"type": "data", "kind": f"{NAME}.tool_result", "value": non_null_columns(row)}
     part: Object = {"type": "tool_result", "call": call, "output": f"{plain(row.get('output')) or ''}"}
     if row.get("exception") is not None:
         part["error"] = True
-    return with_native(part, NAME, known(row, "tool_call_id", "output", "response_id"))
+    return with_native(part, NAME, non_null_columns(row, "tool_call_id", "output", "response_id"))

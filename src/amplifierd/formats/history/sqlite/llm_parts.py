@@ -11,9 +11,9 @@ from .rows import plain
 NAME = "llm"
 
 
-def known(row: Object, *taken: str) -> Object:
+def non_null_columns(row: Object, *omitted: str) -> Object:
     """The columns of a row that have a value, but for some."""
-    return {name: plain(value) for name, value in without(row, *taken).items() if value is not None}
+    return {name: plain(value) for name, value in without(row, *omitted).items() if value is not None}
 
 
 def file_part(row: Object) -> Object:
@@ -26,6 +26,6 @@ def file_part(row: Object) -> Object:
     elif path is not None:
         url = f"file://{quote(path)}"
     if url is None:
-        return {"type": "data", "kind": f"{NAME}.attachment", "value": known(row)}
-    native = {"attachment": known(row, "content", "url")}
+        return {"type": "data", "kind": f"{NAME}.attachment", "value": non_null_columns(row)}
+    native = {"attachment": non_null_columns(row, "content", "url")}
     return {"type": "file", "media": media or "application/octet-stream", "url": url, "native": {NAME: native}}

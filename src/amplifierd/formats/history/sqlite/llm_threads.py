@@ -11,7 +11,7 @@ from ...blocks import data_part, fits, text_of, with_native
 from ...interface import ROLES
 from ..interface import AttachedRecord, Chat, Fault, Object, Step, Title, Turn
 from ..values import line_of, list_of, object_of, texts_of, time_of, usage_of, without
-from .llm_parts import NAME, file_part, known
+from .llm_parts import NAME, file_part, non_null_columns
 from .rows import Database, json_of, plain
 
 _TABLES = {"threads", "turns", "messages", "parts"}
@@ -74,7 +74,7 @@ def _roots_of(threads: dict[str, Object]) -> dict[str, str]:
 
 
 def _chat(row: Object) -> Chat:
-    more = known(row, "id", "name", "datetime_utc", "tip_message_hash")
+    more = non_null_columns(row, "id", "name", "datetime_utc", "tip_message_hash")
     return Chat(
         key=f"{row.get('id')}",
         name=line_of(row.get("name")),
@@ -136,7 +136,7 @@ class _Conversation:
             ("instances", _INSTANCES, "tool_instantiations", "tool_instances"),
         ):
             if {*tables} <= self._database.tables and (rows := [*self._database.rows(statement, turn.get("id"))]):
-                found[name] = [known(row) for row in rows]
+                found[name] = [non_null_columns(row) for row in rows]
         for row in self._rows("schemas", _SCHEMA, turn.get("schema_id")):
             found["schema"] = json_of(row.get("content"))
         return found
@@ -182,8 +182,8 @@ class _Conversation:
     def _parts(self, row: Object) -> list[Object]:
         kind, payload = row.get("type"), object_of(json_of(row.get("payload")))
         if kind in {"text", "reasoning"}:
-            said = row.get("text")
-            text = said if isinstance(said, str) else self._text(payload)
+            own_text = row.get("text")
+            text = own_text if isinstance(own_text, str) else self._text(payload)
             return [with_native({"type": kind, "text": text}, NAME, without(payload, "text"))]
         call, name = payload.get("tool_call_id") or f"{row.get('id')}", payload.get("name")
         if kind == "tool_call" and fits("call", call) and fits("name", name):
@@ -193,18 +193,18 @@ class _Conversation:
             return [_result(call, payload), *self._files(list_of(payload.get("attachments")))]
         if kind == "attachment" and (files := self._files([payload.get("attachment")])):
             return files
-        return [data_part({**known(row, "payload"), "payload": payload}, NAME)]
+        return [data_part({**non_null_columns(row, "payload"), "payload": payload}, NAME)]
 
     def _text(self, payload: Object) -> str:
         """A text that quotes fragments."""
-        said = ""
+        text = ""
         for piece in map(object_of, list_of(payload.get("text_ref"))):
             literal = piece.get("literal")
             if isinstance(literal, str):
-                said += literal
+                text += literal
             for fragment in self._rows("fragments", _FRAGMENT, piece.get("fragment")):
-                said += f"{fragment.get('content') or ''}"
-        return said
+                text += f"{fragment.get('content') or ''}"
+        return text
 
     def _files(self, references: list[Any]) -> list[Object]:
         keys = [object_of(reference).get("id") for reference in references]

@@ -47,7 +47,7 @@ class ConversionProcess:
             # A terminal's signals are for the daemon.
             start_new_session=True,
         )
-        self._input, self._output = _opened(self._process.stdin), _opened(self._process.stdout)
+        self._input, self._output = _required(self._process.stdin), _required(self._process.stdout)
 
     def receive(self) -> Received:
         """What comes next.
@@ -87,12 +87,12 @@ class ConversionProcess:
 
     def _content(self, kind: bytes, content: bytes) -> Any:
         if not kind:
-            raise self._ended()
+            raise self._exit_error()
         if kind == FAILED:
             raise _error_of(msgspec.json.decode(content, type=Failure))
         return msgspec.json.decode(content)
 
-    def _ended(self) -> Exception:
+    def _exit_error(self) -> Exception:
         """Why the process ended too early."""
         status = self._process.wait()
         if status == -signal.SIGXCPU:
@@ -104,7 +104,7 @@ class ConversionProcess:
         return RuntimeError(f"The process that converts files ended with status {status}.")
 
 
-def _opened(pipe: IO[bytes] | None) -> IO[bytes]:
+def _required(pipe: IO[bytes] | None) -> IO[bytes]:
     assert pipe is not None, "It was asked for."
     return pipe
 

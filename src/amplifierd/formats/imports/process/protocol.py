@@ -63,9 +63,9 @@ class Failure(Struct, frozen=True):
     sentence: str
 
 
-def too_much(what: str) -> str:
+def too_much(limit: str) -> str:
     """The sentence for a file that takes more than a process may."""
-    return f"To read it takes more than {what}; import it on the daemon's machine (`amplifierd import`)"
+    return f"To read it takes more than {limit}; import it on the daemon's machine (`amplifierd import`)"
 
 
 class Channel:

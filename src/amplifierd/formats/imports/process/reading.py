@@ -91,7 +91,7 @@ class _Reading:
         """Read one file."""
         try:
             with opened as source:
-                read = self._collected(source)
+                read = self._collect(source)
         except NotRecognized:
             self._report.not_recognized.append(name)
         except OSError as error:
@@ -100,7 +100,7 @@ class _Reading:
         else:
             self._add(name, read)
 
-    def _collected(self, source: IO[bytes]) -> Conversion:
+    def _collect(self, source: IO[bytes]) -> Conversion:
         form = self.formats[self._format_name] if self._format_name else recognize(self.formats, read_head(source))
         read = Conversion(form.name, self._records, self._batch.messages)
         with self._room_for(source):
@@ -109,7 +109,7 @@ class _Reading:
 
     def _add(self, name: str, read: Conversion) -> None:
         for layout in read.layouts():
-            read.add(layout, self._last_stored(layout.session_id) if layout.has_choice else None)
+            read.add(layout, self._last_message_id(layout.session_id) if layout.has_choice else None)
         read.finish()
         for fault in read.faults:
             self._report.add_fault(name, fault)
@@ -131,10 +131,10 @@ class _Reading:
         if not self._report.files:
             raise HistoryUnreadable(f"No format recognizes it; known are {', '.join(self.formats)}")
         if not self._batch.branches:
-            raise HistoryUnreadable(f"No conversation was found in it: {self._shown()}")
+            raise HistoryUnreadable(f"No conversation was found in it: {self._fault_summary()}")
         return self._report.record()
 
-    def _last_stored(self, session_id: str) -> str | None:
+    def _last_message_id(self, session_id: str) -> str | None:
         stored = self._channel.ask(LAST_STORED, session_id)
         return stored if isinstance(stored, str) else None
 
@@ -154,7 +154,7 @@ class _Reading:
             if branch.session.name is UNSET:
                 branch.session = replace(branch.session, name=name)
 
-    def _shown(self) -> str:
+    def _fault_summary(self) -> str:
         found = [(name, fault) for places in self._report.places.values() for name, fault in places]
         return " ".join(f"{name}:{fault.line}: {fault.sentence}"[:MAX_CHARACTERS] for name, fault in found[:_MAX_SHOWN])
 
