@@ -1,4 +1,4 @@
-"""Collections: folders and repositories that provide profiles. The storage keeps what was read from them."""
+"""Collections: folders and repositories that provide profiles. The storage keeps their content."""
 
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -10,7 +10,7 @@ from ..storage.model.records import IdempotentRequest, Listing
 
 
 class Sources(Protocol):
-    """Where collections are read from."""
+    """Reads collections from their sources."""
 
     async def read(self, new: NewCollection, progressed: Callable[[], None]) -> CollectionContent:
         """Read a collection."""

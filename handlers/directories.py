@@ -15,7 +15,7 @@ from ..storage.model.records import IdempotentRequest
 
 
 class Disk(Protocol):
-    """Where markers are."""
+    """Reads and writes markers on disk."""
 
     def lock(self, workspace: str, relative_path: str) -> AbstractAsyncContextManager[object]:
         """A lock within this process for changes to the directory and its marker."""
@@ -73,7 +73,7 @@ async def update_amplified_directory(
 async def delete_amplified_directory(
     relative_path: str, remove_marker: bool | None, force: bool | None, *, storage: Storage, disk: Disk, workspace: str
 ) -> None:
-    """Remove a directory from the amplified ones."""
+    """Remove a directory from the amplified directories."""
     async with disk.lock(workspace, relative_path):
         await storage.delete_directory(workspace, relative_path, force=bool(force))
         if remove_marker is not False:

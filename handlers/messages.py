@@ -56,7 +56,7 @@ async def update_message(
 async def delete_message(
     session_id: str, sequence: int, versions: Versions, *, storage: Storage, workspace: str
 ) -> Message:
-    """Delete what a message says."""
+    """Delete the content of a message."""
     return await storage.delete_message(workspace, session_id, sequence, versions=versions)
 
 

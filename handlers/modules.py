@@ -28,7 +28,7 @@ async def list_modules(
     catalog: Catalog,
     workspace: str,
 ) -> Listing:
-    """The modules of the workspace's collections, and those that are installed."""
+    """The modules of the workspace's collections, and the installed modules."""
     installed = catalog.installed
     return await storage.list_modules(workspace, type_, installed=installed, limit=limit, cursor=cursor)
 

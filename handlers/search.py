@@ -11,5 +11,5 @@ async def search_messages(query: SearchQuery, *, storage: Storage, workspace: st
 
 
 async def suggest_searches(q: str, limit: int, *, storage: Storage, workspace: str) -> Listing:
-    """Queries with other words in the place of mistyped ones, best first."""
+    """Corrections of a query with mistyped words, best first."""
     return await storage.suggest_searches(workspace, q, limit)

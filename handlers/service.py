@@ -22,7 +22,7 @@ class Health(Struct, frozen=True):
 
 
 class SearchIndex(Struct, frozen=True, rename="camel"):
-    """How far the search index is."""
+    """The state of the search index: messages that wait to be indexed, or for a vector."""
 
     waiting_messages: int
     waiting_vectors: int | UnsetType = UNSET
@@ -50,7 +50,7 @@ async def get_health(*, storage: Storage) -> Health:
 
 
 async def get_status(*, storage: Storage, version: str, uptime: Callable[[], float]) -> Status:
-    """What is running; without the search index if the storage does not respond."""
+    """The daemon's version and state; without the search index if the storage does not respond."""
     waiting, vectors = await asyncio.gather(storage.waiting_messages(), storage.waiting_vectors())
     index = UNSET if waiting is None else SearchIndex(waiting, UNSET if vectors is None else vectors)
     return Status(version=version, uptime_seconds=round(uptime(), 3), storage=storage.kind, search_index=index)

@@ -129,7 +129,7 @@ async def get_session_lineage(session_id: str, *, storage: Storage, workspace: s
 async def delete_sessions(
     body: SessionDeletion, once: IdempotentRequest | None, *, storage: Storage, workspace: str, progressed: Progressed
 ) -> DeletionReport:
-    """Delete the sessions that pass a filter, or report them."""
+    """Delete the sessions that match a filter, or report them."""
     return await storage.delete_sessions(workspace, body, once=once, progressed=progressed)
 
 

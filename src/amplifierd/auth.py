@@ -1,4 +1,4 @@
-"""API keys in the form that clients send: `amp_`, the id in the storage, `_`, and a secret."""
+"""API keys: `amp_`, the id in the storage, `_`, and a secret."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from .storage.values.clock import Clock
 # All data belongs to a workspace; without keys there is only this one.
 DEFAULT_WORKSPACE = "default"
 
-# How long a process may still accept a revoked key.
+# The maximum time for which a process still accepts a revoked key.
 TRUSTED_SECONDS = 0.5
 MAX_TRUSTED = 10_000
 
@@ -43,7 +43,7 @@ class _Trust:
 
 
 class Keyring:
-    """Finds the credential of a request; caches results of `storage` for half a second, to spare requests a query."""
+    """Finds the credential of a request; caches results of `storage` for half a second, to save queries."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -53,7 +53,7 @@ class Keyring:
         self._has_seen_keys = False
 
     async def credential(self, key: str | None) -> Credential | None:
-        """The credential of a key, None if it is invalid; if the storage has no keys, everybody may do everything.
+        """The credential of a key, None if it is invalid. If the storage has no keys, everyone gets full access.
 
         Raises `StorageUnavailable`.
         """

@@ -12,7 +12,7 @@ from .storage.values.clock import DAY_SECONDS
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
-# A machine's names for itself; brackets are those of a URL (RFC 3986, section 3.2.2).
+# A machine's names for itself; URLs have brackets around an IPv6 address (RFC 3986, section 3.2.2).
 _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 CONTRACT = Path(__file__).with_name("openapi.yaml")
@@ -29,7 +29,7 @@ def default_data_path() -> Path:
 
 
 def ledger_folder() -> Path | None:
-    """A folder in the user's data directory for what was imported from files of this machine; None without a home."""
+    """The folder of import ledgers in the user's data directory; None without a home directory."""
     folder = _user_data()
     return folder / "imports" if folder.is_absolute() else None
 
@@ -38,7 +38,7 @@ def _user_data() -> Path:
     try:
         return user_data_path("amplifierd")
     except RuntimeError:
-        # Without a home directory there is no such folder; that is an error only if no other is set.
+        # Without a home directory there is no default folder, which is an error only if none is set.
         return Path("~", "amplifierd")
 
 

@@ -15,7 +15,7 @@ class PostgresBackend(Backend):
 
     def storage(self, url: str, options: StorageOptions) -> Storage:
         _check(url)
-        # Imported here: to find out the kind of a database, no driver is needed.
+        # Imported here, because the driver is not needed to find the kind of a database.
         from .store import PostgresStorage
 
         return PostgresStorage(

@@ -1,4 +1,4 @@
-"""Converts errors of PostgreSQL and of its connection to those of the storage."""
+"""Converts errors of PostgreSQL and of its connection to errors of the storage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ from ..model.backend import without_password
 from ..model.database_errors import DatabaseDamaged, DatabaseUnusable
 from ..model.errors import StorageUnavailable
 
-# The classes and codes that say that the server can't now (https://www.postgresql.org/docs/current/errcodes-appendix.html):
-# connections, authorization (a password that was changed), a database that is not there, rolled back transactions,
-# resources, a state that passes, an operator's doing, the system; a server that only reads, a transaction that the
-# server ended for its age; a prepared statement that a pooler lost; a privilege that was taken away.
+# The classes and codes of temporary errors (https://www.postgresql.org/docs/current/errcodes-appendix.html):
+# connections, authorization (a changed password), a missing database, rolled back transactions, resources, a temporary
+# state, operator intervention, system errors; a read-only server, a transaction that the server ended for its age; a
+# prepared statement that a pooler lost; a revoked privilege.
 _AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26", "42501")
 # A page, or an index, is damaged.
 _DAMAGED = ("XX001", "XX002")

@@ -52,7 +52,7 @@ async def has_functions(connection: Connection, schema: str) -> bool:
 
 
 def functions() -> str:
-    """The script that creates the functions, with the rules that they share with statements."""
+    """The script that creates the functions, including the expressions that they share with statements."""
     script = (files(__package__) / "functions.sql").read_text(encoding="utf-8")
     return (
         script.replace("{count_messages}", with_expressions(COUNT_MESSAGES, _COUNT_MESSAGES))

@@ -7,7 +7,7 @@ from .functions import functions, has_functions
 from .pool import SCHEMA, Connection
 from .pooler import refuse_other_schema
 
-# The upgrade of a large database, by this program or another, may take long.
+# The upgrade of a large database, by this process or another, may take a long time.
 SECONDS = 7 * DAY_SECONDS
 # An arbitrary number that no other program uses: "ampd" in ASCII.
 LOCK = 0x616D7064
@@ -18,8 +18,8 @@ _DATABASE = "The database"
 async def migrate(connection: Connection, *, upgrade: bool, create: bool) -> None:
     """Apply the scripts that the database lacks, and create the functions of this program, all or none.
 
-    Of many programs that start at once, one does it. Missing functions can be added to a current schema at any time:
-    the functions of older programs stay, so that those keep running.
+    If many processes start at once, one of them does it. Missing functions can be added to a current schema at any
+    time: the functions of older versions stay, so that these keep running.
 
     Raises `DatabaseUnusable` if its schema is newer than this program's, if it is older and may not be upgraded, if
     there is none and it may not be created, and if the database is not UTF-8.

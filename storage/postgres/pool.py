@@ -26,10 +26,10 @@ ANSWER_SECONDS = 30
 # The number of rows of a long list that are in memory at once.
 PREFETCHED_ROWS = 100
 
-# Not in the connection's start-up parameters: a pooler refuses those or, worse, ignores them. Tables of others with our
-# names, including temporary ones, must never be used. Rows hidden by a policy are an error, because hidden keys would
-# open the database to everybody. A node that stops in a transaction must not lock a workspace for ever. A commit is on
-# the disk when it returns, even if the server's own setting would not wait for that.
+# Not in the connection's start-up parameters: a pooler refuses those or, worse, ignores them. Foreign tables with the
+# same names, including temporary ones, must never be used. Rows hidden by a policy are an error, because hidden keys
+# would open the database to everybody. A node that stops in a transaction must not lock a workspace forever. A commit
+# is on the disk when it returns, even if the server's own setting would not wait for that.
 _SET_UP = f"""
 SELECT
     set_config('application_name', 'amplifierd', FALSE),
@@ -59,7 +59,7 @@ async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Co
 
 
 async def set_up(connection: Connection) -> None:
-    """Set what every statement here relies on, for the lifetime of the connection."""
+    """Set the parameters on which every statement relies, for the lifetime of the connection."""
     await connection.execute(_SET_UP)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a search that all backends share: the words of a query and of a text, snippets, the order of results.
+"""The parts of a search that all backends share: splitting queries and texts into words, snippets, ranking.
 
 Imports `values`, `model` and `sql`; each backend finds messages with these words in its own way.
 """

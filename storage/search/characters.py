@@ -3,11 +3,11 @@
 import unicodedata
 from itertools import chain
 
-# Where scripts have their marks: vowel signs and accents.
+# The ranges of marks in each script: vowel signs and accents.
 _RANGES = chain(range(0x300, 0x1E00), range(0x20D0, 0x20F1), range(0x302A, 0x309B), range(0xA66F, 0xAC00))
 _FOLLOWING_SYLLABLES = "\u1160-\u11ff\uff9e\uff9f"
 
-# They belong to the character before them.
+# Characters that belong to the one before them.
 MARKS = "".join(chr(code) for code in _RANGES if unicodedata.category(chr(code))[0] == "M") + "\ufe20-\ufe2f"
 
 # Joiners and the soft hyphen: nobody types them into a search.
@@ -32,10 +32,10 @@ EMOJI = "\u231a-\u23ff\u25aa-\u25fe\u2600-\u27bf\u2934\u2935\u2b00-\u2bff\U0001f
 SKIN_TONES = "\U0001f3fb-\U0001f3ff"
 FLAG_LETTERS = "\U0001f1e6-\U0001f1ff"
 
-# NFKC would make words of the first ones, and dots of the last.
+# NFKC would convert the first ones to words, and the last ones to dots.
 _SYMBOLS = dict.fromkeys(map(ord, "™℠…"), " ")
 
-# Letters that are compared as others, though Unicode does not decompose them.
+# Letters that are folded to others although Unicode does not decompose them.
 _LETTERS = str.maketrans({
     "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i", "ħ": "h", "ŧ": "t",
     "\u03c2": "\u03c3", "\u0640": None,
@@ -54,12 +54,12 @@ _ACCENTS = dict.fromkeys(
 
 
 def normalize(text: str) -> str:
-    """A text in NFKC, but for symbols that are not words."""
+    """A text in NFKC, except for symbols that are not words."""
     return unicodedata.normalize("NFKC", text.translate(_SYMBOLS))
 
 
 def fold(word: str) -> str:
-    """A normalized word without case and accents."""
+    """Remove case and accents from a normalized word."""
     if word.isascii():
         return word.lower()
     decomposed = unicodedata.normalize("NFKD", word.casefold()).casefold().translate(_ACCENTS)

@@ -1,6 +1,6 @@
-"""What a search examines of a message: its text within a scope, and its entry in an index.
+"""The searchable text of a message within a scope, and its entry in an index.
 
-The entry is the words and forms of the whole text, and a form for each tool that the message calls.
+The entry has the words and forms of the whole text, and a form for each tool that the message calls.
 """
 
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:
 
 
 def entry_of(message: Message, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
-    """The entry of a message; `pause` is called after each few milliseconds."""
+    """The entry of a message; calls `pause` every few milliseconds."""
     entry = entry_within(message, tokenizer, EVERYWHERE, pause)
     tools = tool_forms_of(message)
     return replace(entry, forms=[*tools, *entry.forms]) if tools else entry
@@ -53,15 +53,15 @@ def entry_within(
 
 
 def tool_forms_of(message: Message) -> list[str]:
-    """The forms by which a message is found by its tools, each once."""
+    """The forms for the tools that a message calls, each once."""
     return tool_forms(message.parts) if isinstance(message.parts, Raw) else []
 
 
 def tool_forms(parts: Raw) -> list[str]:
-    """The forms by which messages with calls of these tools are found, each once."""
+    """The forms for the tool calls among parts, each once."""
     return list(dict.fromkeys(map(tool_form, tool_names(parts))))
 
 
 def tool_form(name: str) -> str:
-    """The form of a tool's name: a name may have any characters and is compared as words are."""
+    """The form of a tool's name, which may have any characters and is compared like a word."""
     return _TOOL + blake2b(fold(name).encode(), digest_size=8).hexdigest()

@@ -27,7 +27,7 @@ _PART = re.compile(
     r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?(?:"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+))"""
 )
 
-# A question contains these words, its answer need not.
+# Words of questions that an answer need not contain.
 _OPTIONAL = """
 a an and are as at be been by can could did do does for from had has have how i if in into is it its me my of on or our
 should that the their them there these they this to was we were what when where which who whom whose why will with would
@@ -38,7 +38,7 @@ OPTIONAL_WORDS = frozenset(_OPTIONAL.split())
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Adjacent words, the last of them perhaps only the beginning of a word; or one of the forms."""
+    """Adjacent words, the last of which may be a prefix; or one of the forms."""
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -46,13 +46,13 @@ class Term:
 
     @property
     def pattern(self) -> str:
-        """The term as a part of a text that has a space before and after each word."""
+        """The term as it occurs in a text with a space before and after each word."""
         text = f" {'  '.join(self.words)} "
         return text.removesuffix(" ") if self.prefix else text
 
     @property
     def other_forms(self) -> tuple[str, ...]:
-        """Its forms without its own word."""
+        """Its forms, except its own word."""
         return tuple(form for form in self.forms if (form,) != self.words)
 
     @property
@@ -111,7 +111,7 @@ class ParsedQuery:
 
 
 def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[ParsedQuery, SearchQuery] | None:
-    """What a query looks for, and the query with the filters in its text; None if no message can match."""
+    """The parsed query, and the query with the filters from its text; None if no message can match."""
     parsed = parse(query.text, sought)
     narrowed = with_filters(query, parsed.filters)
     if narrowed is None:
@@ -121,14 +121,14 @@ def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[Pa
         return (parsed, narrowed) if parsed.groups else None
     groups = parsed.groups
     if not groups and (words := sought(tool).words):
-        # The name of a tool is among the words of a message that calls it.
+        # A message that calls a tool has the tool's name among its words.
         groups = ((_bounded_term(words),),)
         narrowed = structs.replace(narrowed, scope=EVERYWHERE)
     return (replace(parsed, groups=groups, required=(tool_form(tool),)), narrowed) if groups else None
 
 
 def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
-    """The query in a text; `sought` returns the words and forms that a part of it matches."""
+    """Parse the text of a query; `sought` returns the words and forms that match a part of it."""
     groups: list[tuple[list[Term], bool]] = []
     excluded: list[Term] = []
     alternative = False
@@ -154,7 +154,7 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
 
 
 def plain_words(text: str) -> Iterator[tuple[int, str]]:
-    """The required words of a query that are not in quotes, and no prefixes, each after its place in the text."""
+    """The required words of a query, except prefixes and words in quotes, each with its place in the text before it."""
     for part in _PART.finditer(text.replace("\0", " ")):
         word = part["word"]
         if (
@@ -168,7 +168,7 @@ def plain_words(text: str) -> Iterator[tuple[int, str]]:
 
 
 def without_syntax(text: str) -> str:
-    """A query without filters, quotes, `*`, `OR` and what it excludes."""
+    """A query without filters, quotes, `*`, `OR` and excluded words."""
     parts = _PART.finditer(text.replace("\0", " "))
     kept = (part for part in parts if _filter(part) is None and not part["minus"] and part["word"] != "OR")
     texts = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in kept)
@@ -205,7 +205,7 @@ def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Ter
         if words:
             yield _bounded_term(words, prefix=bool(part["more"]))
         return
-    # People remember the name or the domain of an address, and not the rest of the name.
+    # Users remember the name or the domain of an address, but not the rest of the name.
     for piece in (part["word"] or part[0]).split("@"):
         if found := _term(piece, sought):
             yield found
@@ -215,7 +215,7 @@ def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:
     words, forms, unspaced, alone = sought(word)
     if not words:
         return None
-    # Without spaces a word may go on anyway.
+    # In scripts without spaces a word may continue anyway.
     prefix = alone or (word.endswith("*") and not unspaced)
     if prefix:
         is_long = alone or len(words[-1]) >= MIN_PREFIX
@@ -224,5 +224,5 @@ def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:
 
 
 def _bounded_term(words: tuple[str, ...], *, prefix: bool = False, forms: tuple[str, ...] = ()) -> Term:
-    """The term of words; the first `MAX_WORDS`, as whole words, if there are more."""
+    """The term for words; only the first `MAX_WORDS`, as whole words, if there are more."""
     return Term(words, prefix, forms) if len(words) <= MAX_WORDS else Term(words[:MAX_WORDS])

@@ -1,7 +1,7 @@
 """The results of a search, best first; equal scores are ordered by session, then by message, later ones first.
 
-A position among them is an opaque text of 32 characters (base64url, RFC 4648), and any such text is valid: a score in
-single precision, the sixteen bytes of a session's id, a sequence. In results by session the score is the best one of
+A position among them is an opaque text of 32 characters (base64url, RFC 4648): a score in single precision, the 16
+bytes of a session's id, and a sequence. Any such text is valid. In results by session, the score is the best one of
 the session when the page was made, and the sequence is counted from the end.
 """
 
@@ -28,13 +28,13 @@ from .snippets import Snippets
 MAX_LOOKED_AT = 10_000
 # The maximum number of messages that are ranked.
 MAX_RANKED = 2_000
-# The bytes in which messages are ranked, and short prefixes matched; the last message may exceed it.
+# The limit of bytes of messages that are ranked, or matched by short prefixes; the last message may exceed it.
 MAX_BYTES = 8 * 1024 * 1024
 # The maximum number of matches of a message that count.
 MAX_MATCHES = 1_000
 # The limit of text on a page.
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-# This number of further words weighs as much as one match less.
+# This number of additional words lowers a score as much as one match less.
 WORDS_OF_A_MATCH = 50
 
 _POSITION = struct.Struct(">f16sI")
@@ -65,9 +65,9 @@ class Result(NamedTuple):
 def score_of(counts: Sequence[int], words: int) -> float:
     """The score of a message with this number of words, between 0 and 1, by the exact matches of each group.
 
-    A group that matches by another form alone counts half a match. The share of groups that match exactly comes first,
-    then the number and the density of matches. It depends on the message alone, unlike bm25, so that a page begins
-    where the previous one ended.
+    A group that matches only by another form counts as half a match. The share of groups that match exactly comes
+    first, then the number and the density of matches. Unlike bm25, the score depends only on the message, so that a
+    page begins where the previous one ended.
     """
     exact = sum(count > 0 for count in counts)
     matches = min(sum(counts), MAX_MATCHES) + (len(counts) - exact) / 2
@@ -76,13 +76,13 @@ def score_of(counts: Sequence[int], words: int) -> float:
 
 
 def single(score: float) -> float:
-    """A score in single precision, which a position has."""
+    """Round a score to single precision, as in a position."""
     rounded: float = _SINGLE.unpack(_SINGLE.pack(score))[0]
     return rounded
 
 
 def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
-    """The bindings of a search; and its filters, which are bindings too."""
+    """The bindings of a search, and the names of its filters, which are bindings too."""
     bindings: Bindings = {"workspace": workspace, "looked_at": MAX_LOOKED_AT, "ranked": MAX_RANKED}
     filters = {
         "role": query.role,
@@ -92,13 +92,13 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
     }
     filters |= {name: moment and in_utc(moment) for name in TIMES for moment in [getattr(query, name)]}
     names, labels = label_filters(query.labels)
-    # A label is a filter by its name, which binds nothing itself.
+    # A label is a filter whose name is not a binding itself.
     filters |= dict.fromkeys(names, "") | {name: str(value) for name, value in labels.items()}
     return bindings, {name: value for name, value in filters.items() if value is not None}
 
 
 def message_clauses(filters: Collection[str], message: str) -> list[str]:
-    """The clauses of the filters for the table `message` with its session, those about sessions last."""
+    """The clauses of the filters for the table `message` with its session; clauses about sessions come last."""
     return [*([f"{message}.role = :role"] if "role" in filters else []), *session_clauses(filters)]
 
 

@@ -1,8 +1,7 @@
-"""Chunks of a text cut into words; words that are written together are compounds, which consist of atoms.
+"""Cuts chunks of a text into words; words that are written together are compounds, which consist of atoms.
 
-A chunk has no space in it. Words are those of UAX #29 (https://www.unicode.org/reports/tr29/), but that a hyphen, a
-dot, an apostrophe and an underscore end a word. In scripts without spaces each two characters that stand together are
-one.
+A chunk contains no space. Words are those of UAX #29 (https://www.unicode.org/reports/tr29/), except that a hyphen, a
+dot, an apostrophe and an underscore end a word. In scripts without spaces, each pair of adjacent characters is a word.
 """
 
 import re
@@ -66,7 +65,7 @@ _HASH = re.compile(r"(?=.{0,62}[0-9])(?=.{0,62}[a-f])[0-9a-f]{7,64}")
 
 
 class Word(NamedTuple):
-    """A word as it is compared, and from which character to which it goes."""
+    """A normalized word, and its range of characters."""
 
     start: int
     end: int
@@ -74,10 +73,10 @@ class Word(NamedTuple):
 
 
 class Compound(NamedTuple):
-    """Words of a chunk that are written together: the first, the one after the last, what they consist of.
+    """Words of a chunk that are written together: the first, the one after the last, and their atoms.
 
-    An atom is a word, or a part of one that its capitals or digits tell: `words` has the number of the word for each,
-    `separators` what stands before each but the first.
+    An atom is a word, or a part of one that is delimited by capitals or digits. `words` has the number of the word for
+    each atom, `separators` the text before each atom except the first.
     """
 
     first: int
@@ -97,17 +96,17 @@ class Segments(NamedTuple):
 
 
 def is_hash(word: str) -> bool:
-    """Whether a word looks like the id of a commit, or the beginning of one."""
+    """Whether a word looks like a commit id, or its beginning."""
     return len(word) > 6 and _HASH.fullmatch(word) is not None  # as Git shortens them
 
 
 def is_plain(chunk: str) -> bool:
-    """Whether a chunk is one word of English letters, of which only the first may be a capital."""
+    """Whether a chunk is one word of English letters with no capitals after the first letter."""
     return chunk.isascii() and chunk.isalpha() and (chunk.islower() or chunk.istitle()) and len(chunk) <= MAX_WORD
 
 
 def words_of(chunk: str) -> list[str]:
-    """The words of a chunk, in their order."""
+    """The words of a chunk, in order."""
     if is_plain(chunk):
         return [chunk.lower()]
     text = chunk if chunk.isascii() else normalize(chunk)
@@ -149,7 +148,7 @@ def _pieces(text: str) -> Iterator[re.Match[str]]:
 
 
 def _word(piece: re.Match[str]) -> str:
-    """A word as it is compared; empty if there is nothing of it to compare."""
+    """The normalized word of a piece; empty if nothing is left."""
     kind = piece.lastgroup
     if kind == "word":
         return fold(piece[0])[:MAX_WORD]
@@ -219,7 +218,7 @@ def _add_unspaced(segments: Segments, run: re.Match[str]) -> None:
         words.append(Word(start, run.end(), units[0]))
         return
     words += [Word(places[number], places[number + 2], pair) for number, pair in enumerate(_pairs(units))]
-    # Every other one begins a word.
+    # All units except the last begin a word.
     segments.units.append((units[-1], len(words) - 1))
 
 
@@ -229,5 +228,5 @@ def _units(run: str) -> list[str]:
 
 
 def _pairs(units: list[str]) -> list[str]:
-    """Each two that stand beside each other as one word, or the only one."""
+    """Each pair of adjacent units as one word; the unit itself if there is only one."""
     return [*map(add, units, units[1:])] if len(units) > 1 else units

@@ -1,4 +1,4 @@
-"""The words around matches in a text, as HTML."""
+"""Makes snippets: the words around matches in a text, as HTML."""
 
 import html
 import re
@@ -18,9 +18,9 @@ LEAD_CHARACTERS = 300
 FIRST_CHARACTERS = 2_000
 MAX_CHARACTERS = 32_768
 MAX_CHARACTERS_OF_ALL = 512 * 1024
-# Words that a pattern finds are looked for first, so close to each other.
+# Words that a pattern can find are searched for first, within this number of characters of each other.
 NEAR_CHARACTERS = 600
-# The characters before them that are split into words, and twice that after them: most often the first are enough.
+# The characters before them that are split into words, and twice that after them: the first number usually suffices.
 AROUND_CHARACTERS = (160, 600)
 MAX_NEAR_CHARACTERS = 1024 * 1024
 # The maximum number of places of a group that are used.
@@ -38,7 +38,7 @@ Match = tuple[int, int]
 
 
 class Snippets:
-    """The snippets of one page; unless all groups are `all_required`, of texts that may have none of them."""
+    """The snippets of one page. Unless groups are `all_required`, texts may contain none of them."""
 
     def __init__(self, groups: Sequence[Group], *, all_required: bool = True) -> None:
         self._groups = groups
@@ -71,9 +71,9 @@ class Snippets:
         return window.snippet(found), complete
 
     def _near_snippet(self, text: str) -> str | None:
-        """The snippet around the first places of all groups, without a look at the words before; None if they are far.
+        """The snippet around the first places of all groups, without splitting the words before; None if they are far.
 
-        To split 32,768 characters takes a hundred times as long.
+        Splitting 32,768 characters takes a hundred times as long.
         """
         if len(text) <= NEAR_CHARACTERS or not self._patterns:
             return None
@@ -112,7 +112,7 @@ class Snippets:
 
 
 class _Window:
-    """A part of a text, split into words: the `first` one, and up to its end if it is `whole`."""
+    """A part of a text, split into words: `first` if it is the beginning, `whole` if it reaches the end."""
 
     def __init__(self, text: str, tokenizer: Tokenizer, *, whole: bool, first: bool = True) -> None:
         self.whole = whole
@@ -126,7 +126,7 @@ class _Window:
         self._words = [word for _, _, word in self._tokens]
 
     def matches(self, group: Group, *, exactly: bool = False) -> list[Match]:
-        """The first exact matches of a group, or if it has none those of other forms."""
+        """The first exact matches of a group, or if it has none, the matches of other forms."""
         exact = {match for term in group for match in self._exact_matches(term)}
         if exactly:
             return sorted(exact)[:MAX_PLACES]
@@ -150,7 +150,7 @@ class _Window:
         return self._tokenizer.forms(self._text)
 
     def is_enough(self, found: list[list[Match]]) -> bool:
-        """Whether a snippet has a match of each group, and no more words than this part of the text."""
+        """Whether a snippet contains a match of each group, and needs no words outside of this part of the text."""
         first, last = min(matches[0] for matches in found), max(matches[0] for matches in found)
         has_all_after = len(self._tokens) - last[1] >= SNIPPET_WORDS
         before = SNIPPET_WORDS // 2 if has_all_after else SNIPPET_WORDS
@@ -161,7 +161,7 @@ class _Window:
         )
 
     def snippet(self, found: list[list[Match]]) -> str:
-        """The words with the most groups, each match marked."""
+        """The range of words with the most groups, with each match marked."""
         matches = sorted((match, term) for term, matches in enumerate(found) for match in matches)
         best = _densest(matches)
         lead = max(0, SNIPPET_WORDS - (best[1] - best[0])) // 2
@@ -182,7 +182,7 @@ class _Window:
 
 @cache
 def _without_accents() -> dict[int, str]:
-    """The letters of Latin with accents that are compared as a single letter without."""
+    """The accented Latin letters that are folded to a single letter."""
     letters = {code: fold(chr(code)) for code in (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))}
     return {code: letter for code, letter in letters.items() if len(letter) == 1 and letter.isascii()}
 
@@ -209,8 +209,8 @@ def _pattern_of(term: Term, after_letter: str) -> str | None:
 
 
 def _place(pattern: re.Pattern[str] | None, lowered: str) -> int | None:
-    """The first place where a pattern matches, and not within a word."""
-    # A look behind in the pattern would take ten times as long.
+    """The first place where a pattern matches, except within a word."""
+    # A lookbehind in the pattern would take ten times as long.
     places = (match.start() for match in pattern.finditer(lowered)) if pattern is not None else ()
     return next((place for place in places if not (place and _continues(lowered[place - 1], lowered[place]))), None)
 

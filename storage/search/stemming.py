@@ -1,4 +1,4 @@
-"""Other forms of a word, by which a search finds it as well: stems and spellings."""
+"""Derives other forms of a word by which a search also finds it: stems and spellings."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ _HAS_SPELLING = re.compile("our|is[ei]|isation|ys[ei]|[tb]re|ell|ogue|enc|gramme
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 
-# What Arabic and Hebrew write together with the word that follows.
+# Prefixes that Arabic and Hebrew write together with the next word.
 _ARABIC_ARTICLE = re.compile("(?:[وبكف]?ال|لل)(?=.{3})")
 _HEBREW_PREFIX = re.compile("[הובלמשכ](?=[א-ת]{4})")
 
@@ -38,7 +38,7 @@ class Stems:
         self._stem: Callable[[str], str] = Stemmer.Stemmer("english", 0).stemWord
 
     def of(self, word: str) -> Iterator[str]:
-        """The forms of a folded word that a text with it is found by, and that a search for it looks for."""
+        """The forms of a folded word that are both indexed and searched for."""
         if word.isascii():
             if word.isalpha() and len(word) > 2:  # a stem has two letters at least
                 yield self._stem(_american(word))
@@ -48,7 +48,7 @@ class Stems:
 
     @staticmethod
     def of_text(word: str) -> Iterator[str]:
-        """The forms of a folded word that a text with it is found by, and that no search for it looks for."""
+        """The forms of a folded word that are indexed, but that a search for the word does not use."""
         if _HEBREW_PREFIX.match(word):
             yield word[1:]
 

@@ -1,8 +1,8 @@
-"""Queries with the words that a person may have meant: words of messages, one or two edits from a mistyped one.
+"""Corrects queries: replaces mistyped words by words of messages that are one or two edits away.
 
 An edit inserts, deletes or replaces a letter, or swaps two adjacent ones: most typing errors are one of these
-(F. J. Damerau, "A technique for computer detection and correction of spelling errors", 1964). Long words may have two
-of them, of those that need no other letters: with all, too many words would have to be looked up.
+(F. J. Damerau, "A technique for computer detection and correction of spelling errors", 1964). For long words, two
+edits that need no new letters are also tried; with all edits, too many words would have to be looked up.
 """
 
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from .tokenizer import Tokenizer
 # Shorter words have too many neighbors, and longer ones are rarely typed.
 MIN_LETTERS = 3
 MAX_LETTERS = 32
-# The letters of words that may have two errors.
+# The length of words that may have two errors.
 LONG = range(8, 21)
 # The limit of mistyped words that are replaced.
 MAX_MISTYPED = 3
@@ -47,7 +47,7 @@ class Counts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _QueryWord:
-    """A word of a query: its range of characters, the word as it is compared, and the forms by which it is found."""
+    """A word of a query: its range of characters, the normalized word, and the forms by which it is found."""
 
     start: int
     end: int
@@ -58,7 +58,8 @@ class _QueryWord:
 async def suggest(text: str, limit: int, count: Counts) -> Listing:
     """List `SearchSuggestion` records for a query, the words of the most messages first.
 
-    The list is empty if each word of the query is found, if one that is not has no neighbor, or if there are too many.
+    The list is empty if each word of the query is found, if a mistyped word has no neighbor, or if too many words are
+    mistyped.
     """
     typed = [*_query_words(text)]
     known = await count([*chain.from_iterable(each.forms for each in typed)], with_forms=True)
@@ -91,7 +92,7 @@ def edits(word: str) -> list[str]:
 
 
 def edits_twice(word: str) -> list[str]:
-    """The texts that are two edits from a long word, each once: letters are left out, doubled or swapped."""
+    """The texts that are two edits from a long word, each once: letters are omitted, doubled or swapped."""
     if len(word) not in LONG:
         return []
     edited = chain.from_iterable(map(_edits_of_own_letters, _edits_of_own_letters(word)))
@@ -132,7 +133,7 @@ def _can_be_mistyped(word: str) -> bool:
 
 
 async def _choices(neighbors: Sequence[Sequence[str]], count: Counts) -> list[list[str]]:
-    """Of the neighbors of each word those that messages have, the most frequent first."""
+    """For each word, the neighbors that messages contain, the most frequent first."""
     counts = await count([*chain.from_iterable(neighbors)], with_forms=False)
     return [_most_frequent(words, counts) for words in neighbors]
 

@@ -1,4 +1,4 @@
-"""Filters in the text of a query, as a person types them.
+"""Filters in the text of a query.
 
 They are `role:user`, `in:text`, `tool:read_file`, `label:team:maps`, `after:2026-11-01` and `before:2026-12-01`.
 """
@@ -15,28 +15,28 @@ from ..model.records import Role
 from ..values.clock import in_utc
 from .characters import fold
 
-# The maximum number of labels that are filters, those of parameters included.
+# The maximum number of labels that are filters, including labels from parameters.
 MAX_LABELS = 8
 
 _FIELDS = {"role": "role", "in": "scope", "tool": "tool"}
-# As long is the name of a tool.
+# The maximum length of a tool's name.
 _MAX_TOOL = 512
 _VALUES = {"role": frozenset(get_args(Role)), "in": frozenset(get_args(SearchScope))}
-# As the contract has them.
+# The values that the contract allows.
 _LABEL = re.compile(r"[^\x00-\x1f\x7f:]{1,200}(:[^\x00-\x1f\x7f]{1,200})?")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NO_FILTERS = SearchQuery("")
 
 
 class TextFilter(NamedTuple):
-    """The name and the value of a filter, without the quotes in which a value with blanks is."""
+    """The name and the value of a filter, without quotes around the value."""
 
     name: str
     value: str
 
     @property
     def is_valid(self) -> bool:
-        """Whether there is such a value; otherwise the text is words."""
+        """Whether the value is valid; otherwise the text is searched for as words."""
         if self.name in _VALUES:
             return self.value in _VALUES[self.name]
         if self.name == "tool":
@@ -47,7 +47,7 @@ class TextFilter(NamedTuple):
 
 
 def with_filters(query: SearchQuery, filters: Sequence[TextFilter]) -> SearchQuery | None:
-    """The query with these filters; None if two ask for different values, so that nothing matches."""
+    """The query with these filters; None if two require different values, so that nothing matches."""
     for each in filters:
         changed = _with_filter(query, each)
         if changed is None:

@@ -1,4 +1,4 @@
-"""Matches a query against messages, where no index decides."""
+"""Matches a query against messages without an index."""
 
 import re
 
@@ -25,7 +25,7 @@ class TextMatch:
         ]
 
     def has_words(self, message: Message) -> bool:
-        """Whether a message has, in any scope, the words, or forms of them, that an index is asked for."""
+        """Whether a message has, in any scope, the words or forms that an index would be searched for."""
         entry = entry_within(message, self._tokenizer, EVERYWHERE)
         spaced, forms = f" {entry.words} ", {*entry.forms}
         return all(
@@ -50,7 +50,7 @@ class TextMatch:
         return score_of(counts, entry.size)
 
     def is_excluded(self, message: Message) -> bool:
-        """Whether a message has what the query excludes."""
+        """Whether a message has a word that the query excludes."""
         if not self._sought.excluded:
             return False
         entry = entry_within(message, self._tokenizer, self._scope)
@@ -61,7 +61,7 @@ class TextMatch:
 
 
 def _has_each_word(term: Term, spaced: str) -> bool:
-    """Whether a message has the words of a term, maybe apart from each other."""
+    """Whether a message has all words of a term, not necessarily adjacent."""
     *before, last = term.words
     return all(f" {word} " in spaced for word in before) and (f" {last}" if term.prefix else f" {last} ") in spaced
 
@@ -83,5 +83,5 @@ def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
 
 
 def _word_start(word: str) -> re.Pattern[str]:
-    """A pattern that an ASCII text matches if one of its words begins with `word`."""
+    """A pattern that matches an ASCII text if one of its words begins with `word`."""
     return re.compile(f"(?<![0-9a-z]){re.escape(word)}", re.IGNORECASE | re.ASCII)

@@ -1,4 +1,4 @@
-"""Splits texts into words, as every storage searches them, and derives other forms of these words.
+"""Splits texts into the words that every storage searches, and derives other forms of these words.
 
 Forms are the stem of an English word, another spelling, the parts of an identifier, and parts written together. The
 contract describes the rules (`GET /search`).
@@ -24,19 +24,19 @@ HASH_PREFIX = 7
 # Longer chunks rarely occur twice. The others are cached, up to this number in each of two generations.
 CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
-# Begins a form where words and forms are in one list: no word has it.
+# The prefix of a form in a list with words and forms: no word contains it.
 FORM_MARK = "~"
 # Only the first chunks of a message have forms.
 MAX_CHUNKS_WITH_FORMS = 50_000
-# The maximum size of an entry: the bytes of its different words and forms in UTF-8. What follows in the message is not
+# The maximum size of an entry: the bytes of its different words and forms in UTF-8. The rest of the message is not
 # indexed: PostgreSQL's limit for lexemes is a megabyte (https://www.postgresql.org/docs/current/textsearch-limits.html),
 # and SQLite writes an entry in one step, during which other writes wait.
 MAX_INDEXED_BYTES = 900_000
-# The characters that are split at once, in about a millisecond.
+# The number of characters that are split at a time, in about a millisecond.
 _PART_CHARACTERS = 4 * 1024
 
-# No word and no compound contains one of these characters, or ends in one of the others. A pattern for both took time
-# that grew with the square of a line of hyphens.
+# No word or compound contains one of these characters, or ends in one of the others. A single pattern for both took
+# time quadratic in the length of a line of hyphens.
 _SEPARATORS = r"""\s!?()\[\]{}*`<>=|/\\:;&%$^~\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\u300c\u300d"""
 _RUN = re.compile(f"[^{_SEPARATORS}]+")
 _SEPARATOR = re.compile(f"[{_SEPARATORS}]")
@@ -48,7 +48,7 @@ _MONTHS = (
     "december",
 )  # fmt: skip
 _SHORT_MONTH = 3
-# A version is none without its dots.
+# A version keeps its dots.
 _KEPT = (".", "-")
 
 
@@ -86,7 +86,7 @@ class IndexedText:
 
 
 class Sought(NamedTuple):
-    """The words that a part of a query matches, one after the other, or one of the forms.
+    """The adjacent words that match a part of a query, or one of the forms.
 
     The last word may be in a script without spaces, or a single character of one, `alone`.
     """
@@ -121,7 +121,7 @@ class _Part(NamedTuple):
 
 
 class IndexLimit:
-    """What is still indexed of a message: chunks with forms, and bytes of words and forms, each counted once.
+    """The rest of a message's limits: chunks with forms, and bytes of different words and forms.
 
     The bytes are only counted if they may reach the limit.
     """
@@ -139,7 +139,7 @@ class IndexLimit:
 
     @property
     def is_reached(self) -> bool:
-        """Whether nothing more is indexed."""
+        """Whether the limit is reached, so that nothing more is indexed."""
         return self._bytes < 0
 
     def split(self, chunks: list[str]) -> tuple[list[str], list[str]]:
@@ -149,7 +149,7 @@ class IndexLimit:
         return chunks[:left], chunks[left:]
 
     def take(self, found: list[_Chunk]) -> _Part:
-        """The words and forms of chunks, as far as they are indexed."""
+        """The words and forms of chunks, up to the limit."""
         part = _Part.of(found)
         if not self._is_counted:
             return part
@@ -194,7 +194,7 @@ class IndexLimit:
 
 
 def never_pause() -> None:
-    """Split a text in one go."""
+    """Do not pause while a text is split."""
 
 
 class Tokenizer(dict[str, _Chunk]):
@@ -225,7 +225,7 @@ class Tokenizer(dict[str, _Chunk]):
         return words, tuple(dict.fromkeys([form for form, _, _ in self._forms(segments)]))
 
     def indexed(self, text: str, pause: Callable[[], None] = never_pause) -> IndexedText:
-        """The entry of a text in an index; `pause` is called after each few milliseconds."""
+        """The entry of a text in an index; calls `pause` every few milliseconds."""
         [entry] = self.indexed_texts([text], pause)
         return entry
 
@@ -279,7 +279,7 @@ class Tokenizer(dict[str, _Chunk]):
         return forms
 
     def sought(self, chunk: str) -> Sought:
-        """The words and forms that a chunk of a query matches."""
+        """The words and forms that match a chunk of a query."""
         segments = segment(chunk)
         words = tuple([word.text for word in segments.words])
         in_compound = bool(segments.compounds) and segments.compounds[-1].last == len(words)

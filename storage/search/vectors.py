@@ -1,7 +1,7 @@
-"""Vectors as they are stored and compared, and the order of results that are found by words and by meaning.
+"""Stores and compares vectors, and ranks results that are found by words and by meaning.
 
-A vector is stored twice: as the sign of each number, in a bit, and as the number itself, in a byte. A search compares
-the signs of many messages first, by how many differ, then the numbers of the most similar ones, by the cosine.
+A vector is stored twice: the sign of each number as a bit, and the number itself as a byte. A search first compares the
+signs of many messages, by the number of differences, then the numbers of the most similar ones, by the cosine.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ TEXTS_AT_ONCE = 32
 MAX_DIMENSIONS = 8_192
 # The maximum number of the latest messages whose vectors are compared by their signs.
 MAX_COMPARED = 200_000
-# The maximum number of the most similar ones that are compared by their numbers, and of those that are found.
+# The maximum number of the most similar messages that are compared by their numbers, and of results.
 MAX_NEAR = 400
 MAX_FOUND = 100
-# The vector is that of the beginning of a text.
+# The vector represents only this much of the beginning of a text.
 MAX_CHARACTERS = 2_000
 # The maximum time that a search waits for the vector of its query.
 QUERY_SECONDS = 5
@@ -94,7 +94,7 @@ async def embed_texts(embedder: Embedder, texts: Sequence[str]) -> list[Vector |
 
 
 async def embed_accepted(embed: Embed, texts: Sequence[str]) -> list[Vector | None]:
-    """The vectors of 1 to 32 texts that `embed` returns; None for one that it refuses if it takes another text.
+    """The vectors of 1 to 32 texts that `embed` returns; None for a text that it refuses, if it accepts another text.
 
     Raises as `Embedder.embed`.
     """
@@ -124,13 +124,13 @@ async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVe
     except TimeoutError as error:
         raise EmbedderUnavailable(f"it did not answer within {QUERY_SECONDS} seconds") from error
     except EmbedderRefused as error:
-        # To a search it makes no difference.
+        # For a search both errors have the same effect.
         raise EmbedderUnavailable(error.reason) from error
     return None if vector is None else QueryVector(embedder.model, vector)
 
 
 def nearest(vector: Vector, candidates: Iterable[Near]) -> list[Near]:
-    """The candidates with the most similar vectors, the most similar ones first, later ones first if equal."""
+    """The candidates with the most similar vectors, the most similar first; if equal, later messages first."""
     sought = memoryview(vector.numbers).cast("b")
     return sorted(candidates, key=lambda it: (_cosine(sought, it.numbers), it[:2]), reverse=True)[:MAX_FOUND]
 
@@ -155,7 +155,7 @@ def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch) ->
 def with_conditions(
     near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch
 ) -> list[Near]:
-    """Those of the messages that meet the conditions; `records` are those of the first of them, None if deleted."""
+    """The messages that meet the conditions; `records` are the records of the first messages, None if deleted."""
     return [
         it
         for it, record in zip(near, records, strict=False)
@@ -164,7 +164,7 @@ def with_conditions(
 
 
 def fuse_ranks(by_words: Iterable[Found], by_meaning: Iterable[Near]) -> Iterator[Found]:
-    """What is found in both ways, with a score between 0 and 1 by reciprocal rank fusion."""
+    """Combine the results of both searches, with a score between 0 and 1 by reciprocal rank fusion."""
     scores: dict[tuple[str, int, Role], float] = {}
     words = [(session_id, sequence, role) for _, session_id, sequence, role in sorted(by_words, reverse=True)]
     for ranked in (words, [it[:3] for it in by_meaning]):

@@ -1,4 +1,4 @@
-"""What every SQL backend has: how statements are run, long lists in temporary files, positions in lists.
+"""The parts of every SQL backend: interfaces for running statements, long lists in temporary files, list positions.
 
 Imports `values` and `model`. Statements that all databases share are in `statements/`.
 """

@@ -1,7 +1,8 @@
-"""Positions in lists as opaque texts. One in the list of sessions is a text of 32 characters (base64url, RFC 4648).
+"""Positions in lists as opaque texts.
 
-Any such text is a valid position, so that a client that invents one gets a page and no error: eight bytes of
-microseconds since 1970, negative for earlier times, and the sixteen bytes of the session's id.
+A position in the list of sessions is a text of 32 characters (base64url, RFC 4648): eight bytes of microseconds since
+1970, negative for earlier times, and the sixteen bytes of the session's id. Any such text is a valid position, so that
+a client that invents one gets a page and no error.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -11,12 +12,12 @@ from ..values.clock import FIRST_MOMENT, LAST_MOMENT, microseconds_of, text_at
 
 _FIRST_MICROSECOND = microseconds_of(FIRST_MOMENT)
 _LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
-# Of a position by time.
+# The form of a position by time.
 _LENGTH = 32
 
 
 def encode(updated_at: str, session_id: str) -> str:
-    """The position of the session that was updated at `updated_at`."""
+    """The position of a session in a list by update time."""
     microseconds = microseconds_of(updated_at).to_bytes(8, "big", signed=True)
     return urlsafe_b64encode(microseconds + bytes.fromhex(session_id.replace("-", ""))).decode()
 
@@ -29,12 +30,12 @@ def decode(cursor: str) -> tuple[str, str]:
 
 
 def encode_session_name(name: str, session_id: str) -> str:
-    """The position of the session of that name in a list by names."""
+    """The position of a session in a list by names."""
     return urlsafe_b64encode(bytes(8) + bytes.fromhex(session_id.replace("-", "")) + name.encode()).decode().rstrip("=")
 
 
 def decode_session_name(cursor: str) -> tuple[str, str]:
-    """The name and the id of a position; any text of the alphabet and of 32 characters or more has both."""
+    """The name and the id of a position; any text of 32 or more characters of the alphabet is valid."""
     position = _decode(cursor)
     return position[24:].decode(errors="replace"), str(UUID(bytes=position[8:24]))
 
@@ -45,7 +46,7 @@ def encode_name(name: str) -> str:
 
 
 def decode_name(cursor: str) -> str:
-    """The name of a position; any text in the alphabet has one."""
+    """The name of a position; any text in the alphabet is valid."""
     return _decode(cursor).decode(errors="replace")
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class MessageTable:
     """How statements read the messages of the session whose key is :workspace and :id.
 
-    `source` is what they are read from, and `of_session` the condition for those of the session; `of_id` is the
-    condition for those that an index of ids finds. `key` is a column in the order of their sequences, of which the
-    template `key_of` makes it; `size` is the length of a record in bytes, or about that.
+    `source` is the source of the messages, `of_session` the condition for the messages of the session, and `of_id` the
+    condition for messages by id, which an index supports. `key` is a column in the order of sequences; the template
+    `key_of` computes it from a sequence. `size` is the approximate length of a record in bytes.
     """
 
     source: str
@@ -38,18 +38,18 @@ class MessageTable:
         )
 
 
-# Each is a constant: equal only if it is the same object.
+# Each dialect is a constant, compared by identity.
 @dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
     """The expressions of one database.
 
-    `messages` is how messages are read. `summary` and `record` are the JSON of a session and a message in bytes,
-    `lines` has each listed `summary` on a line, `joined` is the JSON of the records that `measured` lists, NULL if it
-    is long, `named` is whether the name contains :name, and `no_limit` is the limit of a list without one.
+    `messages` reads messages. `summary` and `record` are the JSON of a session and a message in bytes, `lines` has each
+    listed `summary` on a line, `joined` is the JSON of the records that `measured` lists, NULL if it is long, `named`
+    is the condition that the name contains :name, and `no_limit` is the limit of a list without one.
 
     `with_session` joins the session to each row of `session_label`; `order_of_name` is the expression that sessions are
-    sorted by in lists by name. `collection_lists` is the members of a collection's summary that programs before the
-    migration of that name leave out.
+    sorted by in lists by name. `collection_lists` has the members of a collection's summary that versions before the
+    migration of that name omit.
 
     Of the templates, `found_by` is the source of sessions that an index finds, `found_by_label` that of labels,
     `as_bytes` a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the table `step` with

@@ -1,4 +1,4 @@
-"""What the migrations of every database share: numbered SQL files, of which a database has had the first ones."""
+"""The shared part of migrations: numbered SQL files; a database's version is the number of applied files."""
 
 from importlib.resources import files
 

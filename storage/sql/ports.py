@@ -1,4 +1,4 @@
-"""How operations read and write a database, whichever it is."""
+"""The interfaces through which operations read and write any database."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ LONG_VALUE_BYTES = 256 * 1024
 
 
 def session_key(workspace: str, session_id: str) -> Bindings:
-    """The key of a session, with which statements on it are run."""
+    """The bindings that identify a session in statements."""
     return {"workspace": workspace, "id": canonical_id(session_id)}
 
 
@@ -60,21 +60,21 @@ class EmbeddedMessage:
 class Transaction(Rows):
     """Statements that take effect together or not at all.
 
-    It `needs_words` if messages are written with their words, and not only the words of long ones.
+    If `needs_words` is set, all messages are written with their words; otherwise only long ones are.
     """
 
     needs_words = False
 
     @abstractmethod
     async def next_revision(self, workspace: str, count: int = 1) -> int:
-        """The number of a write to the workspace: higher than each that was committed before.
+        """The number of a write to the workspace, higher than every committed one.
 
         With `count`, the last of that many numbers.
         """
 
     @abstractmethod
     async def run_each(self, statement: str, bindings: Sequence[Bindings]) -> None:
-        """Run a statement with each of the bindings, in their order."""
+        """Run a statement with each of the bindings, in order."""
 
     @abstractmethod
     async def insert_messages(
@@ -82,19 +82,19 @@ class Transaction(Rows):
     ) -> None:
         """Write messages of sessions, each with its key, without counting them.
 
-        `words` are those of the messages as the index of the database has them; None if they are not known yet.
+        `words` has the words of each message in the form of the database's index; None if they are not split yet.
         """
 
     @abstractmethod
     async def replace_message(self, key: Bindings, message: Message, *, is_indexed: bool, words: object = None) -> None:
         """Replace the record of a message, and its entry in the search index unless that `is_indexed` already.
 
-        `words` are those of the message as the index of the database has them; None if they are not known yet.
+        `words` has the message's words in the form of the database's index; None if they are not split yet.
         """
 
     @abstractmethod
     async def insert_vectors(self, key: Bindings, messages: Sequence[EmbeddedMessage]) -> set[int]:
-        """Write the vectors of those messages of a session that still are as given, and have none.
+        """Write the vectors of the messages of a session that are unchanged since they were read, and have no vector.
 
         Returns their sequences; none if the session was deleted.
         """
@@ -105,7 +105,7 @@ class Transaction(Rows):
 
     @abstractmethod
     async def end_removal(self, key: Bindings) -> None:
-        """Delete the row of a session in `removal` of which nothing is left."""
+        """Delete the row in `removal` of a session whose data is completely removed."""
 
 
 def take_until_size(rows: Iterable[Row], most: int, size: Callable[[Row], int]) -> list[Row]:

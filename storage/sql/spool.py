@@ -1,6 +1,6 @@
-"""Long lists on their way to the client: what follows the first block is kept in a temporary file.
+"""Keeps long lists for slow clients: all blocks after the first are in a temporary file.
 
-So a slow reader holds neither a connection nor a snapshot of the database.
+So a slow client holds neither a connection nor a snapshot of the database.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
 # The limit of a list in memory, in bytes; the rest is in the temporary file.
 SPOOL_MEMORY_BYTES = 2 * 1024 * 1024
-# Once lists, imports and uploads take more together, none of these lists is in memory.
+# If lists, imports and uploads together take more than this, none of these lists is kept in memory.
 SPOOLS_MEMORY_BYTES = 64 * 1024 * 1024
 
 
 class Spool:
-    """The blocks of a list after its first: all are added, then its owner reads or closes it.
+    """The blocks of a list after the first. All are added, then its owner reads or closes it.
 
-    They are on `disk` until then.
+    The blocks are on `disk` until then.
     """
 
     def __init__(self, disk: TemporaryDisk) -> None:
@@ -60,7 +60,7 @@ class Spool:
         if not self._lengths:
             await self.aclose()
             raise StopAsyncIteration
-        # Encoding a block takes time, and a fast reader would leave none to other requests.
+        # Encoding a block takes time: without a pause, a fast client would starve other requests.
         await asyncio.sleep(0)
         return self._file.read(self._lengths.pop())
 

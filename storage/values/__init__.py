@@ -1,4 +1,4 @@
 """Values that the storage computes with: times, ids, sizes and patches of JSON.
 
-Imports nothing of ours; every other folder may import it.
+Imports nothing else of the storage; every other folder may import it.
 """

@@ -1,4 +1,4 @@
-"""The time as the storage writes it: RFC 3339, UTC, six digits, so that its texts sort by time."""
+"""Times in the form that the storage writes: RFC 3339, UTC, six digits, so that texts sort by time."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from threading import Lock
 DAY_SECONDS = 24 * 3_600
 FIRST_MOMENT = "0001-01-01T00:00:00.000000Z"
 LAST_MOMENT = "9999-12-31T23:59:59.999999Z"
-# A leap second, which no clock tells here (see `is_clock_time`): it sorts after every time that is stored.
+# A leap second, which no stored time has (see `is_clock_time`): it sorts after every stored time.
 AFTER_LAST_MOMENT = "9999-12-31T23:59:60.000000Z"
 # A time that its offset moves before the stored years, into the year 0: it sorts before every stored time.
 BEFORE_FIRST_MOMENT = "0000-12-31T23:59:59.999999Z"
@@ -24,13 +24,13 @@ _RFC_3339 = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# A clock that was put back by more was far ahead by mistake: keeping the order of writes would date all later writes in
-# the future for as long as the process runs.
+# If a clock is set back by more than this, it was far ahead by mistake: keeping the order of writes would date all
+# later writes in the future for as long as the process runs.
 _MAX_AHEAD = DAY_SECONDS * 1_000_000
 
 
 class Clock:
-    """Tells the time of writes, each later than those before. If `machine` goes back, it continues from its last time.
+    """Assigns times to writes, each later than all before. If `machine` goes back, it continues from its last time.
 
     If `machine` goes back by more than a day, the time goes back with it: it is never more than a day ahead of the
     machine's. `machine` returns nanoseconds since 1970, and may be set; `steady` returns nanoseconds since an
@@ -42,7 +42,7 @@ class Clock:
     ) -> None:
         self._machine = machine
         self._steady = steady
-        # The furthest that the machine's clock ever was ahead of the steady one.
+        # The largest lead of the machine's clock over the steady one so far.
         self._ahead = machine() // 1_000 - steady() // 1_000
         self._last = 0
         self._lock = Lock()
@@ -50,7 +50,7 @@ class Clock:
     def now(self) -> str:
         """The time: later than any that was returned, or caught up with, before."""
         with self._lock:
-            # In this order, so that a pause between the two does not advance the time.
+            # In this order, so that a pause between the two calls does not advance the time.
             machine = self._machine() // 1_000
             steady = self._steady() // 1_000
             self._ahead = max(self._ahead, machine - steady)
@@ -84,7 +84,7 @@ def later_than(earlier: str, moment: str) -> str:
 
 
 def after(moment: str, seconds: float) -> str:
-    """The time that many seconds after `moment`, or before it if negative."""
+    """The time `seconds` after `moment`, or before it if negative."""
     return text_of(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
 
 
@@ -94,7 +94,7 @@ def text_of(moment: datetime) -> str:
 
 
 def text_at(microseconds: int) -> str:
-    """The time that many microseconds after the start of 1970."""
+    """The time at a number of microseconds since 1970."""
     seconds, fraction = divmod(microseconds, 1_000_000)
     return f"{_second_at(seconds)}.{fraction:06}Z"
 
@@ -126,7 +126,7 @@ def is_stored_form(text: str) -> bool:
 def nearest_stored(moment: str) -> str:
     """A time by RFC 3339 as the storage writes it: a leap second is the last microsecond before it ends.
 
-    What is outside of the years 1 to 9999 in UTC is their first or their last moment.
+    A time outside of the years 1 to 9999 in UTC becomes the first or the last moment of this range.
     """
     moment = in_utc(moment)
     if moment[_MINUTE:].startswith(":60"):

@@ -1,4 +1,4 @@
-"""JSON as text: its number of values and its depth, without parsing it; the largest integer that it carries."""
+"""JSON texts: the number of values and the depth, without parsing; the largest integer that is read exactly."""
 
 from array import array
 from itertools import accumulate
@@ -6,10 +6,10 @@ from itertools import accumulate
 from msgspec import Raw, Struct
 from msgspec.structs import astuple
 
-# The largest integer that JSON carries without loss (RFC 7493, section 2.2); sums are capped at it.
+# The largest integer that every JSON parser reads exactly (RFC 7493, section 2.2); sums are capped at it.
 MAX_SAFE_INTEGER = 2**53 - 1
 
-# Decoding this number takes some tens of milliseconds, during which all other requests wait.
+# Decoding this number of values takes tens of milliseconds, during which all other requests wait.
 MAX_VALUES = 100_000
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -22,7 +22,7 @@ def raw_text(value: Raw) -> str:
 
 
 def text_size(value: object) -> int:
-    """About how many bytes the texts in a record, or in a list of records, take."""
+    """The approximate size in bytes of the texts in a record, or in a list of records."""
     if isinstance(value, (str, bytes)):
         return len(value)
     if isinstance(value, Raw):
@@ -34,7 +34,7 @@ def text_size(value: object) -> int:
 
 
 def has_more_values(text: bytes, most: int) -> bool:
-    """Whether a text has more values than that: itself, and at every level each element and each member."""
+    """Whether a text has more than `most` values: itself, and each element and member at every level."""
     if text.count(b",") + _openings(text) < most:
         return False
     plain = _without_escapes(text)

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-# Finding each of the first levels scans everything below it; the rest is parsed at once, so that the work is not
-# the product of depth and length.
+# Finding a member in each of the first levels scans everything below it; deeper levels are parsed at once, so that
+# the work is not the product of depth and length.
 _SCANNED_LEVELS = 4
 
 _OBJECT, _NULL = b"{n"
@@ -26,7 +26,7 @@ def merge_members(target: str, patch: str) -> dict[str, Any]:
 
 
 def count_kept(patch: str) -> int:
-    """How many members a patch sets: the merged object has at least as many."""
+    """The number of members that a patch sets; the merged object has at least this number."""
     return sum(not _is_null(value) for value in _members(patch).values())
 
 

@@ -1,6 +1,6 @@
 """The command line: a module for each group of commands that belong together.
 
-Imports what it needs when a command runs, so that each starts fast.
+Modules are imported when a command runs, so that each command starts fast.
 """
 
 from pkgutil import resolve_name

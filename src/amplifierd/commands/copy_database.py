@@ -30,7 +30,7 @@ class CopyDiffers(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What both databases have in common, and how many of the sessions existed in the target before."""
+    """The sessions that both databases have in common, and how many of them existed in the target before."""
 
     sessions: int
     messages: int
@@ -39,12 +39,12 @@ class Copied:
 
 
 async def copy(source: Storage, target: Storage) -> Copied:
-    """Copy what `target` lacks, keys and what sessions use first, then compare the sessions.
+    """Copy everything that `target` lacks, first keys and settings of sessions, then compare the sessions.
 
     Shows progress.
 
-    An interrupted copy continues if it is run again: each session is copied completely or not at all. Nobody may
-    write to the sessions meanwhile. Raises `CopyDiffers`.
+    An interrupted copy continues if it is run again: each session is copied completely or not at all. The sessions
+    must not change during the copy. Raises `CopyDiffers`.
     """
     async with source, target:
         # Keys come first, so that no data is ever in a target without keys.
@@ -78,14 +78,14 @@ async def _copy(source: Storage, target: Storage, workspace: str, done: Callable
 
 
 class _Lines:
-    """The sessions and messages of an export; those of one session that were read together are taken together."""
+    """The lines of an export; lines of one session that were read together are returned together."""
 
     def __init__(self, batches: AsyncGenerator[list[ExportLine], None]) -> None:
         self._batches = batches
         self._read: deque[ExportLine] = deque()
 
     async def next(self) -> ExportLine | None:
-        """The next line, which is not taken; None at the end."""
+        """The next line, without removing it; None at the end."""
         while not self._read:
             batch = await anext(self._batches, None)
             if batch is None:
@@ -95,11 +95,11 @@ class _Lines:
 
     @property
     def has_read(self) -> bool:
-        """Whether lines were read that are not taken."""
+        """Whether there are lines that were read and not removed."""
         return bool(self._read)
 
     def take(self) -> list[ExportLine]:
-        """The next line, and those read with it before the next session."""
+        """Remove and return the next line, and the lines that were read with it before the next session."""
         taken = [self._read.popleft()]
         while self._read and self._read[0].session is UNSET:
             taken.append(self._read.popleft())
@@ -122,7 +122,7 @@ class _Part:
         self.sessions = 0
 
     async def batches(self) -> AsyncGenerator[list[ExportLine], None]:
-        """The lines, those that were read together in one batch."""
+        """The lines; lines that were read together are in one batch."""
         batch = [_HEADER]
         taken = 0
         while (line := await self._lines.next()) is not None:

@@ -1,4 +1,4 @@
-"""Copy what sessions use (profiles, collections, sources of modules, directories, files) to another database."""
+"""Copies profiles, collections, module sources, directories and files to another database."""
 
 from contextlib import suppress
 from functools import partial
@@ -31,7 +31,7 @@ _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy what `target` lacks: profiles, collections, sources of modules, directories, and which profile is active."""
+    """Copy the profiles, collections, module sources, directories and the active profile that `target` lacks."""
     async for summary in all_records(
         lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
     ):
@@ -91,7 +91,7 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
     profiles = [_new(await source.get_profile(workspace, name)) for name in collection.profiles]
     modules: list[Module] = []
     for module_id in collection.modules:
-        # An older program kept the ids alone.
+        # An older version kept only the ids.
         with suppress(ModuleNotFound):
             modules.append(await source.get_module(workspace, module_id))
     return CollectionContent(

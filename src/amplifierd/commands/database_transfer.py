@@ -1,4 +1,4 @@
-"""`amplifierd import` and `cleanup`: the operations of the same names, directly on a database."""
+"""`amplifierd import` and `cleanup`: the operations `importSessions` and `cleanUpSessions` directly on a database."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ CHUNK_BYTES = 64 * 1024
 async def import_export(
     file: IO[bytes], storage: Storage, workspace: str, reader: LineReader, on_conflict: OnConflict
 ) -> ImportReport:
-    """Write the sessions of an export into an open storage. Shows how much is read and written.
+    """Write the sessions of an export into an open storage. Shows the progress of reading and writing.
 
     An interrupted import continues if it is run again: its progress is recorded under a key made of the file's
     content, until it is complete.
@@ -44,9 +44,9 @@ async def import_export(
         try:
             report = await storage.import_sessions(workspace, export, on_conflict, once=once)
         except AlreadyAnswered as recorded:
-            # Written by an earlier run, which ended before it had forgotten the key.
+            # An earlier run wrote it, and ended before it removed the key.
             report = recorded.answer
-    # Importing the same file again must restore what was deleted since.
+    # Importing the same file again must restore sessions that were deleted since.
     await storage.forget_answer(workspace, once.key)
     return report
 
@@ -76,7 +76,7 @@ async def refuse_unknown(storage: Storage, workspace: str) -> None:
 
 
 async def _chunks(file: IO[bytes], read: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
-    """The chunks of a file; `read` is told how many bytes were taken."""
+    """The chunks of a file; calls `read` with the number of bytes read so far."""
     position = 0
     while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
         yield chunk

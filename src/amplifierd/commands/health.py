@@ -1,4 +1,4 @@
-"""`amplifierd health`: a probe for images without another HTTP client. It reports what a load balancer would see."""
+"""`amplifierd health`: a probe for images without another HTTP client, with the responses that a load balancer sees."""
 
 import http.client
 from dataclasses import dataclass

@@ -77,7 +77,7 @@ async def _check(maintenance: Maintenance, *, repair: bool) -> int:
 
 
 async def _report(maintenance: Maintenance, progress: Progress, *, repair: bool) -> tuple[int, int]:
-    """Print each fault and its repair; how many were found, and how many of them repaired."""
+    """Print each fault and its repair. Returns how many were found, and how many of them were repaired."""
     found = repaired = 0
     async with aclosing(maintenance.check(progress)) as findings:
         async for finding in findings:

@@ -1,4 +1,4 @@
-"""`amplifierd open`: the page in the user's browser, with a daemon behind it."""
+"""`amplifierd open`: opens the page in the user's browser, and starts a daemon if none is running."""
 
 import subprocess
 import sys

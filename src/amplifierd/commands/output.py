@@ -1,4 +1,4 @@
-"""Output of commands: files that appear when they are complete, and standard streams that may be closed."""
+"""Output of commands: files that appear only when they are complete, and standard streams that may be closed."""
 
 import os
 import stat
@@ -16,9 +16,9 @@ STANDARD = "-"
 
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal, on standard error; what it yields takes how much is done, and the total.
+    """Show a progress bar on standard error, if it is a terminal. Yields a function of the done and the total amount.
 
-    Without an error the bar ends at 100 %, even if there was less to do than the total.
+    Without an error the bar ends at 100 %, even if less than the total was done.
     """
     hidden = not sys.stderr.isatty()
     with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as bar:

@@ -20,12 +20,12 @@ PARENT = os.getppid()
 
 _DEFAULTS = Settings()
 
-# The form that browsers send (RFC 6454, section 6.2); no page has an origin of another form.
+# The form of an origin that browsers send (RFC 6454, section 6.2).
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class _Seconds(click.FloatRange):
-    """A number of seconds from `least` to a century; a longer one could lead past the last valid year."""
+    """A number of seconds from `least` to a century; a longer time could end after the last valid year."""
 
     name = "seconds"
 
@@ -144,8 +144,8 @@ def _logs_json(arguments: list[str]) -> bool:
 @click.option(
     "--embedder",
     show_envvar=True,
-    help="What turns texts into vectors for the search by meaning: wordllama, a model in this process, or openai, a "
-    "service that speaks OpenAI's API.",
+    help="The embedder for search by meaning: wordllama, a model in this process, or openai, a service with "
+    "OpenAI's API.",
 )
 @click.option(
     "--embedder-url",
@@ -157,7 +157,7 @@ def _logs_json(arguments: list[str]) -> bool:
     "--embedder-key-file",
     type=click.Path(dir_okay=False, path_type=Path),
     show_envvar=True,
-    help="A file with the key for the embedder's service; otherwise AMPLIFIERD_EMBEDDER_KEY has it.",
+    help="A file that contains the key for the embedder's service, instead of AMPLIFIERD_EMBEDDER_KEY.",
 )
 @click.option(
     "--workers",
@@ -218,7 +218,7 @@ def _logs_json(arguments: list[str]) -> bool:
     type=click.Choice(("own", "none")),
     default="own",
     show_envvar=True,
-    help="With --ephemeral: own to exit with the process that started the daemon, none to outlive it.",
+    help="With --ephemeral: own to exit with the process that started the daemon, none to keep running after it.",
 )
 @click.option(
     "--allowed-hosts",
@@ -238,7 +238,7 @@ def _logs_json(arguments: list[str]) -> bool:
     "--insecure-open/--no-insecure-open",
     default=_DEFAULTS.insecure_open,
     show_envvar=True,
-    help="Serve other machines even without keys; then everybody can read and change everything.",
+    help="Serve other machines even without keys: everyone can read and change everything.",
 )
 @click.option(
     "--rate-limit",

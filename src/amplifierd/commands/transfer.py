@@ -54,9 +54,9 @@ def export_sessions(
     files: bool,
     **filters: Any,
 ) -> None:
-    """Write sessions with their messages to FILE, or to standard output without FILE. Without a filter, write all.
+    """Write sessions with their messages to FILE, or to standard output. Without a filter, write all sessions.
 
-    A daemon may serve the database meanwhile. What the format has no place for is reported at the end.
+    A daemon may serve the database at the same time. Data that the format cannot represent is reported at the end.
     """
     from .exports.writing import ExportTarget, export_to
 
@@ -104,9 +104,9 @@ def import_sessions(
 ) -> None:
     """Import sessions from PATHS, or from standard input without PATHS.
 
-    A path is an export of amplifierd, a file of another tool, a zip archive or a directory of such files. What was
-    imported before is extended by what is new. A daemon may serve the database meanwhile. To continue an interrupted
-    import, run it again.
+    A path is an export of amplifierd, a file of another tool, a zip archive or a directory of such files. Sessions
+    that were imported before get only new messages. A daemon may serve the database at the same time. To continue an
+    interrupted import, run it again.
     """
     from ..contract import line_reader, load_document
     from .history.paths import ImportPaths, import_paths
@@ -121,7 +121,7 @@ def import_sessions(
             idempotency_ttl=RESUMED_SECONDS,
             temporary_bytes=UNBOUNDED_BYTES,
         )
-        # What is loaded by now stays: the garbage collector does not have to scan it again.
+        # Objects that are loaded by now stay, so the garbage collector need not scan them again.
         gc.freeze()
         job = ImportPaths(paths or ("-",), format_name, database, workspace, on_conflict)
         is_clean = asyncio.run((watch_paths if is_watching else import_paths)(job, storage, reader))
@@ -149,7 +149,7 @@ def import_sessions(
 def clean_up_sessions(
     database: str, workspace: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool
 ) -> None:
-    """Delete old sessions; a daemon may serve the database meanwhile."""
+    """Delete old sessions. A daemon may serve the database at the same time."""
     from .database_transfer import clean_up
 
     with sentences():

@@ -76,7 +76,7 @@ async def _contents(database: str) -> list[WorkspaceContents]:
 
 
 async def _delete(database: str, data_path: Path, name: str) -> tuple[WorkspaceContents, int]:
-    """Delete a workspace and its markers on disk. Returns what was created meanwhile, and how many of its keys stay."""
+    """Delete a workspace and its markers. Returns what was created during the deletion, and the number of kept keys."""
     from ..auth import DEFAULT_WORKSPACE
     from ..documents.marker_files import MarkerFiles
 

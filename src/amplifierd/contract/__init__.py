@@ -1,6 +1,6 @@
 """Compiles openapi.yaml once, at start-up, into an ASGI application.
 
-    gate -> routing -> operation: security, parameters, body -> handler -> response
+    origin check -> routing -> operation: security, parameters, body -> handler -> response
 
 Nothing outside of this package imports Connexion, Starlette or a JSON Schema library.
 """

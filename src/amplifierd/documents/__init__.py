@@ -1,4 +1,4 @@
-"""Records as files that people write and read: profiles, markers of directories, transcripts in Markdown.
+"""Reads and writes the files that people edit: profiles, collections, directory markers, transcripts in Markdown.
 
-Imports the storage's model and the contract's JSON rules.
+This package imports the storage's model and the contract's JSON rules.
 """

@@ -7,18 +7,18 @@ from functools import lru_cache
 # A code fence: three or more of one character, indented by three spaces at most.
 _OPENING = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _SHORTEST = 3
-# So much is looked through at a time: a call that takes longer would stop everybody else.
+# The number of characters that one call searches: a longer call would block all other requests.
 _PIECE_CHARACTERS = 64 * 1024
 
 
 def in_fence(content: str) -> str:
-    """A text in a fence that is long enough for it."""
+    """Put a text into a fence that is longer than any run of backticks in it."""
     fence = "`" * max(_SHORTEST, longest_run(content) + 1)
     return f"{fence}\n{content}\n{fence}"
 
 
 def longest_run(content: str) -> int:
-    """How many backticks stand side by side at most, found by halving: a list of all runs could be millions."""
+    """The length of the longest run of backticks, by binary search: a list of all runs could have millions."""
     least, most = 0, 1
     while "`" * most in content:
         least, most = most, 2 * most
@@ -29,7 +29,7 @@ def longest_run(content: str) -> int:
 
 
 def close_fence(content: str) -> str:
-    """A text whose last fence is closed."""
+    """Close the last fence of a text if it is open."""
     fence = ""
     for piece in _pieces(content.replace("\r\n", "\n").replace("\r", "\n")):
         fence = _fence_after(piece, fence)
@@ -46,7 +46,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _fence_after(lines: str, fence: str) -> str:
-    """The fence that is open after some lines, before which `fence` was; an empty one for none."""
+    """The fence that is open after some lines, if `fence` was open before them; empty for none."""
     position = 0
     while True:
         found = (_closing_pattern(fence) if fence else _OPENING).search(lines, position)
@@ -58,5 +58,5 @@ def _fence_after(lines: str, fence: str) -> str:
 
 @lru_cache(maxsize=16)
 def _closing_pattern(fence: str) -> re.Pattern[str]:
-    """What closes a fence: as many of its character, or more, and nothing after them."""
+    """The pattern of a closing fence: at least as many of the same character, and nothing after them."""
     return re.compile(rf"^ {{0,3}}{fence[0]}{{{len(fence)},}}[ \t]*$", re.MULTILINE)

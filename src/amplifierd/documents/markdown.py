@@ -11,12 +11,12 @@ _decode = msgspec.json.Decoder(Message).decode
 
 
 def markdown_of(records: list[msgspec.Raw]) -> bytes:
-    """The messages, each a heading and what it says, or its parts; a fence that it leaves open is closed."""
+    """The messages, each with a heading and its content or parts; a fence that is left open is closed."""
     return "".join(turn_of(_decode(record)) for record in records).encode()
 
 
 def turn_of(message: Message) -> str:
-    """A message: a heading and what it says, and an empty line."""
+    """A message: a heading, its content, and an empty line."""
     speaker = message.role if message.agent is UNSET else f"{message.role} ({message.agent})"
     moment = message.timestamp[:19].replace("T", " ")
     if message.deleted_at is not UNSET:

@@ -1,7 +1,7 @@
 """Markers of amplified directories on disk: `.amplified/metadata.json` in each, below the data root.
 
 People can read, create and edit them; the storage is authoritative. A marker is the directory's metadata with two
-more members: `default_profile`, if the directory has its own, and `amplifierd`, which says when it was written.
+more members: `default_profile`, if the directory has its own, and `amplifierd` with the time of writing.
 One workspace uses the data root, the others use folders below `.workspaces/` in it. Symbolic links below the
 root are not followed.
 """
@@ -50,7 +50,7 @@ class MarkerFiles:
 
     def lock(self, workspace: str, relative_path: str) -> asyncio.Lock:
         """A directory's lock: only its holder changes the directory and its marker."""
-        # Nobody changes a path that is refused.
+        # A refused path is never changed, so it needs no lock.
         with suppress(DirectoryPathRefused):
             relative_path = normalised(relative_path)
         return self._turns.setdefault((workspace, relative_path), asyncio.Lock())

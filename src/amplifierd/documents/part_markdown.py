@@ -11,28 +11,28 @@ from .fences import close_fence, in_fence, longest_run
 
 Part = dict[str, Any]
 
-# What a tool says is folded if it is longer.
+# Longer input and output of tools is folded.
 MAX_UNFOLDED_CHARACTERS = 2_000
 MAX_UNFOLDED_LINES = 30
 MAX_NAME_CHARACTERS = 200
 
 _decode = msgspec.json.Decoder(list[Part]).decode
-# What a link may lead to; another scheme might run something in the page that shows it.
+# The allowed schemes of links; another one might run code in the page that shows it.
 _SCHEMES = frozenset({"", "http", "https"})
-# What would end a link's destination in angle brackets (section 6.3), percent-encoded.
+# Characters that would end a link's destination in angle brackets (section 6.3), percent-encoded.
 _DESTINATION = {character: f"%{character:02X}" for character in (*range(0x21), 0x3C, 0x3E, 0x5C, 0x7F)}
 _ESCAPED = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
 
 def parts_of(parts: msgspec.Raw, role: str) -> str:
-    """The parts, each a paragraph or a block; what a tool says is in a fence."""
+    """The parts, each as a paragraph or a block; input and output of tools are in fences."""
     shown = (_WRITERS[part["type"]](part, role) for part in _decode(parts))
     return "\n\n".join(text for text in shown if text)
 
 
 def _text(part: Part, role: str) -> str:
     if role == "tool" or "call" in part:
-        return _said(part["text"])
+        return _tool_text(part["text"])
     return close_fence(part["text"])
 
 
@@ -41,12 +41,12 @@ def _reasoning(part: Part, _role: str) -> str:
 
 
 def _call(part: Part, _role: str) -> str:
-    return f"**Call** of {_code(part['name'])} ({_code(part['call'])})\n\n{_said(part['input'])}"
+    return f"**Call** of {_code(part['name'])} ({_code(part['call'])})\n\n{_tool_text(part['input'])}"
 
 
 def _result(part: Part, _role: str) -> str:
     heading = f"**Result** of {_code(part['call'])}{', an error' if part.get('error') else ''}"
-    return f"{heading}\n\n{_said(part['output'])}" if "output" in part else heading
+    return f"{heading}\n\n{_tool_text(part['output'])}" if "output" in part else heading
 
 
 def _file(part: Part, _role: str) -> str:
@@ -73,7 +73,7 @@ _WRITERS: dict[str, Callable[[Part, str], str]] = {
 }
 
 
-def _said(text: str) -> str:
+def _tool_text(text: str) -> str:
     """The input or the output of a tool; a long text is folded."""
     if len(text) <= MAX_UNFOLDED_CHARACTERS and text.count("\n") <= MAX_UNFOLDED_LINES:
         return in_fence(text)

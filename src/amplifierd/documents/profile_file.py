@@ -8,9 +8,9 @@
 
     You are brief.
 
-`session`, `providers`, `tools`, `hooks`, `agents` and `context` are those of a profile; the session's context manager
-is its `context`. Agents in a list are named by their files, without `.md`, contexts by their numbers. A blank line
-before the instructions is not part of them.
+`session`, `providers`, `tools`, `hooks`, `agents` and `context` are fields of the profile; `session.context` is the
+context manager. Agents in a list are named after their files, without `.md`, and contexts by their numbers. A blank
+line before the instructions is not part of them.
 """
 
 import posixpath
@@ -50,8 +50,8 @@ def read_profile(text: str) -> DecodedBody:
     if len(text) > MAX_CHARACTERS:
         raise DecodeError(1, f"the file has more than {MAX_CHARACTERS} characters")
     front, instructions = _split(text.removeprefix("\ufeff"))
-    meaning = json_of(front, 2, _is_text)
-    return _Body(meaning, instructions).decode()
+    decoded = json_of(front, 2, _is_text)
+    return _Body(decoded, instructions).decode()
 
 
 def _is_text(path: tuple[str, ...]) -> bool:

@@ -1,8 +1,8 @@
-"""Blocks and parts: which field of a provider's block is which field of a part.
+"""Maps the fields of a provider's blocks to the fields of parts, and back.
 
-What has no field stays under the provider's own key in the part's `native`, so nothing is lost. A value that its field
-could not take, such as null where a text is due, is left there too; a block without a field that a part must have
-becomes a part `data`.
+A value without a field stays under the provider's own key in the part's `native`, so nothing is lost. So does a value
+that its field does not allow, such as null instead of a text. A block that lacks a required field of its part becomes
+a part `data`.
 """
 
 import json
@@ -33,11 +33,11 @@ _KIND = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 @dataclass(frozen=True, slots=True)
 class BlockShape:
-    """A type of block that is a type of part.
+    """How a type of block maps to a type of part.
 
-    `fields` names for each key of the block the part's field, a text in both; `json_fields` those that are any JSON in
-    the block and its text in the part; `fixed` what the part has always. A part whose block's type is the `default` one
-    needs no `native` to say so.
+    `fields` maps keys of the block to fields of the part; both are texts. `json_fields` maps keys with any JSON value
+    to fields with its text. `fixed` has the constant fields of the part. A part that becomes the `default` type of
+    block does not record that type in its `native`.
     """
 
     block_type: str
@@ -48,7 +48,7 @@ class BlockShape:
     default: bool = False
 
     def read(self, block: Object, format_name: str) -> Object | None:
-        """The part that a block is; None if a field is missing that the part must have."""
+        """Convert a block to a part; None if a required field of the part is missing."""
         rest = {key: value for key, value in block.items() if key != "type"}
         part: Object = {"type": self.part_type, **self.fixed}
         for key, name in self.fields.items():
@@ -62,7 +62,7 @@ class BlockShape:
         return with_native(part, format_name, rest if self.default else {"type": self.block_type, **rest})
 
     def write(self, part: Object, native: Object) -> Object:
-        """The block that a part is."""
+        """Convert a part to a block."""
         block: Object = {"type": self.block_type}
         for key, name in self.fields.items():
             if name in part:
@@ -117,7 +117,7 @@ def text_of(value: Any) -> str:
 
 
 def value_of(text: str) -> Any:
-    """The value that is JSON in a text. Raises `ContentNotConvertible`."""
+    """Decode a JSON text. Raises `ContentNotConvertible`."""
     try:
         return json.loads(text)
     except ValueError as error:
@@ -127,7 +127,7 @@ def value_of(text: str) -> Any:
 
 
 def data_url(media: object, data: object) -> str | None:
-    """The URL of content in base64; None if the values are not that."""
+    """The data URL of a media type and its content in base64; None if the values are not such texts."""
     if not isinstance(media, str) or not isinstance(data, str) or not _MEDIA_TYPE.fullmatch(media):
         return None
     return f"data:{media};base64,{data}"
@@ -140,6 +140,6 @@ def content_of(url: str) -> tuple[str, str] | None:
 
 
 def media_of(url: str, otherwise: str) -> str:
-    """The media type that a URL says."""
+    """The media type in a data URL, or `otherwise`."""
     found = content_of(url)
     return found[0] if found and len(found[0]) <= _MAX_CHARACTERS["media"] else otherwise

@@ -13,7 +13,7 @@ _OTHER_ROLES = {
 }
 
 BlockReader = Callable[[Any], Object]
-# The block that the first of these parts begins, and how many of them it takes; none for what a format can't say.
+# The block for the first of these parts, and the number of parts in it; None if the format has no such block.
 BlockWriter = Callable[[list[Object]], tuple[list[Any], int]]
 
 
@@ -44,15 +44,15 @@ def read_result(call: str, content: Any, name: str, native: Object, read_block: 
         return [with_native({"type": "tool_result", "call": call, "output": content}, name, native)]
     if not isinstance(content, list):
         return None
-    # Of its blocks none can be a call: what belongs to a result belongs to no other.
+    # None of its blocks can be a call: a part belongs to one result at most.
     inner = [data_part(block, name) if "call" in part else part for block in content for part in [read_block(block)]]
-    # An empty list is not the same as none.
+    # An empty list differs from a missing one.
     head = with_native({"type": "tool_result", "call": call}, name, native if inner else {**native, "content": []})
     return [head, *({**part, "call": call} for part in inner)]
 
 
 def write_result(parts: list[Object], name: str, write_block: BlockWriter) -> tuple[Object, int]:
-    """The members of the result that parts begin with, but for its call; and how many parts it takes."""
+    """The members of the result at the beginning of the parts, without its call, and the number of parts in it."""
     head = parts[0]
     count = 1 + _count_related(parts)
     inner = [{key: value for key, value in part.items() if key != "call"} for part in parts[1:count]]
@@ -78,14 +78,14 @@ def message_of(
 ) -> Message:
     """A message of these parts; members of its source that are not `consumed` go into its metadata.
 
-    `role` is taken if the source's own is none of the contract's; `form` says how the content was written.
+    `role` is used if the contract lacks the source's own role; `form` says how the content was written.
     """
     rest = {key: value for key, value in source.items() if key not in consumed}
     kept: Object = {}
     own = source.get("role")
     if isinstance(own, str) and own in ROLES:
         role = own
-        # One that would be written as another is kept as the source has it.
+        # A role that would be written as another one is kept as in the source.
         if own not in _OTHER_ROLES.get(name, {}):
             rest.pop("role", None)
     elif "role" not in source:
@@ -98,7 +98,7 @@ def message_of(
 
 
 def source_of(message: Message, name: str) -> tuple[Object, str]:
-    """What `message_of` kept of a source, with its role, by its name in the format; and the form of its content."""
+    """The members of a source that `message_of` kept, with its role as the format names it, and the content's form."""
     kept: Object = message.get("metadata", {}).get(name, {})
     source = dict(kept.get("fields", {}))
     if kept.get("role", True):

@@ -1,4 +1,4 @@
-"""The member `amplifierd` of a record that is an export of amplifierd: what the messages of its format cannot say."""
+"""The member `amplifierd` of an exported record: data that the messages of its format cannot represent."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -12,12 +12,12 @@ from .interface import ROLES, Object
 EXPORT_MEMBER = "amplifierd"
 # A session has 64 labels, two of which an import adds.
 _MAX_LABELS = 62
-# Members that replace what the messages say.
+# Members that replace members of the messages.
 _REPLACED = ("agent", "tokenCount", "usage", "model")
 
 DIGEST_CHARACTERS = 16
 
-# A value as JSON, the same for the same value.
+# A value as JSON; equal values have the same text.
 canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -27,7 +27,7 @@ def is_same_json(first: Any, second: Any) -> bool:
 
 
 def digest_of(written: list[Any]) -> str:
-    """A digest of messages, from which an import can tell whether they were edited since."""
+    """A digest of messages, by which an import detects later edits."""
     return sha256(canonical(written)).hexdigest()[:DIGEST_CHARACTERS]
 
 
@@ -37,16 +37,16 @@ def session_in(record: Object) -> Object:
 
 
 def labels_in(session: Object) -> dict[str, str]:
-    """The labels of a session that the contract takes."""
+    """The labels of a session that the contract allows."""
     found = object_of(session.get("labels")).items()
     valid = [(key, line_of(value)) for key, value in found if line_of(key) == key and ":" not in key]
     return {key: value for key, value in valid[:_MAX_LABELS] if value is not None}
 
 
 def restore_messages(record: Object, sources: list[Object], found: list[Object]) -> list[Object] | None:
-    """Messages with what was kept of each; `found` is what was read of `sources`.
+    """Restore the members of messages that an export kept beside them; `found` are the messages read from `sources`.
 
-    As they are, if the record is not an export; None if it is one of other messages.
+    Returns `found` if the record is not an export, None if it is an export of other messages.
     """
     member = object_of(record.get(EXPORT_MEMBER))
     if "messages" not in member:
@@ -82,7 +82,7 @@ def _count(rest: Object) -> int:
 
 
 def _is_unchanged(rest: Object, written: list[Object]) -> bool:
-    """Whether the messages are those of the export; a message that became one needs a digest if its parts differ."""
+    """Whether the messages are those of the export; a single message whose parts differ needs a digest."""
     if "digest" in rest:
         return bool(rest["digest"] == digest_of(written))
     return len(written) == 1

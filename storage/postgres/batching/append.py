@@ -42,7 +42,7 @@ class AppendRequest:
 
 
 def columns(workspace: str, requests: Sequence[AppendRequest], moment: str, keep_seconds: float) -> dict[str, object]:
-    """The bindings of `PostgresStatements.APPEND_MESSAGES`, at a moment; answers are kept for `keep_seconds`."""
+    """The bindings of `PostgresStatements.APPEND_MESSAGES`, at a moment; responses are kept for `keep_seconds`."""
     new = [message for request in requests for message in request.messages]
     sums = [usage_of(request.messages) for request in requests]
     last = [last_message_bindings(request.messages[-1]) for request in requests]
@@ -83,7 +83,7 @@ def columns(workspace: str, requests: Sequence[AppendRequest], moment: str, keep
 
 
 def _calls(requests: Sequence[AppendRequest]) -> dict[str, object]:
-    """The calls that messages open and answer: the number of the request, the place of the message in it, the call."""
+    """The calls that messages open and answer, each with the number of the request and the message's place in it."""
     calls = [
         (number, place, calls_of(message.parts))
         for number, request in enumerate(requests, 1)

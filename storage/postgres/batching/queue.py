@@ -1,8 +1,8 @@
 """Writes in batches: the requests for a workspace that arrive while one batch is being written form the next one.
 
 So one round trip and one sync of the disk serve many requests, and the requests of a node do not wait for each other's
-locks. A request that is cancelled while it waits is left out; the statement of a batch is cancelled when nobody waits
-for it any more.
+locks. A request that is cancelled while it waits is dropped; the statement of a batch is cancelled when no request
+waits for it any more.
 """
 
 import asyncio

@@ -67,7 +67,7 @@ class PostgresMaintenance(Maintenance):
     async def compact(self, *, full: bool, progress: Progress) -> Compacted:
         async with self._connection() as connection:
             if not full:
-                # Its locks hold up nobody else.
+                # Its locks block no other requests.
                 await connection.execute("SET lock_timeout = 0")
             tables = [name for (name,) in await connection.fetch(TABLES, SCHEMA)]
             before: int = await connection.fetchval(SIZE, SCHEMA)
@@ -83,7 +83,7 @@ class PostgresMaintenance(Maintenance):
 
     async def check(self, progress: Progress = no_progress) -> AsyncGenerator[Finding, None]:
         async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            # Optimises for the first rows: no plan that sorts everything.
+            # Optimizes for the first rows: no plan that sorts everything.
             await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
             async for workspace, session_id in _rows(connection, parts("message")):
                 yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")

@@ -1,1 +1,1 @@
-"""Embedders, which turn texts into vectors: found by an entry point, and imported only if one is configured."""
+"""Embedders, which convert texts to vectors. Packages register them; one is imported only if it is configured."""

@@ -1,7 +1,7 @@
 """Finds an embedder by its name.
 
-A package offers one by an entry point of the group `amplifierd.embedder`, whose object takes `EmbedderOptions` and
-returns an `Embedder`; it raises `EmbedderUnusable` if it cannot be used.
+A package registers one in the entry point group `amplifierd.embedder`, as a callable that takes `EmbedderOptions` and
+returns an `Embedder`; it raises `EmbedderUnusable` if the embedder cannot be used.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ GROUP = "amplifierd.embedder"
 
 @dataclass(frozen=True, slots=True)
 class EmbedderOptions:
-    """The options of an embedder, which ignores those that do not apply to it: a service's URL, a model, a key."""
+    """The options of an embedder: a service's URL, a model, a key. Options that do not apply are ignored."""
 
     url: str | None = None
     model: str | None = None

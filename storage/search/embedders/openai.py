@@ -1,4 +1,4 @@
-"""Embeddings of a service that speaks OpenAI's API, such as OpenAI, Ollama, vLLM or llama.cpp.
+"""Embeddings from a service with OpenAI's API, such as OpenAI, Ollama, vLLM or llama.cpp.
 
 It sends `POST {url}/embeddings` (https://platform.openai.com/docs/api-reference/embeddings/create).
 """
@@ -16,10 +16,10 @@ from ...model.database_errors import EmbedderRefused, EmbedderUnavailable, Embed
 from ...model.queries import Embedder
 from .entry_point import EmbedderOptions
 
-# For all of a request, also if its answer comes in small pieces.
+# The limit for a whole request, even if its response arrives in small pieces.
 SECONDS = 30
 MAX_ANSWER = 16 * 1024 * 1024
-# It will not take the same texts later either. llama.cpp answers 500 if a text is too long for it.
+# The service will not accept the same texts later either. llama.cpp returns 500 if a text is too long.
 _REFUSALS = {400, 413, 422, 500}
 
 
@@ -50,8 +50,8 @@ class OpenAIEmbedder(Embedder):
         headers = {"Content-Type": "application/json", "User-Agent": "amplifierd", "Accept-Encoding": "identity"}
         if options.key:
             headers["Authorization"] = f"Bearer {options.key}"
-        # The system's certificates, to which an organization may add its own. A redirect is an error: the key is for
-        # the configured service alone.
+        # The system's certificates, to which an organization may add its own. A redirect is an error, because the key
+        # is only for the configured service.
         self._client = httpx.AsyncClient(
             headers=headers, timeout=SECONDS, verify=ssl.create_default_context(), follow_redirects=False
         )

@@ -1,7 +1,7 @@
 """Static embeddings of WordLlama, whose package contains the weights (https://github.com/dleemiller/WordLlama).
 
-A text's vector is the mean of the vectors of its tokens. The files are read without the package's own modules: these
-would configure the log of the whole process, and import a client that downloads models.
+A text's vector is the mean of the vectors of its tokens. The files are read without the package's own modules, which
+would configure logging for the whole process, and import a client that downloads models.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class WordLlamaEmbedder(Embedder):
         return
 
     def _embed(self, text: str) -> Sequence[float]:
-        # One by one: a batch would use all cores.
+        # One at a time, because a batch would use all cores.
         tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
         vector: list[float] = self._weights[tokens].mean(axis=0, dtype=np.float32).tolist() if tokens else []
         return vector or [0.0] * int(self._weights.shape[1])

@@ -1,1 +1,1 @@
-"""The index of words in SQLite: writing it, merging it, finding messages by it."""
+"""The search index in SQLite: writes it, merges it, and finds messages with it."""

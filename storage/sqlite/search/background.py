@@ -1,4 +1,4 @@
-"""What the writer does with the index while nothing else is written, in short steps."""
+"""Background work of the writer on the search index, in short steps between other writes."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,13 @@ import apsw
 from .index_merge import IndexMerge, merge_some
 from .indexing import STEP_SECONDS, Indexer, Outcome
 
-# Between two steps others write.
+# Other writes run between two steps.
 PAUSE_SECONDS = 0.002
 # A long message is being split.
 BLOCKED_SECONDS = 0.02
 # Each step adds a segment to the index; a search reads all of them.
 STEPS_BEFORE_MERGE = 8
-# A merge may take as many steps as the index has pages: messages are indexed meanwhile.
+# A merge may take as many steps as the index has pages: messages are indexed between its steps.
 MERGES_AT_ONCE = 32
 
 
@@ -28,7 +28,7 @@ class IndexWork:
     def __init__(self, indexer: Indexer, written: Callable[[], set[str]], left: set[str]) -> None:
         self._indexer = indexer
         self._written = written
-        # In the order in which they are indexed. Another thread adds to it: it is only changed in place.
+        # In indexing order. Another thread adds workspaces, so the object is only changed in place.
         self._left = dict.fromkeys(sorted(left))
         self._merge = IndexMerge()
         # An earlier program may have left some.
@@ -40,7 +40,7 @@ class IndexWork:
         self._left.setdefault(workspace)
 
     def step(self, connection: apsw.Connection, *, resting: bool = True) -> float | None:
-        """Do some of it, within a transaction; after how many seconds there is more to do, None if there is not."""
+        """Do one step, within a transaction. Returns the seconds until the next step, None if nothing is left to do."""
         if self._unmerged >= STEPS_BEFORE_MERGE:
             if self._merged < MERGES_AT_ONCE and merge_some(connection):
                 self._merged += 1

@@ -1,4 +1,4 @@
-"""Finding messages by their words: the index finds whole words, texts decide on prefixes."""
+"""Finds messages by their words: the index finds whole words; prefixes are matched in the texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -75,7 +75,7 @@ class _Search:
         register_score(connection)
 
     def candidates(self) -> Iterator[Row]:
-        """Messages that have all words of the groups that an index is asked for, the latest first, up to some bytes."""
+        """The messages with all words of the groups that the index can match, the latest first, up to a size limit."""
         words = match.words(self._sought)
         bindings = self._bindings | {"ranked": results.MAX_LOOKED_AT}
         if not words:
@@ -87,7 +87,7 @@ class _Search:
         phrases = msgspec.json.encode(match.exact_phrases(self._sought.groups)).decode()
         bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
         if self._sought.excluded or any(len(term.words) > 1 for term in self._sought.terms):
-            # FTS5 looks through all messages that have the words of a phrase before it finds that none has it.
+            # FTS5 reads all messages with the words of a phrase before it finds that none has the phrase.
             bindings["oldest"] = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
         for score, *place, _ in self._rows(search_statements.hits(self._filters, scored=True), bindings):
             yield score, *place
@@ -113,7 +113,7 @@ def _in_texts(
 
 
 def _records(connection: apsw.Connection, workspace: str, found: Sequence[Result] | Sequence[Near]) -> Iterator[bytes]:
-    """The records of the first of these messages, up to the bytes of a page."""
+    """The records of the first of these messages, up to the size limit of a page."""
     size = 0
     for hit in found:
         record = _record(connection, workspace, hit.session_id, hit.sequence)

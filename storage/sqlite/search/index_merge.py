@@ -11,7 +11,7 @@ import time
 
 import apsw
 
-# A write that arrives meanwhile waits for one step.
+# A write that arrives during a step waits for it.
 PAGES_AT_ONCE = 16
 # A merge reads the whole index: the next one begins after a pause of ten times its duration.
 REST = 10
@@ -37,7 +37,7 @@ _LEAST_CHANGES = 2
 
 
 def merge_some(connection: apsw.Connection, pages: int = PAGES_AT_ONCE) -> bool:
-    """Merge segments of about the same size, within a transaction; whether there was anything to merge."""
+    """Merge segments of about the same size, within a transaction. Returns whether there was anything to merge."""
     before = connection.total_changes()
     connection.execute(MERGE, {"pages": pages})
     return connection.total_changes() - before >= _LEAST_CHANGES
@@ -51,7 +51,7 @@ class IndexMerge:
         self._rest_until = 0.0
 
     def step(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
-        """Merge some pages, within a transaction; whether there is more to do now."""
+        """Merge some pages, within a transaction. Returns whether there is more to do now."""
         now = time.monotonic()
         if resting and self._started_at is None and now < self._rest_until:
             return False
@@ -65,7 +65,7 @@ class IndexMerge:
         is_first = self._started_at is None
         if not merge_some(connection, -PAGES_AT_ONCE if is_first else PAGES_AT_ONCE):
             self._end(now)
-            # A merge without segments would be begun again for ever.
+            # A merge without segments would restart forever.
             return not is_first
         if is_first:
             self._started_at = now

@@ -15,16 +15,16 @@ from . import statements as search_statements
 from .long_texts import LongTexts, entry_of_record
 from .waiting import Waiting
 
-# A step ends with the message during which this CPU time is over: less than twice as much. Other work of the
-# machine makes no step shorter: each is followed by a sync of the disk.
+# A step ends with the message during which this CPU time is used up, after less than twice the time. It is CPU time
+# because a busy machine should not make steps shorter: a sync of the disk follows each.
 STEP_SECONDS = 0.008
 SESSIONS_AT_ONCE = 100
-# The words of longer records are split elsewhere. Those of this one are split and written in about 5 ms.
+# Longer records are split into words in another thread. A record of this size is split and written in about 5 ms.
 LONG_BYTES = 32 * 1024
 
 
 class Outcome(Enum):
-    """What a step of indexing leaves: nothing, more, or a message whose words are not known yet."""
+    """The result of a step: nothing is left, more is left, or the words of the next message are not split yet."""
 
     DONE = auto()
     MORE = auto()
@@ -42,7 +42,7 @@ class Indexer:
         self._long_texts = long_texts
 
     def index_some(self, connection: apsw.Connection, workspace: str, until: float) -> Outcome:
-        """Take the next messages of a workspace in, up to a CPU time of the thread."""
+        """Index the next messages of a workspace, up to a CPU time of the thread."""
         row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
         bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
         changed = connection.execute(search_statements.CHANGED_SESSIONS, bindings).fetchall()
@@ -59,7 +59,7 @@ class Indexer:
     def index_waiting(
         self, connection: apsw.Connection, workspace: str, waiting: Waiting, position: int
     ) -> tuple[int, Outcome]:
-        """Take the next messages in that a search waits for, from the session at `position` on; the next position."""
+        """Index messages that a search waits for, from the session at `position`. Returns the next position."""
         until = time.thread_time() + STEP_SECONDS
         while position < len(waiting.sessions):
             session_id, last = waiting.sessions[position]
@@ -74,7 +74,7 @@ class Indexer:
         return position, Outcome.DONE
 
     def _index(self, connection: apsw.Connection, key: Bindings, until: float, most: int = LAST_SEQUENCE) -> Outcome:
-        """Take a session's next messages in, none after the sequence `most`."""
+        """Index a session's next messages, up to the sequence `most`."""
         row: Row | None = connection.execute(search_statements.SESSION_TO_INDEX, key).fetchone()
         if row is None:
             return Outcome.DONE
@@ -90,7 +90,7 @@ class Indexer:
     def _add(
         self, connection: apsw.Connection, key: Bindings, number: int, waiting: tuple[int, int], until: float
     ) -> tuple[Outcome, int]:
-        """Add the entries of messages after one and up to another, up to a CPU time; the last one that was added."""
+        """Add the entries of a range of messages, up to a CPU time. Returns the sequence of the last one."""
         after, last = waiting
         bindings: Bindings = {**key, "after": after, "last": last, "long": LONG_BYTES}
         for sequence, record in connection.execute(search_statements.MESSAGES_TO_INDEX, bindings):
@@ -107,7 +107,7 @@ class Indexer:
         return Outcome.DONE, last
 
     def _long(self, connection: apsw.Connection, key: Bindings, sequence: int) -> IndexedText | None:
-        """The words of a long message; None if they are not known yet."""
+        """The words of a long message; None if they are not split yet."""
         place = str(key["workspace"]), str(key["id"]), sequence
         if self._long_texts is not None and self._long_texts.is_running(place):
             return None
@@ -118,7 +118,7 @@ class Indexer:
 
 
 def reindex(connection: apsw.Connection, key: Bindings, message: Message, words: object, tokenizer: Tokenizer) -> None:
-    """Replace the words of a message that are in the index, within a transaction, by these or those that it has."""
+    """Replace the words of a message in the index, within a transaction, by `words`, or by splitting the message."""
     sequence: Bindings = {"sequence": message.sequence}
     row: Row | None = connection.execute(search_statements.NUMBER_OF_INDEXED, {**key, **sequence}).fetchone()
     if row is None:
@@ -142,7 +142,7 @@ def begin_again(connection: apsw.Connection) -> None:
 
 
 def begin_again_by_other_rules(connection: apsw.Connection) -> None:
-    """The same if another version of the program split words by other rules."""
+    """Empty the index, within a transaction, if another version of the program split words by other rules."""
     [(version,)] = connection.execute(search_statements.PIPELINE)
     if version != PIPELINE_VERSION:
         with WriteTransaction(connection):

@@ -1,4 +1,4 @@
-"""Splits long messages into words in a thread of their own: no write waits for that, and no event loop."""
+"""Splits long messages into words in a separate thread, so that neither writes nor the event loop wait for it."""
 
 import asyncio
 import threading
@@ -12,13 +12,13 @@ from ...model.records import Message
 from ...search.index_entry import entry_of
 from ...search.tokenizer import IndexedText, Tokenizer, never_pause
 
-# A message has at most 8 MiB, and its words take some times as much.
+# A message has at most 8 MiB, and its words take several times that.
 MAX_TEXTS = 4
-# Whoever needed them may be gone.
+# The request that needed them may have ended.
 KEPT_SECONDS = 10.0
-# Between two parts of a text others get Python's global lock.
+# Other threads get the GIL between two parts of a text.
 PAUSE_SECONDS = 0.0005
-# Another text may be in the way.
+# Another text may have to be split first.
 WAIT_SECONDS = 0.05
 
 Place = tuple[str, str, int]
@@ -27,7 +27,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 
 class LongTexts:
-    """The words of the long messages that are to be indexed next, each by its workspace, session and sequence."""
+    """The words of the long messages to index next, by workspace, session and sequence."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "amplifierd-long-texts")
@@ -43,12 +43,12 @@ class LongTexts:
         self._thread.shutdown(cancel_futures=True)
 
     def is_running(self, place: Place) -> bool:
-        """Whether the words of this message are not known yet, but will be."""
+        """Whether this message is being split, or will be."""
         with self._lock:
             return place in self._texts and not self._texts[place][1].done()
 
     def take(self, place: Place, record: bytes) -> IndexedText | None:
-        """The words of a message, once; None if they are not known yet: ask again after `wait`."""
+        """Remove and return the words of a message; None if they are not split yet: call it again after `wait`."""
         with self._lock:
             self._forget_old()
             begun = self._texts.get(place)
@@ -62,13 +62,13 @@ class LongTexts:
             return None
 
     async def wait(self) -> None:
-        """Wait until the words of some message are known, or for a short time."""
+        """Wait until some message is split, or for a short time."""
         running = [asyncio.wrap_future(text) for _, text in [*self._texts.values()] if not text.done()]
         if running:
             await asyncio.wait(running, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
     def _has_room(self) -> bool:
-        """Whether another text can be split; one that nobody took makes room."""
+        """Whether another text can be split. Drops an old text that was never taken."""
         if len(self._texts) < MAX_TEXTS:
             return True
         done = next((place for place, (_, text) in self._texts.items() if text.done()), None)
@@ -79,7 +79,7 @@ class LongTexts:
     def _forget_old(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
         for place, (_, text) in [*self._texts.items()]:
-            # Whoever takes one that failed gets its error.
+            # `take` raises the error of a text that failed.
             if text.cancelled() or (text.done() and text.exception() is None and text.result()[1] < oldest):
                 del self._texts[place]
 

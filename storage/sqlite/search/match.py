@@ -1,4 +1,4 @@
-"""Queries of FTS5 (https://www.sqlite.org/fts5.html#full_text_query_syntax)."""
+"""Converts queries to FTS5's syntax (https://www.sqlite.org/fts5.html#full_text_query_syntax)."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ def query(sought: ParsedQuery) -> str:
 
 
 def words(sought: ParsedQuery) -> str:
-    """The query for messages that have the words of the groups in the index, wherever they are; empty without any."""
+    """The query for messages with the words of the groups in the index, in any place; empty if there are none."""
     groups = ["(" + " OR ".join(map(_words, group)) + ")" for group in sought.in_index]
     return _all([*groups, *map(_quote, sought.required)])
 
 
 def exact_phrases(groups: Sequence[Group]) -> list[list[int]]:
-    """Which phrases of `query` are the terms of a group themselves."""
+    """The numbers of the phrases in `query` that are exact terms, for each group."""
     number = 0
     phrases = []
     for group in groups:
@@ -55,5 +55,5 @@ def _exactly(term: Term) -> str:
 
 
 def _quote(words: str) -> str:
-    # In quotes nothing is syntax.
+    # Quotes disable FTS5's syntax.
     return f'"{words}"'

@@ -1,4 +1,4 @@
-"""The statements of the index of words. A row's id is the number of a session, shifted by 31 bits, and a sequence."""
+"""The statements of the search index. A row's id is a session's number, shifted by 31 bits, and a sequence."""
 
 from collections.abc import Collection
 
@@ -35,7 +35,7 @@ INSERT OR REPLACE INTO search_progress (workspace, revision)
 VALUES (:workspace, :revision)
 """
 
-# Of the sessions that were written after the progress: the last message of each, and the last one that is in the index.
+# For the sessions that were written after the progress: the last message of each, and the last indexed one.
 _CHANGED = f"""
 SELECT session.id, session.revision, MIN(message_count, {LAST_SEQUENCE}) AS last,
     COALESCE(indexed_sequence, 0) AS indexed
@@ -163,7 +163,7 @@ INSERT INTO search (search, rank)
 VALUES ('automerge', 0), ('crisismerge', 1000)
 """
 
-# Every session is to be indexed from its first message on. What is in the index alone is forgotten.
+# Every session is indexed from its first message on; entries without a message are deleted.
 FORGET_SEARCH = f"""
 DROP TABLE search;
 DELETE FROM session_number
@@ -246,7 +246,7 @@ def latest(filters: Collection[str]) -> str:
 
 
 def _filtered_score(score: str, filters: Collection[str]) -> str:
-    """A score, which is computed only of messages that pass filters, and is NULL for others."""
+    """The expression of a score that is computed only for messages that match the filters, and is NULL for others."""
     clauses = ["message.role = :role"] if "role" in filters else []
     if about_sessions := session_clauses(filters):
         conditions = "\n                AND ".join(about_sessions)

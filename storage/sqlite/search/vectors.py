@@ -1,4 +1,4 @@
-"""Finding messages by their vectors: sqlite-vec compares the signs (https://github.com/asg017/sqlite-vec)."""
+"""Finds messages by their vectors: sqlite-vec compares the signs (https://github.com/asg017/sqlite-vec)."""
 
 from collections.abc import Collection
 from contextlib import closing
@@ -12,7 +12,7 @@ from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
 from ...sql.ports import Bindings
 from ..statements import MESSAGES
 
-# A message that is still as it was when its vector was made, of a session that exists.
+# A message that has not changed since its vector was made, in a session that exists.
 INSERT_VECTOR = f"""
 INSERT INTO embedding (workspace, session_id, sequence, signs, numbers)
 SELECT workspace, session_id, message.sequence, :signs, :numbers
@@ -31,7 +31,7 @@ SET signs = EXCLUDED.signs,
 RETURNING sequence
 """  # noqa: S608  # of the texts above
 
-# What follows is done by triggers in PostgreSQL, where a server of the version before may delete and correct messages.
+# In PostgreSQL triggers do the following, because a server of the previous version may delete and correct messages.
 REMOVE_VECTORS = """
 DELETE FROM embedding
 WHERE workspace = :workspace
@@ -52,7 +52,7 @@ WHERE workspace = :workspace
     AND sequence = :sequence
 """
 
-# A corrected message gets another vector. The revision of its session is a new one.
+# A corrected message gets a new vector, and its session a new revision.
 BEGIN_AT = """
 UPDATE embedding_session
 SET sequence = :sequence - 1
@@ -98,7 +98,7 @@ def find_near(
 
 def _load(connection: apsw.Connection) -> None:
     """Load the extension into a connection, or do nothing if it has it."""
-    # Imported here: without an embedder nobody needs it.
+    # Imported here, because it is not needed without an embedder.
     import sqlite_vec
 
     connection.enable_load_extension(True)

@@ -1,4 +1,4 @@
-"""What waits to be indexed, as readers see it."""
+"""Counts the messages that wait to be indexed, for readers."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ...sql.ports import Row, Rows
 from ..statements import SQLiteStatements
 from . import statements as search_statements
 
-# A search waits until this number of messages is indexed, and of bytes of records.
+# A search waits for at most this number of messages, and of bytes of records, to be indexed.
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
 # The maximum number of changed sessions that are counted, in a fraction of a second.
@@ -17,9 +17,9 @@ MAX_COUNTED_SESSIONS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The sessions with messages that wait, each with its last one: all that were written up to a revision.
+    """The sessions with messages that wait, each with its last one, among all writes up to a revision.
 
-    It is too much for a search to wait for if it `is_too_much`; then sessions may be missing.
+    If `is_too_much` is set, a search cannot wait for them, and sessions may be missing.
     """
 
     revision: int
@@ -32,13 +32,13 @@ async def is_indexed(rows: Rows, workspace: str) -> bool:
     """Whether every write of the workspace is in the index."""
     last = await rows.row(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
     progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
-    # It is ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
+    # The progress is ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
     return last is not None and last[0] <= (progress[0] if progress is not None else 0)
 
 
 def waiting(connection: apsw.Connection, workspace: str) -> Waiting:
-    """What a search of a workspace has to wait for."""
-    # The revision first: what is written meanwhile has a later one.
+    """The messages for which a search of a workspace must wait."""
+    # Read the revision first: later writes have a later revision.
     [(revision,)] = connection.execute(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
     bindings = {"workspace": workspace, "most": MAX_MESSAGES + 1}
     rows: list[Row] = connection.execute(search_statements.WAITING_SESSIONS, bindings).fetchall()
@@ -55,7 +55,7 @@ def waiting(connection: apsw.Connection, workspace: str) -> Waiting:
 
 
 def count_waiting(connection: apsw.Connection, workspace: str | None = None) -> int:
-    """How many messages of a workspace, or of all of them, wait to be indexed."""
+    """The number of messages that wait to be indexed, in a workspace or in all."""
     workspaces = [(workspace,)] if workspace else connection.execute(SQLiteStatements.WORKSPACES).fetchall()
     counted = 0
     for (each,) in workspaces:

@@ -1,4 +1,4 @@
-"""Options that select sessions, with the names of the parameters of `listSessions`."""
+"""Options that select sessions, named like the parameters of `listSessions`."""
 
 from collections.abc import Callable
 from typing import Any, get_args
@@ -51,9 +51,9 @@ _OPTIONS = (
     click.option("--updated-before", callback=_check_moment, help="Only sessions updated earlier than this time."),
     click.option("--name", help="Only sessions whose name contains this text, ignoring case."),
     click.option("--label", multiple=True, help="A label that sessions have: key, or key:value; repeat for several."),
-    click.option("--archived/--no-archived", default=None, help="Only sessions that are archived, or are not."),
-    click.option("--pinned/--no-pinned", default=None, help="Only sessions that are pinned, or are not."),
-    click.option("--roots", is_flag=True, help="Leave out forks."),
+    click.option("--archived/--no-archived", default=None, help="Only archived sessions, or only others."),
+    click.option("--pinned/--no-pinned", default=None, help="Only pinned sessions, or only others."),
+    click.option("--roots", is_flag=True, help="Omit forks."),
     click.option("--ids", callback=_check_ids, multiple=True, help="The id of a session; repeat for several."),
 )
 

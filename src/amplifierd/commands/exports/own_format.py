@@ -1,4 +1,4 @@
-"""Exports in the format of amplifierd: of all sessions, or of some, as one export with its header and its end."""
+"""Exports all sessions, or some, in the format of amplifierd, as one export with its header and its end."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -26,9 +26,9 @@ async def all_lines(storage: Storage, workspace: str, *, files: bool) -> AsyncGe
 async def lines_of(
     storage: Storage, workspace: str, ids: AsyncIterator[str], *, files: bool
 ) -> AsyncGenerator[Block, None]:
-    """The export of some sessions, each followed by those of its files that the export does not have yet."""
+    """The export of some sessions, each followed by its files, unless the export already contains them."""
     some = _SomeSessions()
-    # The first lines come together: if the first session is missing, nothing was written.
+    # The first lines are returned together: if the first session is missing, nothing was written.
     header = [ExportLine(header=ExportHeader())]
     async for session_id in ids:
         export = await storage.export_session(workspace, session_id, files=files)

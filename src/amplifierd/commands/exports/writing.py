@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ...formats.exports import ExportFormat, Losses, export_formats
-from ...formats.exports.reading import Place, embed_files, leave_files, write_session
+from ...formats.exports.reading import Place, embed_files, omit_files, write_session
 from ...storage.model.errors import FileNotFound, SessionNotFound
 from ...storage.model.interface import Storage
 from ...storage.model.queries import SessionQuery, all_records
@@ -31,9 +31,9 @@ _decode_page = msgspec.json.Decoder(list[SessionSummary]).decode
 
 @dataclass(frozen=True, slots=True)
 class ExportTarget:
-    """What is exported: one session, those of a query, or all; in which format, with files or not, and to where.
+    """An export: its sessions (one, those of a query, or all), its format, whether it includes files, and its output.
 
-    It is written to `file`, or each session into a file of the folder `output`.
+    The output is `file`, or a file for each session in the folder `output`.
     """
 
     format_name: str
@@ -64,7 +64,7 @@ async def export_to(target: ExportTarget, storage: Storage, workspace: str) -> i
 
 
 def _format_of(target: ExportTarget) -> ExportFormat | None:
-    """The format; None for that of amplifierd. Raises `click.ClickException`."""
+    """The format; None for amplifierd's own. Raises `click.ClickException`."""
     formats = export_formats()
     name = target.format_name
     if target.session is not None and target.query is not None:
@@ -93,7 +93,7 @@ class _Export:
         self._update = update
 
     async def own_lines(self) -> int:
-        """Write the format of amplifierd; the number of sessions."""
+        """Write the sessions in amplifierd's own format. Returns their number."""
         target = self._target
         if target.session is None and target.query is None:
             export = all_lines(self._storage, self._workspace, files=target.files)
@@ -109,11 +109,11 @@ class _Export:
         return exported
 
     async def sessions(self, form: ExportFormat) -> int:
-        """Write sessions in a format; their number."""
+        """Write the sessions in a format. Returns their number."""
         if self._target.output is not None:
             return await self._into_folder(form, Folder(self._target.output, form.suffix))
         exported = 0
-        place = embed_files(self._storage, self._workspace) if self._target.files else leave_files
+        place = embed_files(self._storage, self._workspace) if self._target.files else omit_files
         with _output(self._target.file) as file:
             async for session_id in self._ids():
                 exported += await self._write(form, session_id, place, file)
@@ -134,7 +134,7 @@ class _Export:
 
     def _place(self, form: ExportFormat, folder: Folder) -> Place:
         if not self._target.files:
-            return leave_files
+            return omit_files
         if form.has_files_beside:
             return folder.place_files(self._storage, self._workspace)
         return embed_files(self._storage, self._workspace)

@@ -1,1 +1,1 @@
-"""`amplifierd import` of other tools' files: finds them, reads their conversations, and writes what is new."""
+"""`amplifierd import` of other tools' files: finds them, reads their conversations, and writes new messages."""

@@ -1,4 +1,4 @@
-"""Which files below some paths changed, as the file system reports it; until then nothing is read."""
+"""Watches paths for changed files through events of the file system, without reading the files."""
 
 import asyncio
 import math
@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 
-# A directory that was created or replaced is noticed after this time at most.
+# A created or replaced directory is noticed within this time.
 _TICK_SECONDS = 1
-# Changes are reported once no other comes within a step, or at the latest after that time.
+# Changes are reported once no other occurs within a step, or at the latest after the second time.
 _STEP_MILLISECONDS = 100
 _DEBOUNCE_MILLISECONDS = 1_600
-# The system drops events if too many come at once, so all files are compared this long after a change.
+# The system drops events if too many occur at once, so all files are compared this long after a change.
 _COMPARED_SECONDS = 30
 
 _Identity = tuple[int, ...]
@@ -45,7 +45,7 @@ async def wait_for(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _changes(paths: Sequence[Path], stop: asyncio.Event) -> AsyncGenerator[set[Path], None]:
-    """What changed below the directories, and after each second without a change an empty set."""
+    """The paths that changed below the directories; an empty set after each second without a change."""
     # Only this command needs it.
     from watchfiles import awatch
 
@@ -73,7 +73,7 @@ def _identities(paths: Sequence[Path]) -> list[_Identity]:
 
 
 def _identity(path: Path) -> _Identity:
-    """What differs after a directory was replaced, or a file was written."""
+    """Values that change if a directory is replaced or a file is written."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""The files of a database of SQLite: its latest writes may be in a log beside it, while a program has it open."""
+"""The files of an SQLite database: while a program has it open, its latest writes may be in a log beside it."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _ENDINGS = (_LOG, "-shm", "-journal")
 
 
 def database_of(path: Path) -> Path:
-    """The database to which a file belongs that SQLite writes beside it; the path itself for any other file."""
+    """The database of a file that SQLite writes beside it (such as `-wal`); the path itself for any other file."""
     for ending in _ENDINGS:
         name = path.name.removesuffix(ending)
         if name and name != path.name and path.with_name(name).is_file():
@@ -23,7 +23,7 @@ def database_of(path: Path) -> Path:
 
 
 def log_stamp(path: Path) -> tuple[int, int]:
-    """The size of the log of a database, and when it was written; zeros without one."""
+    """The size and modification time of a database's log; zeros without one."""
     try:
         status = path.with_name(path.name + _LOG).stat()
     except OSError:
@@ -33,7 +33,7 @@ def log_stamp(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def open_with_log(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file; a database with a log is copied, with what the log has. Raises `OSError`."""
+    """Open a file; a database with a log is copied, including the content of the log. Raises `OSError`."""
     with path.open("rb") as file:
         is_database = file.read(len(_SQLITE)) == _SQLITE
         file.seek(0)

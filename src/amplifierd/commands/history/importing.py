@@ -1,4 +1,4 @@
-"""Imports histories: each source is read completely, then what the database lacks is written."""
+"""Imports histories: reads each source completely, then writes the messages that the database lacks."""
 
 import asyncio
 import threading
@@ -72,14 +72,14 @@ class HistoryImport:
         self._by_last_message: dict[tuple[str, str], str] = {}
 
     async def run(self, sources: Iterable[Source], progress: Progress) -> None:
-        """Import sources; `progress` gets the number of bytes that were read since it was called before."""
+        """Import sources; calls `progress` with the number of bytes read since its last call."""
         try:
             for source in sources:
                 await self._import(source, progress)
             await self._flush()
             await self._name_others()
         finally:
-            # A thread that still reads ends at its next step, and one that waits for SQLite because its file is closed.
+            # A thread that still reads ends at its next step; a thread inside SQLite ends because its file is closed.
             self._is_stopped.set()
             if self._reading is not None:
                 self._reading.close()
@@ -207,7 +207,7 @@ class HistoryImport:
             self._records.clear()
         await self._name()
         for source, read in self._read:
-            # Others are remembered once it is known whether the sessions that they name are there.
+            # Sources that name other sessions are recorded later, when it is known whether those sessions exist.
             if all(name.is_kept for name in read.names):
                 self._ledger.record(source, read.format_name, read.sessions, read.faults)
         await self._save()
@@ -215,9 +215,9 @@ class HistoryImport:
         self._batch, self._read = Batch(Unlimited()), []
 
     async def _name(self) -> None:
-        """Give sessions the names that they have got since their import."""
+        """Give sessions the names that were found after their import."""
         for session_id, name in self._names:
-            # It may have been deleted meanwhile.
+            # It may have been deleted since.
             with suppress(SessionNotFound):
                 await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
         self._names = []

@@ -1,8 +1,8 @@
-"""Which files were imported, so that an unchanged one is not read again.
+"""Records the imported files, so that unchanged ones are not read again.
 
-It is a file of this machine beside the user's data, one for each database and workspace: paths and inodes say nothing
-on another machine. An entry counts only as long as its sessions are in the database: one that was deleted or lost is
-imported again, as by a first import.
+There is one file for each database and workspace, in the user's data directory on this machine: paths and inodes have
+no meaning on another machine. An entry is valid only while its sessions are in the database: if one was deleted or
+lost, the file is imported again.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from ...formats.history import Fault
 from ..output import writing
 from .sources import Source, Stamp
 
-# Increase it when a format reads more than before: every file is then read again.
+# Increase this when a format reads more than before, so that every file is read again.
 VERSION = 3
-# Later imports repeat this number of a file's faults.
+# The number of a file's faults that later imports repeat.
 MAX_FAULTS = 100
 
 
@@ -54,7 +54,7 @@ class Ledger:
         return entry
 
     def session_with(self, format_name: str, message_id: str) -> str | None:
-        """The id of a session of a format whose last message has an id, if one was imported."""
+        """The id of the imported session of a format whose last message has `message_id`; None without one."""
         if not self._by_last_message:
             self._by_last_message = {
                 (entry.format, last): session_id
@@ -65,7 +65,7 @@ class Ledger:
         return self._by_last_message.get((format_name, message_id))
 
     def record(self, source: Source, format_name: str, sessions: dict[str, str | None], faults: list[Fault]) -> None:
-        """Remember what was imported of a file; it is on disk after `save`."""
+        """Record the import of a file; `save` writes the record to disk."""
         if source.path is not None and source.stamp is not None:
             self._files[str(source.path)] = Entry(source.stamp, format_name, sessions, faults[:MAX_FAULTS])
             self._is_changed = True

@@ -1,4 +1,4 @@
-"""`amplifierd import`: exports of amplifierd as they are, and the files of other tools."""
+"""`amplifierd import`: imports exports of amplifierd and files of other tools."""
 
 import sys
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ _LINES = frozenset({"header", "session", "profile", "message"})
 
 @dataclass(frozen=True, slots=True)
 class ImportPaths:
-    """What is imported: paths, in which format, into which database and workspace; exports by `on_conflict`."""
+    """An import: its paths, their format, the database and workspace, and how exports handle existing sessions."""
 
     paths: tuple[str, ...]
     format_name: str
@@ -35,7 +35,7 @@ class ImportPaths:
 
 
 async def import_paths(job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
-    """Import them, and print a report. Returns whether everything was understood.
+    """Import the paths, and print a report. Returns whether everything was understood.
 
     Raises `click.ClickException` if a path that was named cannot be read, or no format has the name.
     """
@@ -65,7 +65,7 @@ def formats_for(name: str) -> dict[str, HistoryFormat]:
 
 
 def chosen_formats(formats: dict[str, HistoryFormat], name: str | None) -> list[HistoryFormat]:
-    """The formats that sources may have: all, or the one with the name."""
+    """The formats to try: all, or only the named one."""
     return [form for form in formats.values() if name in {None, form.name}]
 
 
@@ -84,7 +84,7 @@ def _show(report: Report, *, has_exports: bool) -> bool:
 
 
 async def _import_export(source: Source, job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
-    """Import a source if it is an export of amplifierd; whether it is one."""
+    """Import a source if it is an export of amplifierd. Returns whether it is one."""
     if job.format_name not in {AUTO, AMPLIFIERD}:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Where histories are: files, all files below a directory, those in a zip archive, standard input."""
+"""Finds histories: files, all files below a directory, the files in a zip archive, standard input."""
 
 import os
 import stat
@@ -25,9 +25,9 @@ from .whole_lines import whole_lines
 
 
 class Stamp(NamedTuple):
-    """What differs after a file was written: a file with the same values is taken as unchanged.
+    """Values that change if a file is written: a file with the same values is treated as unchanged.
 
-    Of a folder, `inode` is a digest of the stamps of its files.
+    For a folder, `inode` is a digest of the stamps of its files.
     """
 
     size: int
@@ -36,10 +36,10 @@ class Stamp(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A file to read, or the files of a `folder`. `stamp` is that of a file on disk, also that of an archive.
+    """A file to read, or the files of a `folder`. `stamp` is the stamp of the file on disk, or of its archive.
 
-    `problem` is why it cannot be opened. `is_named` if it was asked for by its name; `is_growing` if a last line that
-    is not whole is not to be read yet.
+    `problem` is the reason why it cannot be opened. `is_named` is set if the user named it; `is_growing` if an
+    incomplete last line must not be read yet.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Source(NamedTuple):
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """Open it for reading from its beginning; it can be sought. Raises `OSError`."""
+        """Open it for reading from its beginning; the file is seekable. Raises `OSError`."""
         if self.problem is not None:
             raise self.problem
         if self.copied is not None:
@@ -79,9 +79,9 @@ class Source(NamedTuple):
 
 
 def find_sources(paths: Iterable[str], formats: Iterable[HistoryFormat], close: ExitStack) -> Iterator[Source]:
-    """The files of paths, those of a directory in the order of their names. Raises `click.ClickException`.
+    """The files of paths; files of a directory are in the order of their names. Raises `click.ClickException`.
 
-    What cannot be sought, such as a pipe, is copied to a temporary file, which `close` deletes.
+    A file that is not seekable, such as a pipe, is copied to a temporary file, which `close` deletes.
     """
     for name in paths:
         path = Path(name)
@@ -97,7 +97,7 @@ def find_sources(paths: Iterable[str], formats: Iterable[HistoryFormat], close: 
 
 
 def sources_below(folder: Path, formats: Iterable[HistoryFormat]) -> Iterator[Source]:
-    """All files below a directory, in the order of their names; then those that are read together."""
+    """All files below a directory, in the order of their names; then the folders whose files are read together."""
     together = FolderFiles(formats)
     for path in paths_below(folder):
         if not together.take(path.absolute(), partial(_open, path)):
@@ -142,7 +142,7 @@ def paths_below(folder: Path) -> Iterator[Path]:
 
 
 def file_at(path: Path, formats: Iterable[HistoryFormat], *, is_named: bool) -> Iterator[Source]:
-    """A file, or those of an archive; none if it is not a regular one. Raises `click.ClickException`."""
+    """A file, or the files of an archive; nothing if it is not a regular file. Raises `click.ClickException`."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

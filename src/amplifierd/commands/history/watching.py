@@ -1,4 +1,4 @@
-"""`amplifierd import --watch`: imports what is there, then each file that changes, until it is stopped."""
+"""`amplifierd import --watch`: imports the existing files, then each file that changes, until it is stopped."""
 
 import asyncio
 import signal
@@ -34,10 +34,10 @@ _MAX_PAUSE_SECONDS = 60
 
 
 async def watch_paths(job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
-    """Import the files of paths whenever they change, and print a report in the end, after SIGINT or SIGTERM.
+    """Import the files of paths whenever they change, and print a report after SIGINT or SIGTERM.
 
-    Returns whether everything was understood when it was read last. Raises `click.ClickException` if no format has the
-    name, or the file system cannot be watched.
+    Returns whether the last read of every file was understood completely. Raises `click.ClickException` if the format
+    is unknown, or the file system cannot be watched.
     """
     if STANDARD in job.paths or job.format_name == AMPLIFIERD:
         raise click.ClickException("--watch follows files of other tools; name them, or directories that have them.")
@@ -78,7 +78,7 @@ class LatestReport(Report):
         return not self._faults
 
     def begin(self, names: set[str]) -> None:
-        """Drop what was found in files that are read again."""
+        """Drop the faults of files that are read again."""
         self.not_recognized = [name for name in self.not_recognized if name not in names]
         for name in names & self._faults.keys():
             del self._faults[name]
@@ -110,11 +110,11 @@ class _Watch:
         self._new_run: Callable[[], HistoryImport] = lambda: HistoryImport(
             storage, job.workspace, reader, formats, ledger, format_name, self.report
         )
-        # What each file was when it was read last.
+        # The stamp of each file when it was last read.
         self._stamps: dict[Path, Stamp] = {}
 
     async def follow(self, stop: asyncio.Event) -> None:
-        """Import what is there and what changes, until `stop`. Raises `OSError` if the paths cannot be watched."""
+        """Import existing files, then changed ones, until `stop`. Raises `OSError` if the paths cannot be watched."""
         is_first = True
         async with aclosing(changed_paths(self._paths, stop)) as changes:
             async for changed in changes:
@@ -163,12 +163,12 @@ class _Watch:
 
     def _sources(self, changed: set[Path]) -> Iterator[Source]:
         for path in sorted({self._path_of(path) for path in changed}):
-            # What was deleted stays in the database.
+            # Sessions of deleted files stay in the database.
             if path.exists():
                 yield from self._sources_at(path)
 
     def _path_of(self, path: Path) -> Path:
-        """What is read if a file changed."""
+        """The path to read if a file changed."""
         found = folder_of(self._formats, path)
         return database_of(path) if found is None else Path(found[1])
 

@@ -10,9 +10,9 @@ _CHUNK_BYTES = 64 * 1024
 
 
 def whole_lines(file: IO[bytes]) -> IO[bytes]:
-    """A file without what is written to it from now on, and without a last line that is not whole yet.
+    """A file as it is now, without an incomplete last line; later writes are not read.
 
-    The last line of a file that has no lines of JSON is taken as it is.
+    If the lines of the file are not JSON, its last line is included.
     """
     size = file.seek(0, os.SEEK_END)
     end = size

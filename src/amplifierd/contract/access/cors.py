@@ -11,7 +11,7 @@ from ..core.problems import Problem, shorten
 
 MAX_AGE_SECONDS = 600
 
-# The headers that every page may send, and those of the contract.
+# The headers that every page may send, and the headers of the contract.
 _ALLOWED_HEADERS = (
     *("Accept", "Accept-Language", "Content-Language", "Content-Type"),
     *("Authorization", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID"),

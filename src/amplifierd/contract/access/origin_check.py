@@ -1,7 +1,8 @@
 """Protects a daemon on the user's machine from web pages in the user's browser.
 
-The requests of a page whose name resolves to this machine (DNS rebinding) have that name in `Host`; those of a page
-on another site that tries to change something have its `Origin` (https://fetch.spec.whatwg.org/#origin-header).
+If a page's host name resolves to this machine (DNS rebinding), its requests have that name in `Host`. If a page of
+another site tries to change something, its requests have its `Origin`
+(https://fetch.spec.whatwg.org/#origin-header).
 """
 
 import re
@@ -23,7 +24,7 @@ _MAX_PORT = 65_535
 
 
 class OriginCheck:
-    """Admits requests for one of the `hosts`, None for any, that come from no page or from one of an allowed origin.
+    """Admits requests for one of the `hosts` (None for any) from programs, or from pages of an allowed origin.
 
     `hosts` are names without ports in lower case; `origins` are the other origins whose pages may change something.
     """

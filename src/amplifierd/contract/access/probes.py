@@ -1,7 +1,7 @@
 """Operations that are served even when others are refused, for monitoring.
 
-OpenAPI has no keyword for these; undeclared responses mark them. An operation without 429 is exempt from load and
-rate limits; one without 503 is also served while the daemon starts.
+OpenAPI has no keyword for them, so they are marked by undeclared responses: an operation without 429 is exempt from
+load and rate limits, and one without 503 is also served while the daemon starts.
 """
 
 from http import HTTPStatus
@@ -17,7 +17,7 @@ _SERVICE_UNAVAILABLE = str(HTTPStatus.SERVICE_UNAVAILABLE.value)
 
 
 class Readiness:
-    """Whether the daemon is ready; `reason` is a sentence that says why not, or None if it is."""
+    """Whether the daemon is ready: `reason` is None if it is, else a sentence with the reason."""
 
     def __init__(self, reason: str | None = None) -> None:
         self.reason = reason

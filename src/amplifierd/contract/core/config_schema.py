@@ -1,9 +1,9 @@
 """Checks values against JSON Schemas (draft 2020-12) from third parties, which may be hostile, with limits.
 
-A schema can refer to itself, so that to apply it, or to compile it, would take for ever, or more stack than there is;
-and a validator in native code cannot be stopped. So the steps are counted first, in Python, as if each of them had to
-be taken, and a schema that takes too many is refused. References lead to places of the same schema only, so that
-nothing is fetched, and patterns are matched in linear time.
+A schema can refer to itself, so that applying or compiling it would never end, or would overflow the stack, and a
+validator in native code cannot be stopped. So the steps are counted first, in Python, as if each had to be taken, and a
+schema that takes too many is refused. References lead only to places in the same schema, so that nothing is fetched,
+and patterns are matched in linear time.
 """
 
 import re
@@ -27,10 +27,10 @@ MAX_PATTERN_BYTES = 256 * 1024
 MAX_DEPTH = 64
 # The limit for a value: a step for each schema that is applied to each part of it.
 MAX_STEPS = 16_384
-# More places than this are not looked for in a value that takes many steps: each costs as much as a hundred of them.
+# The limit of violations to find in a value that takes many steps: finding one costs as much as a hundred steps.
 _MAX_LISTED_STEPS = 1_024
 _CHARACTERS_OF_A_STEP = 64
-# A value of whoever runs the session, such as a key: of whatever type the schema asks for.
+# A reference to a value that only the runtime knows, such as a key; it stands for a value of any type.
 REFERENCE = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]{0,254}\}")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -59,7 +59,7 @@ class TooManySteps(ValueError):
 
 
 class Steps:
-    """How many steps may still be taken; for several checks that are one request, together."""
+    """The number of steps that are left, for all checks of a request together."""
 
     def __init__(self, most: int = MAX_STEPS) -> None:
         self.left = most
@@ -96,7 +96,7 @@ class ConfigSchema:
             raise SchemaRefused(f"it is not a JSON Schema: {reason[:500]}", path) from None
 
     def violations(self, value: Any, steps: Steps) -> list[Violation]:
-        """The places where a value violates the schema; of one that takes many steps, the first. Raises `TooManySteps`.
+        """The places where a value violates the schema; only the first if it takes many steps. Raises `TooManySteps`.
 
         Pointers are relative to the value.
         """
@@ -111,7 +111,7 @@ class ConfigSchema:
         ]
 
     def _secrets(self, value: Any) -> Iterator[Violation]:
-        """Secret members whose value is given in plain text instead of by a reference."""
+        """Secret members with a value in plain text instead of a reference."""
         properties = self._schema.get("properties", {}) if isinstance(self._schema, dict) else {}
         for name, schema in properties.items() if isinstance(value, dict) else ():
             is_secret = isinstance(schema, dict) and schema.get("writeOnly") is True
@@ -149,12 +149,12 @@ def _violations_of(error: Any) -> Iterator[Violation]:
 
 
 def _without_names(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without its own address, so that a reference cannot lead to it."""
+    """The schema without its own id, so that no reference can lead to it by that id."""
     return {name: value for name, value in schema.items() if name not in ("$id", "$schema")}
 
 
 def _resolve(root: Any, reference: Any, path: Path) -> Any:
-    """What a reference leads to. Raises `SchemaRefused`."""
+    """The target of a reference. Raises `SchemaRefused`."""
     if not isinstance(reference, str) or (reference != "#" and not reference.startswith("#/")):
         raise SchemaRefused(f"the reference {str(reference)[:200]!r} leads out of the schema", path)
     found = root
@@ -170,7 +170,7 @@ def _resolve(root: Any, reference: Any, path: Path) -> Any:
 
 
 class _SchemaSize:
-    """Counts what a schema consists of, as a compiler that follows each reference would meet it."""
+    """Counts the subschemas of a schema, as a compiler that follows each reference would see them."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
@@ -227,20 +227,20 @@ def _inner(schema: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
 
 
 class _Validation:
-    """Takes the steps of applying a schema to a value: each branch, whether it would be tried or not."""
+    """Counts the steps of applying a schema to a value, including branches that a validator might skip."""
 
     def __init__(self, root: Any, steps: Steps) -> None:
         self._root = root
         self._steps = steps
 
     def apply(self, schema: Any, value: Any, depth: int) -> None:
-        """Take the steps of a schema at a value. Raises `TooManySteps`."""
+        """Count the steps of applying a schema to a value. Raises `TooManySteps`."""
         self._steps.take()
         if depth > MAX_DEPTH:
             raise TooManySteps
         if not isinstance(schema, dict):
             return
-        # Which members are evaluated is determined by applying all of it once more.
+        # A validator applies the whole schema once more to determine which members are evaluated.
         for _ in range(1 + sum(keyword in schema for keyword in _AGAIN)):
             self._in_place(schema, value, depth + 1)
             if isinstance(value, dict):

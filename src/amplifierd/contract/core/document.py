@@ -11,7 +11,7 @@ import yaml
 
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
 
-# OpenAPI 3.0 has no type for texts of one record a line: to clients they are strings, whose lines have this schema.
+# OpenAPI 3.0 has no type for a text with one record on each line: it is a string, whose lines have this schema.
 LINE_SCHEMA = "x-line-schema"
 
 Json = dict[str, Any]
@@ -59,7 +59,7 @@ class Document:
                     yield path, method, operation
 
     def parameters(self, path: str, operation: Json) -> list[Json]:
-        """The parameters of an operation, those of its path before its own."""
+        """The parameters of an operation: first the parameters of its path, then its own."""
         item = self.spec["paths"][path]
         return [self.resolve(node) for node in [*item.get("parameters", []), *operation.get("parameters", [])]]
 
@@ -82,10 +82,10 @@ def load_document(path: Path) -> Document:
     return document
 
 
-# To parse it is a third of what a start of the daemon takes; no reader of a document changes it.
+# Parsing takes a third of the daemon's start-up time. The result is shared, because no reader changes it.
 @lru_cache(maxsize=1)
 def _parse(text: bytes) -> Document | None:
-    """The document that a YAML text is, None if it is another one."""
+    """The document in a YAML text; None if it is not an OpenAPI document."""
     # The C loader is as safe as the Python one, and ten times as fast.
     spec = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     if not isinstance(spec, dict) or "paths" not in spec:

@@ -1,7 +1,7 @@
-"""Runs long work outside the event loop, in one thread, one piece after the other.
+"""Runs long work outside the event loop, in one thread, one function after another.
 
-Most of it is C calls that hold Python's lock (the GIL) until they return. More threads would not be faster, and the
-event loop would wait for each of them in turn.
+Most of the work is C calls that hold the GIL until they return. More threads would not be faster, and the event loop
+would wait for each of them.
 """
 
 import asyncio

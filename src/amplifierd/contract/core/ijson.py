@@ -1,11 +1,11 @@
 """I-JSON (RFC 7493): JSON that every parser reads in the same way.
 
 Refuses duplicate keys, lone surrogates, NaN and Infinity, numbers outside the range of a double, including integers
-(section 2.2), bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels; each with its place.
-More than 100,000 values are refused before they are decoded, because all other requests wait for that.
+(section 2.2), bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels; each error has the place.
+More than 100,000 values are refused before they are decoded, because all other requests wait during the decoding.
 
-Two more limits are those of the strictest known parser, Jackson's `StreamReadConstraints`: 1,000 characters for a
-number, 50,000 for a member's name.
+Two more limits come from the strictest known parser, Jackson's `StreamReadConstraints`: 1,000 characters for a number,
+50,000 for a member's name.
 """
 
 import json
@@ -27,7 +27,7 @@ MAX_NAME_CHARACTERS = 50_000
 # A double reaches 1.8e308; an integer with fewer digits is within its range.
 _MAX_INTEGER_DIGITS = 309
 _MAX_SHOWN = 200
-# Up to this size, comparing a body with its value encoded again is the fastest examination, unless it has escapes.
+# Up to this size, the fastest check compares a body with its value encoded again, unless it has escapes.
 _SHORT_BYTES = 4 * 1024
 
 _plain_value = msgspec.json.Decoder().decode
@@ -75,7 +75,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
 def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> bool:
     """Whether a text that msgspec's encoder wrote is I-JSON within the limits; if unsure, False.
 
-    Such a text has no spaces, no duplicate keys, no lone surrogates, and of numbers out of range integers alone.
+    Such a text has no spaces, duplicate keys or lone surrogates; only its integers can be out of range.
     """
     return (
         len(text) < MAX_NAME_CHARACTERS
@@ -86,7 +86,7 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
 
 
 def _decode_strictly(body: bytes) -> tuple[Any, bytes]:
-    """The value of a body, and its text without spaces. Raises without the place of the fault."""
+    """The value of a body, and its text without spaces. Its errors lack the place of the fault."""
     is_short = len(body) <= _SHORT_BYTES and body.find(b"\\u") < 0
     if is_short and (len(body) < _MAX_INTEGER_DIGITS or not _may_have_a_large_integer(body)):
         value = _plain_value(body)
@@ -99,7 +99,7 @@ def _decode_strictly(body: bytes) -> tuple[Any, bytes]:
 
 
 def pointer_to(path: list[str]) -> str:
-    """A path of names and numbers as a JSON Pointer (RFC 6901)."""
+    """The JSON Pointer (RFC 6901) for a path of names and numbers."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
 
 
@@ -172,7 +172,7 @@ _strict_value = _decoder(lambda hook: hook).decode
 
 
 def _decode_with_place(body: bytes) -> Any:
-    """The value of `body`, or its fault with the place."""
+    """The value of `body`. Raises `NotIJson` with the place of the fault."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -213,10 +213,10 @@ class _Examination:
         return self._decoder.decode(text)
 
     def _collecting(self, hook: Hook) -> Hook:
-        """The hook, which returns what is refused, so that its place is found."""
+        """Wrap a hook so that it returns a refused part instead of raising, so that its place can be found."""
 
         def kept(part: Any) -> Any:
-            # The first fault is reported; no number leads to it.
+            # Only the first fault is reported; no number contains it.
             if self.has_refused and isinstance(part, str):
                 return None
             try:

@@ -135,7 +135,7 @@ def _find(node: _Node, segments: list[str], position: int, places: list[slice]) 
 
 
 def without_trailing_slash(raw_path: bytes) -> bytes:
-    """A request's path, as sent, without the slash at its end, which makes no difference; an encoded slash does."""
+    """A request's path, as sent, without a trailing slash, which is not significant; an encoded slash is kept."""
     return raw_path.removesuffix(b"/") or b"/"
 
 

@@ -1,4 +1,4 @@
-"""Errors as the client reads them: `application/problem+json` (RFC 9457)."""
+"""Error responses: `application/problem+json` (RFC 9457)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Co
 
 
 class Violation(Struct, frozen=True):
-    """One place where a body violates its schema: a JSON Pointer (RFC 6901), and what is wrong there.
+    """One place where a body violates its schema: a JSON Pointer (RFC 6901), and the fault.
 
     `line`, counted from 1, is set if the body is not JSON.
     """
@@ -98,7 +98,7 @@ class ErrorTable:
 
 
 def busy(why: str) -> Problem:
-    """The 503 problem of a request for which there is no room now."""
+    """The 503 problem of a request that the server is too busy to handle now."""
     return Problem(503, "busy", f"{why}; retry soon.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
@@ -120,7 +120,7 @@ def problem_of(error: Exception, table: ErrorTable, request_id: str) -> Problem:
     kind = problem_kind(type(error))
     if pointer is None:
         return Problem(status, kind, table.detail(error), headers=headers, members=members)
-    # A place in the body, as if a schema said so.
+    # A place in the body, in the same form as a violation of the schema.
     return Problem(
         status, "invalid-body", table.detail(error), errors=[Violation(pointer, getattr(error, "detail", kind))]
     )

@@ -106,7 +106,7 @@ def request_state_of(scope: Scope) -> RequestState:
 
 
 def check_connected(scope: Scope) -> None:
-    """Raises `ClientDisconnect` if the client of a request that has waited has disconnected, as far as is known."""
+    """Raises `ClientDisconnect` if the client of a request that has waited is known to have disconnected."""
     is_disconnected = scope["extensions"].get("amplifierd.is_disconnected")
     if is_disconnected is not None and is_disconnected():
         raise ClientDisconnect
@@ -138,7 +138,7 @@ class AdmissionLimit:
         request_state.held_bytes += size
 
     def resize(self, request_state: RequestState, size: int) -> None:
-        """Let a request hold `size` bytes in place of what it held before. Raises a 503 problem if that is too much."""
+        """Let a request hold `size` bytes instead of its previous number. Raises a 503 problem if that is too much."""
         if size > request_state.held_bytes:
             self.hold(request_state, size - request_state.held_bytes)
         else:

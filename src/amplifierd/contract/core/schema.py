@@ -15,7 +15,7 @@ from .document import ContractError, Document, Json
 from .problems import Violation
 from .violations import Node, node_of
 
-# How many places an error lists, and how many it counts.
+# The number of places that an error lists, and the number that it counts.
 MAX_LISTED = 100
 MAX_COUNTED = 1_000
 _COMPONENTS = "#/components/schemas/"
@@ -32,11 +32,11 @@ class Schemas:
         return _compile(self._with_components(schema))
 
     def closed_validator(self, schema: Json) -> "Validator":
-        """A validator that also refuses undeclared properties: a server sends only declared ones."""
+        """A validator that also refuses undeclared properties, for responses: a server sends only declared ones."""
         return _compile(_close(self._with_components(schema)))
 
     def _with_components(self, schema: Json) -> Json:
-        """A schema with those that it refers to; with all schemas a validator would take a megabyte."""
+        """A schema with the schemas to which it refers; with all schemas a validator would take a megabyte."""
         converted = _convert(schema)
         found: Json = {}
         names = [*_references(converted)]

@@ -1,7 +1,7 @@
-"""Finds the places where a value violates its schema one by one, so that the caller can stop at any.
+"""Finds the places where a value violates its schema one by one, so that the caller can stop early.
 
 jsonschema-rs creates all errors of a value before it returns the first, at about 40 us each. So each schema is compiled
-without those of its members and elements, which are checked in turn.
+without the schemas of its members and elements, which are checked one after another.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ Path = list[str | int]
 
 
 class UnionNode:
-    """A schema of several branches (`oneOf`), of which the value of one member, the discriminator, chooses one."""
+    """A schema with several branches (`oneOf`); the value of one member, the discriminator, selects the branch."""
 
     def __init__(self, schema: Json, components: Json) -> None:
         self._components = components
@@ -40,7 +40,7 @@ class UnionNode:
         self._branches: dict[str, Node] = {}
 
     def violations(self, value: Any, path: Path) -> Iterator[Violation]:
-        """The places in a value that stands at `path`, by the branch that it says it is."""
+        """The violations in a value at `path`, according to the branch that its discriminator selects."""
         steps = [str(step) for step in path]
         if not isinstance(value, dict):
             yield violation(pointer_to(steps), _SENTENCES["type"].format("object"))
@@ -59,7 +59,7 @@ class UnionNode:
 
 
 class SchemaNode:
-    """A schema (draft 7, see `schema`) and, when they are needed, those of its members and elements."""
+    """A schema (draft 7, see `schema`); the schemas of its members and elements are compiled on demand."""
 
     def __init__(self, schema: Json, components: Json) -> None:
         self._components = components
@@ -104,7 +104,7 @@ class SchemaNode:
                     return is_nullable, schema
 
     def _outline(self, value: Any) -> Any:
-        """The part of a value that its own schema needs, because errors copy the value."""
+        """The part of a value that the schema itself checks: errors copy the value, so it is kept short."""
         if isinstance(value, dict):
             names = (name for name in self._schema.get("required", ()) if name in value)
             return dict.fromkeys([*names, *islice(value, _one_more(self._schema.get("maxProperties", 0)))])
@@ -137,7 +137,7 @@ Node = SchemaNode | UnionNode
 
 
 def node_of(schema: Json, components: Json) -> Node:
-    """What finds violations of a schema."""
+    """The node that finds violations of a schema."""
     resolved = schema
     while "$ref" in resolved:
         resolved = components[resolved["$ref"].removeprefix(_COMPONENTS)]

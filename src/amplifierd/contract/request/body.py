@@ -71,7 +71,7 @@ class RecordReader:
             raise self.violations_of(error.value, subject, located) from None
 
     def read_valid(self, text: bytes, subject: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
-        """The same, but raises `SchemaViolated` for a schema violation, because finding the places takes longer."""
+        """Like `read`, but raises `SchemaViolated` for a schema violation, because finding the places takes longer."""
         try:
             value, compact = decode(text, self._deepest, self._most_values)
         except NotIJson as error:
@@ -86,7 +86,7 @@ class RecordReader:
         return in_turn(self._decoder.decode, compact), compact
 
     def read_value(self, value: Any, subject: str) -> tuple[Any, bytes]:
-        """The same for a value that was decoded from JSON: its text is examined only if it may be refused."""
+        """Like `read`, for a value that was decoded from JSON: its text is checked only if it may be refused."""
         text = msgspec.json.encode(value)
         if is_surely_i_json(text, self._deepest, self._most_values) and self._validator.is_valid(value):
             return self._decoder.decode(text), text
@@ -116,7 +116,7 @@ async def next_part(receive: Receive) -> tuple[bytes, bool]:
 
 
 class BodyHeaders:
-    """Checks the headers of a request about its body, which has at most `max_bytes`."""
+    """Checks the headers that describe a request's body, which has at most `max_bytes`."""
 
     def __init__(self, media_types: Collection[str], *, required: bool, max_bytes: int) -> None:
         self._media_types = media_types
@@ -200,7 +200,7 @@ class Body(BodyHeaders):
             raise self._unsupported_media_type(scope, "The body has no Content-Type")
         reading = self._readings.get(_media_type(content_type)) if self._readings else None
         if reading is not None:
-            return await self._executor.run(self._read_meaning, body, reading)
+            return await self._executor.run(self._read_decoded, body, reading)
         if len(body) > INLINE_BYTES:
             return await self._executor.run(self._records.read, body, _BODY)
         try:
@@ -208,7 +208,7 @@ class Body(BodyHeaders):
         except SchemaViolated as error:
             raise await self._executor.run(self._records.violations_of, error.value, _BODY) from None
 
-    def _read_meaning(self, body: bytes, reading: BodyDecoder) -> tuple[Any, bytes]:
+    def _read_decoded(self, body: bytes, reading: BodyDecoder) -> tuple[Any, bytes]:
         meaning = decoded_body(body, reading)
         return self._records.read(meaning.json, _BODY, meaning.located)
 

@@ -9,7 +9,7 @@ from ..core.request_state import request_state_of
 from .body import BodyHeaders, check_size, next_part
 
 ANY = "*/*"
-# Smaller parts are joined to blocks of this size.
+# Smaller parts are joined into blocks of this size.
 BLOCK_BYTES = 64 * 1024
 
 

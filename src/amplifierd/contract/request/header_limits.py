@@ -1,11 +1,11 @@
 """Limits for the length of a request's headers, checked before anything parses them.
 
-A library's parser may take time that grows with the square of a header's length.
+The parser of a library may take time quadratic in a header's length.
 """
 
 from ..core.problems import Headers, Problem
 
-# In bytes, of all lines of the name together. The contract has the limits of those that are its parameters.
+# In bytes, for all lines with the name together. The contract limits the headers that are its parameters.
 MAX_BYTES = {
     b"accept": 1024,
     b"accept-encoding": 1024,
@@ -16,7 +16,7 @@ MAX_BYTES = {
     b"origin": 512,
 }
 
-# Most requests have so few bytes in total that no header can be too long.
+# Most requests have fewer bytes in total than this, so none of their headers can be too long.
 _UNCHECKED_BYTES = min(MAX_BYTES.values())
 
 

@@ -1,7 +1,7 @@
 """Requests with an `Idempotency-Key`: identified by their content, and handled one at a time.
 
-The storage keeps the responses (see `IdempotentRequest`); this module knows the whole request, and whether it
-is being handled (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
+The storage keeps the responses (see `IdempotentRequest`); this module computes the digest of the whole request, and
+refuses a key that is in use (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header).
 """
 
 import hashlib
@@ -26,7 +26,7 @@ InUse = set[tuple[object, str]]
 
 
 class Idempotency:
-    """The keys of one operation's requests; `in_use` are those of all operations, with their workspace."""
+    """The keys of one operation's requests; `in_use` has the keys in use of all operations, with their workspaces."""
 
     def __init__(self, operation_id: str, in_use: InUse) -> None:
         self._operation_id = operation_id

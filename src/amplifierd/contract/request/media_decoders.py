@@ -10,7 +10,7 @@ _MAX_REASON_CHARACTERS = 500
 
 
 class DecodeError(ValueError):
-    """The text is invalid; says why, and at which line, counted from 1."""
+    """The text is invalid; has the reason and the line, counted from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)
@@ -19,7 +19,7 @@ class DecodeError(ValueError):
 
 @dataclass(slots=True)
 class LineTree:
-    """The line of a value, and those of its members or elements, by name or number.
+    """The line of a value, and the lines of its members or elements, by name or number.
 
     A tree, because the JSON Pointers of all places of a text can be many times as long as the text.
     """

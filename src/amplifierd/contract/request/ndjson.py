@@ -1,4 +1,4 @@
-"""Bodies with one record a line (NDJSON, https://github.com/ndjson/ndjson-spec), of any length, in constant memory."""
+"""Bodies with one record on each line (NDJSON, https://github.com/ndjson/ndjson-spec), in constant memory."""
 
 import hashlib
 import sys
@@ -20,9 +20,9 @@ from .body import NDJSON, OCTETS, UNCOUNTED_BYTES, BodyHeaders, RecordReader, ch
 
 # A record is one level deeper in its line than in the body that created it.
 _MAX_DEPTH = MAX_DEPTH + 1
-# A session contains the content of two bodies, its context and its error; and times, names, numbers.
+# A session contains the content of two bodies, its context and its error, besides times, names and numbers.
 _BODIES = 2
-# A chunk of a file has 86 KiB, whatever the limit of bodies is.
+# A chunk of a file has 86 KiB, regardless of the limit of bodies.
 _AROUND_BYTES = 96 * 1024
 _AROUND_VALUES = 100
 
@@ -90,7 +90,12 @@ class ImportBody(BodyHeaders):
     """The body of an operation whose handler takes an `ImportFile`: lines, or the bytes of any file."""
 
     def __init__(
-        self, validator: Validator, max_bytes: int, max_file: int, capacity: AdmissionLimit, executor: SerialExecutor
+        self,
+        validator: Validator,
+        max_bytes: int,
+        max_file: int,
+        capacity: AdmissionLimit,
+        executor: SerialExecutor,
     ) -> None:
         super().__init__([NDJSON, OCTETS], required=True, max_bytes=sys.maxsize)
         self._capacity = capacity

@@ -1,4 +1,4 @@
-"""Path, query and header parameters: texts decoded to values that the contract allows."""
+"""Path, query and header parameters: decodes texts to values that the contract allows."""
 
 import builtins
 import re
@@ -18,7 +18,7 @@ from ..core.schema import Schemas, Validator
 # The argument of a handler that takes all query parameters as one record.
 QUERY = "query"
 MAX_PARAMETERS = 100
-# How many decoded queries of an operation are cached.
+# The number of decoded queries that are cached for an operation.
 MAX_REMEMBERED = 32
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,30})")
@@ -28,7 +28,7 @@ Arguments = dict[str, Any]
 
 
 class Parameter:
-    """One parameter of an operation; its handler knows it by `argument`: `in_` for `in` and `id_` for `id`."""
+    """One parameter of an operation; `argument` is its name in the handler: `in_` for `in` and `id_` for `id`."""
 
     def __init__(self, declared: Json, schema: Json, validator: Validator, item: Json | None = None) -> None:
         self.name: str = declared["name"]
@@ -101,8 +101,8 @@ class PathParameters:
 class QueryParameters:
     """The query parameters of an operation, and the `names` of its handler's arguments for them.
 
-    That is one for each, or only `query`: a `record` of those that have a value, by the names of its fields on the
-    wire.
+    There is one argument for each parameter, or only `query`: a `record` of the parameters that have a value. The
+    fields of the record have the parameters' names on the wire.
     """
 
     def __init__(self, parameters: list[Parameter], record: type[msgspec.Struct] | None) -> None:
@@ -206,7 +206,7 @@ class HeaderParameters:
 
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
-        # Nothing between two `&` is not a parameter.
+        # An empty text between two `&` is not a parameter.
         text = re.sub("&+", "&", query.decode("ascii")).strip("&")
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except UnicodeDecodeError:
@@ -226,10 +226,10 @@ def _quoted(text: str) -> str:
 def compile_parameters(
     document: Document, schemas: Schemas, path: str, operation: Json, record: type[msgspec.Struct] | None
 ) -> tuple[PathParameters, QueryParameters, list[Header]]:
-    """The parameters of an operation in the contract's order; `record` is that of its query, if it has one.
+    """The parameters of an operation in the contract's order; `record` is the handler's type for its query, if any.
 
-    Raises `ContractError` for an unsupported one, in a cookie, or of a type that is not text; and if the fields of the
-    record, by their names on the wire, are others than the parameters of the query.
+    Raises `ContractError` for an unsupported parameter (in a cookie, or of a type that is not text), and if the fields
+    of the record, by their names on the wire, differ from the parameters of the query.
     """
     compiled: dict[str, list[Parameter]] = {"path": [], "query": []}
     headers: list[Header] = []

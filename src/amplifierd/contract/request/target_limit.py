@@ -1,4 +1,4 @@
-"""The length limit of request targets: whatever the contract allows has to fit (RFC 9110, section 4.1)."""
+"""The length limit of request targets: every target that the contract allows must fit (RFC 9110, section 4.1)."""
 
 import re
 
@@ -7,7 +7,7 @@ from ..core.document import Document, Json
 # A character has at most four bytes in UTF-8, and percent-encoding (RFC 3986, section 2.1) makes three of each.
 _BYTES_OF_CHARACTER = 12
 _BYTES_OF_ASCII = 3
-# A pattern that begins and ends with the text, and has classes of letters and digits.
+# An anchored pattern with character classes of letters and digits.
 _IN_ASCII = re.compile(r"\^([A-Za-z0-9_{},()-]|\[[A-Za-z0-9_-]+\])+\$")
 # The contract does not limit times: RFC 3339 allows any number of fractional digits.
 _TIME_CHARACTERS = 64
@@ -26,7 +26,7 @@ def longest_target(document: Document) -> int:
 
 
 def _target_bytes(document: Document, path: str, operation: Json) -> int:
-    # Literal segments can be percent-encoded too; a slash may be at the end, and `?` before the query.
+    # Literal segments can be percent-encoded too. There may be a trailing slash, and a `?` before the query.
     size = _BYTES_OF_ASCII * len(document.base_path + re.sub(r"\{.*?\}", "", path)) + len("/?")
     for parameter in document.parameters(path, operation):
         if parameter["in"] == "path":

@@ -94,14 +94,14 @@ def compile_contract(
     """
     _refuse_double_names(document)
     paths, schemas, executor = Paths(document), Schemas(document), SerialExecutor()
-    capacity = AdmissionLimit(access.most_requests, access.most_bytes)
+    admission_limit = AdmissionLimit(access.most_requests, access.most_bytes)
     compilation = Compilation(
         document,
         schemas,
         provided,
         access.authenticate,
         None if access.rate_limit is None else RateLimit(access.rate_limit),
-        capacity,
+        admission_limit,
         executor,
         Compression(executor),
         max_body,
@@ -112,7 +112,7 @@ def compile_contract(
     checks = [partial(ResponseCheck, document=document, paths=paths, schemas=schemas)] if check_responses else []
     connexion = _application(
         Pages(document, version, WebPage(page)),
-        _middlewares(document, paths, errors, access, capacity, access_log, checks),
+        _middlewares(document, paths, errors, access, admission_limit, access_log, checks),
         lifespan,
         _HandlerResolver(handlers, document),
         _routes(document),
@@ -127,7 +127,7 @@ def _middlewares(
     paths: Paths,
     errors: ErrorTable,
     access: Access,
-    capacity: AdmissionLimit,
+    admission_limit: AdmissionLimit,
     access_log: AccessLog | None,
     checks: list[Any],
 ) -> list[Any]:
@@ -135,8 +135,8 @@ def _middlewares(
     boundary = partial(
         ErrorBoundary,
         errors=errors,
-        gate=OriginCheck(access.hosts, access.origins),
-        capacity=capacity,
+        origin_check=OriginCheck(access.hosts, access.origins),
+        admission_limit=admission_limit,
         seconds=access.request_seconds,
         probes=Probes(document, access.readiness),
         access_log=access_log,

@@ -41,11 +41,11 @@ _ENDING = Problem(
 
 
 class ErrorBoundary(LifespanMiddleware):
-    """Serves `app` to requests that `gate` admits, within `capacity`; `errors` maps domain errors to responses.
+    """Serves `app` to requests that `origin_check` and `admission_limit` admit.
 
-    `probes` identifies requests that are served at any load, and during the start. A call that is not a request starts
-    or stops the application, within its `lifespan`. A request whose response has not begun after `seconds` is
-    cancelled, with a 503 problem.
+    `errors` maps domain errors to responses. `probes` identifies requests that are served at any load, and during the
+    start. A call that is not a request starts or stops the application, within its `lifespan`. A request whose response
+    has not begun after `seconds` is cancelled, with a 503 problem.
 
     Requests are written to `access_log`, if there is one.
     """
@@ -56,8 +56,8 @@ class ErrorBoundary(LifespanMiddleware):
         *,
         lifespan: Lifespan,
         errors: ErrorTable,
-        gate: OriginCheck,
-        capacity: AdmissionLimit,
+        origin_check: OriginCheck,
+        admission_limit: AdmissionLimit,
         seconds: float,
         probes: Probes,
         access_log: AccessLog | None,
@@ -65,8 +65,8 @@ class ErrorBoundary(LifespanMiddleware):
         super().__init__(app, lifespan=lifespan)
         self._app = app
         self._errors = errors
-        self._gate = gate
-        self._capacity = capacity
+        self._origin_check = origin_check
+        self._admission_limit = admission_limit
         self._deadlines = Deadlines(seconds, self._cancel)
         self._answering: set[asyncio.Task[None]] = set()
         self._probes = probes
@@ -81,10 +81,10 @@ class ErrorBoundary(LifespanMiddleware):
         request_state = RequestState(scope, receive, send, f"{self._process}-{next(self._numbers):x}", self._deadlines)
         started = time.perf_counter()
         try:
-            if not (self._capacity.enter() or self._probes.is_unlimited(scope)):
-                raise self._capacity.too_many()
+            if not (self._admission_limit.enter() or self._probes.is_unlimited(scope)):
+                raise self._admission_limit.too_many()
             check_headers(scope["headers"])
-            self._gate.check(scope, request_state)
+            self._origin_check.check(scope, request_state)
             self._probes.check_ready(scope)
             await self._app(scope, request_state.receive, request_state.send)
         except ClientDisconnect:
@@ -95,7 +95,7 @@ class ErrorBoundary(LifespanMiddleware):
             await self._answer_error(error, request_state)
             _release(error)
         finally:
-            self._capacity.leave(request_state)
+            self._admission_limit.leave(request_state)
             request_state.end(scope)
             log = self._access_log
             if log is not None and request_state.status >= log.least_status:

@@ -11,7 +11,7 @@ from ...storage.model.collections import CollectionProblem
 
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 16
-# Of all paths together: lists of them are kept and shown.
+# The limit of all paths together: they are stored and listed.
 MAX_PATH_CHARACTERS = 1024 * 1024
 MAX_PROBLEMS = 1_000
 
@@ -25,7 +25,7 @@ class FolderError(Exception):
 
 @dataclass(slots=True)
 class Folder:
-    """The relative paths of a folder's files, in order, and what is wrong with others; `root` has no links."""
+    """The relative paths of a folder's files, in order, and the problems of others; `root` has no symbolic links."""
 
     root: Path
     files: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Folder:
         return data
 
     def fault_of(self, reference: str) -> str | None:
-        """What is wrong with a reference from a file of the collection: None for a path in it, or for a URL."""
+        """The fault of a reference from a file of the collection; None for a path in the collection, or a URL."""
         if _URL.match(reference) and not reference.lower().startswith(("file:", "git+file:")):
             return None
         outside = f"{reference[:200]!r} leads out of the collection"
@@ -91,7 +91,7 @@ def _open(root: Path, path: Path) -> int:
             inner = os.open(name, flags | os.O_DIRECTORY, dir_fd=folder)
             os.close(folder)
             folder = inner
-        # A pipe would be waited for without end.
+        # Opening a pipe would block forever.
         return os.open(path.name or ".", flags | os.O_NONBLOCK, dir_fd=folder)
     finally:
         os.close(folder)

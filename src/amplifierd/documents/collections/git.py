@@ -1,8 +1,8 @@
 """Fetches one commit of a git repository with the installed `git`, in a separate process.
 
-Not with dulwich: it would decompress and resolve the objects in Python, beside the event loop, and has no limit that
-stops it. A process can be killed at a limit, and its memory is not ours. Nothing that a user or a machine has
-configured takes part: no credentials, no hooks, no filters, no submodules, no redirects, no other protocol.
+dulwich is not used, because it would decompress and resolve the objects in this process, without a limit. A separate
+process can be killed at a limit, and its memory is not the daemon's. The configuration of the user and the machine is
+ignored: no credentials, hooks, filters, submodules, redirects or other protocols.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from pathlib import Path
 from .source import GitSource
 
 MAX_SECONDS = 60.0
-# Of the fetched objects and the files together, each of which counts as a block at least: a few small trees can name
-# any number of empty files.
+# The limit of the fetched objects and the files together. Each counts as at least one block, because a few small trees
+# can name any number of empty files.
 MAX_BYTES = 256 * 1024 * 1024
 _BLOCK_BYTES = 4096
-# Of each process; git holds the list of all files.
+# The limit of each process; git holds the list of all files in memory.
 _MAX_MEMORY_KIB = 1024 * 1024
 _POLL_SECONDS = 0.2
 _MAX_REASON_CHARACTERS = 500
 _TOO_LARGE = "the repository has more than {} bytes, which is the limit"
 
-# A file is stopped at the limit even between two looks at the folder. Not every system can limit memory.
+# The system stops a file at the limit even between two checks of the folder. Not every system can limit memory.
 _LIMITED = 'ulimit -f "$1"; ulimit -v "$2" 2>/dev/null || true; shift 2; exec "$@"'
-# It does not guess other paths.
+# Do not guess other paths.
 _UPLOAD_PACK = "git upload-pack --strict"
 
 OPTIONS = {
@@ -58,9 +58,9 @@ class FetchError(Exception):
 
 
 async def fetch(source: GitSource, folder: Path, progressed: Callable[[], None]) -> tuple[Path, str]:
-    """Fetch a commit into an empty folder: where its files are, and its hash. Raises `FetchError`.
+    """Fetch a commit into an empty folder. Returns the folder of its files, and its hash. Raises `FetchError`.
 
-    It calls `progressed` all the time. Its processes end with it, even if it is cancelled.
+    Calls `progressed` regularly. Its processes end with it, even if it is cancelled.
     """
     program = shutil.which("git")
     if program is None:
@@ -75,7 +75,7 @@ async def fetch(source: GitSource, folder: Path, progressed: Callable[[], None])
 
 
 class _Git:
-    """Runs commands of git in a folder, all of them within the limits of time and size."""
+    """Runs git commands in a folder, within limits of time and size for all of them together."""
 
     def __init__(self, program: str, folder: Path, protocol: str, progressed: Callable[[], None]) -> None:
         options = OPTIONS | {f"protocol.{protocol}.allow": "always"}
@@ -98,7 +98,7 @@ class _Git:
         }
 
     async def __call__(self, *arguments: str) -> None:
-        # In the folder, so that a server that talks without end reaches the limit of size.
+        # The output goes into the folder, so that a server that never stops sending reaches the size limit.
         log = self._folder / "log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
@@ -140,7 +140,7 @@ class _Git:
 
 
 def _size(folder: Path) -> int:
-    """The bytes of all files of a folder, as long as they stay there, until they are more than the limit."""
+    """The total size of a folder's files in bytes; stops counting at the limit, and skips deleted files."""
     total = 0
     for path, folders, names in os.walk(folder):
         total += _BLOCK_BYTES * len(folders)
@@ -156,7 +156,7 @@ def _size(folder: Path) -> int:
 def _reason(log: bytes, folder: Path) -> str:
     lines = [line for line in log.decode(errors="replace").splitlines() if line.strip()]
     if not lines and shutil.disk_usage(folder).free < _BLOCK_BYTES:
-        # The log is on that disk.
+        # The log is on the full disk.
         return f"{os.strerror(errno.ENOSPC)} for temporary files"
     message = next(
         (line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1] if lines else "it failed"

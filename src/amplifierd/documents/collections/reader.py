@@ -1,11 +1,11 @@
-"""What a collection contains: its profiles, and the paths of its agents, context and modules.
+"""Reads the content of a collection: its profiles, and the paths of its agents, context and modules.
 
-    *.md                              profiles (see profile_file); files that do not begin with --- are left out
+    *.md                              profiles (see profile_file); files that do not begin with --- are ignored
     agents/*.md                       agents
     context/**/*.md                   context
     {providers,tools,hooks,orchestrators,contexts}/{name}/module.yaml
 
-A file that cannot be used is a problem, and the others are used.
+An unusable file is reported as a problem; the other files are used.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from .texts import ReferredTexts
 
 MAX_PROFILES = 200
 MAX_MODULES = 500
-# Of all profiles together: each is parsed.
+# The limit of all profiles together: each is parsed.
 MAX_PROFILE_BYTES = 4 * 1024 * 1024
 
 _SEGMENT = re.compile(r"[a-z0-9-]{1,64}")
@@ -45,20 +45,20 @@ _MAX_DETAIL_CHARACTERS = 1_000
 
 @dataclass(slots=True)
 class Contents:
-    """What was found; the names of profiles are those in the collection."""
+    """The content of a collection; profiles have their names inside of the collection."""
 
     profiles: list[NewProfile] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     context: list[str] = field(default_factory=list)
-    # Their locations are paths in the collection.
+    # Locations are paths in the collection.
     modules: list[Module] = field(default_factory=list)
     problems: list[CollectionProblem] = field(default_factory=list)
-    # The texts that profiles refer to, by the name of the profile and their paths.
+    # The texts to which profiles refer, by the profile's name and the text's path.
     texts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class _Unusable(Exception):
-    """The file cannot be used; says why, and at which line, if at one."""
+    """A file that cannot be used, with the reason, and the line if there is one."""
 
     def __init__(self, detail: str, line: int | None = None) -> None:
         super().__init__(detail)
@@ -94,7 +94,7 @@ async def read_contents(path: Path, name: str, records: RecordReader, progressed
 
 
 def _read_module(folder: Folder, name: str, file: str, count: int) -> Module | None:
-    """The module in a file; None if it cannot be used, which is a problem."""
+    """The module in a file; None if the file is unusable, which is recorded as a problem."""
     started = time.perf_counter()
     kind, own = file.split("/")[:2]
     try:
@@ -116,7 +116,7 @@ def _read_module(folder: Folder, name: str, file: str, count: int) -> Module | N
 
 
 class _ProfileReader:
-    """Reads profiles of a folder one after the other, within limits for all of them."""
+    """Reads the profiles of a folder one after another, within limits for all of them together."""
 
     def __init__(self, folder: Folder, name: str, records: RecordReader, modules: Mapping[str, Module]) -> None:
         self._folder = folder
@@ -124,13 +124,13 @@ class _ProfileReader:
         self._name = name
         self._records = records
         self._texts = ReferredTexts(folder)
-        # Those of the last profile.
+        # The texts of the last profile.
         self.texts: dict[str, str] = {}
         self._bytes = 0
         self._files: dict[str, str] = {}
 
     def read(self, file: str) -> NewProfile | None:
-        """The profile in a file; None if it has none, or cannot be used, which is a problem."""
+        """The profile in a file; None if it has none, or the file is unusable, which is recorded as a problem."""
         started = time.perf_counter()
         try:
             return self._read(file)
@@ -181,7 +181,7 @@ class _ProfileReader:
         return msgspec.structs.replace(profile, name=name)
 
     def _check_configurations(self, profile: NewProfile, decoded: DecodedBody) -> None:
-        # Of modules of others a runtime finds out.
+        # A runtime checks the modules of other collections.
         try:
             check_configurations(profile, lambda use: use.among(self._modules, self._name))
         except Problem as problem:

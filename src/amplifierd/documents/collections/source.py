@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 from ...storage.model.collections import CollectionSourceInvalid
 
 _GIT = "git+"
-# What git takes as a name (git-check-ref-format), without what it takes as an option or a range.
+# A name that git accepts (git-check-ref-format), except options and ranges.
 _REFERENCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}")
 _PATH = re.compile(r"(/[A-Za-z0-9_.~+-]+)+/?")
 
@@ -62,7 +62,7 @@ class AllowedSources:
         subdirectory = unquote(fragment.removeprefix("subdirectory="), errors="strict").strip("/")
         if ".." in subdirectory.split("/") or "\0" in subdirectory:
             raise ValueError("the subdirectory leads out of the repository")
-        # An @ before the path would be a user's.
+        # An @ before the path would separate a user name.
         slash = address.find("/", address.find("://") + 3)
         path, at, reference = address[slash:].partition("@") if slash > 0 else ("", "", "")
         if at and (_REFERENCE.fullmatch(reference) is None or ".." in reference):
@@ -87,7 +87,7 @@ class AllowedSources:
         return f"https://{host}{path}"
 
     def _git_folder(self, path: str) -> Path:
-        """Where a repository keeps its objects, which a file or a link in its place could put elsewhere."""
+        """The folder of a repository's objects; refuses a file or a link in its place, which could lead elsewhere."""
         folder = self._below_a_root(path)
         inner = folder / ".git"
         if inner.is_file():

@@ -1,4 +1,4 @@
-"""Reads collections from their sources, and stores what was read."""
+"""Reads collections from their sources, and stores their content."""
 
 import asyncio
 import shutil
@@ -104,7 +104,7 @@ def _subdirectory(files: Path, source: GitSource) -> Path:
 
 
 def _location(source: GitSource, commit: str) -> str:
-    """Where a folder of a repository is, for a path in the collection in place of the braces."""
+    """The URL of a folder in a repository; a path in the collection replaces the braces."""
     folder = f"{quote(source.subdirectory)}/" if source.subdirectory else ""
     return f"git+{source.url}@{commit}#subdirectory={folder}{{}}"
 

@@ -1,17 +1,17 @@
-"""The texts that the agents and the context of profiles refer to: files, and the Markdown files of folders."""
+"""Reads the texts to which the agents and the context of profiles refer: files, and the Markdown files of folders."""
 
 import posixpath
 
 from ...storage.model.profile_records import MAX_TEXT_BYTES, NewProfile
 from .folder import Folder, FolderError
 
-# Of all profiles of a collection; a text of several profiles counts once.
+# The limit for all profiles of a collection; a text that several profiles use counts once.
 MAX_BYTES = 4 * 1024 * 1024
 _SUFFIX = ".md"
 
 
 class ReferredTexts:
-    """Reads each file once, and keeps within limits for all of them."""
+    """Reads each file once, within limits for all of them together."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class ReferredTexts:
         return texts
 
     def _files(self, reference: str) -> list[str]:
-        """The files that a reference leads to; none for a URL, or a file of the folder that is left out."""
+        """The files to which a reference leads; none for a URL, or a file that the folder excludes."""
         path = posixpath.normpath(reference)
         if path in self._folder.files:
             return [path]

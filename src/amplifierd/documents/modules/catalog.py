@@ -1,4 +1,4 @@
-"""Finds modules: those of collections, from the storage, and those of installed packages."""
+"""Finds modules of collections, from the storage, and modules of installed packages."""
 
 from collections.abc import Mapping, Sequence
 
@@ -62,9 +62,9 @@ class ModuleCatalog:
     async def check(
         self, storage: Storage, workspace: str, profile: NewProfile | ProfileSettings, collection: str | None = None
     ) -> list[ProfileWarning]:
-        """Check the configurations in a profile, which may be of a collection; the modules that nobody has.
+        """Check the configurations in a profile, of a collection or not. Returns the modules that were not found.
 
-        Raises a problem, 422, if a configuration does not fit the schema of its module.
+        Raises a problem, 422, if a configuration does not match the schema of its module.
         """
         ids = {module_id for use in modules_used(profile) for module_id in use.ids(collection)}
         if not ids:
@@ -83,7 +83,7 @@ class ModuleCatalog:
         await self.check(storage, workspace, sources.profile, sources.mounted.collection or None)
 
     async def plan(self, sources: PlanSources, session: PlanSession, overlay: AgentOverlays, form: PlanForm) -> Raw:
-        """The mount plan of a session, in a form, as JSON: encoding a large one would hold the event loop."""
+        """The mount plan of a session, in a form, as JSON: encoding a large plan would block the event loop."""
         return Raw(await self._executor.run(_plan, sources, session, self._installed, overlay, form))
 
 

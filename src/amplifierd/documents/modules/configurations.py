@@ -9,7 +9,7 @@ from ...contract import Problem, SchemaRefused, Steps, TooManySteps, Violation, 
 from ...storage.model.modules import Module, Use, modules_used
 from ...storage.model.profile_records import NewProfile, ProfileSettings
 
-# For all modules of a profile together.
+# The limit for all modules of a profile together.
 _MAX_STEPS = 65_536
 _MAX_LISTED = 100
 
@@ -17,9 +17,9 @@ _decode = msgspec.json.decode
 
 
 def check_configurations(profile: NewProfile | ProfileSettings, found: Callable[[Use], Module | None]) -> list[Use]:
-    """Check the configurations in a profile; the modules that are not `found`, which are not checked.
+    """Check the configurations in a profile. Returns the modules that are not `found`, which are not checked.
 
-    Raises a problem, 422, if one does not fit, or if that would take too long to find out. It may take some 100 ms.
+    Raises a problem, 422, if one does not match its schema, or if the check would take too long. May take about 100 ms.
     """
     steps = Steps(_MAX_STEPS)
     violations: list[Violation] = []

@@ -24,7 +24,7 @@ logger = logging.getLogger("amplifierd")
 
 
 def installed_modules() -> dict[str, Module]:
-    """The modules by id, in order. Of two with one id the first in the order of packages is taken."""
+    """The modules by id, in order. If two have the same id, the first one in the order of packages is used."""
     found: dict[str, Module] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         try:
@@ -41,7 +41,7 @@ def _read(point: EntryPoint) -> Module:
     if kind not in TYPES.values() or not name:
         raise ValueError(f"its name is not a type ({', '.join(TYPES.values())}), a dot and a name")
     module_type = next(it for it in TYPES.values() if it == kind)
-    # Its code is not run: a runtime does that.
+    # The package is not imported: only a runtime runs its code.
     spec = find_spec(point.value)
     if spec is None or spec.origin is None:
         raise ImportError("there is no such package")

@@ -8,7 +8,7 @@
       type: object
       properties: {timeout: {type: integer}}
 
-Only `name` is required. `type` may be there, if it is that of the folder.
+Only `name` is required. `type`, if present, must match the folder.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Makes mount plans from a profile and the targets of its references; the same input gives the same plan.
 
-A plan names each part that a session runs with: its modules with their sources and configurations, and the texts of its
-agents and its context. The kernel's form is what a session of `amplifier-core` is made from.
+A plan lists each part that a session runs with: its modules with their sources and configurations, and the texts of its
+agents and its context. A session of `amplifier-core` is made from the kernel's form.
 """
 
 import posixpath
@@ -38,8 +38,8 @@ _SUFFIX = ".md"
 _NO_CONFIG = Raw(b"{}")
 _UNCHANGED = AgentOverlay()
 _MAX_LISTED = 100
-# Of all texts and configurations of agents in a plan, in which each part counts some more: many references may lead to
-# one text, and a configuration may be that of many agents.
+# The limit of all texts and configurations of agents in a plan; each part counts 100 characters more. Many references
+# may lead to the same text, and many agents may have the same configuration.
 MAX_CHARACTERS = 8 * 1024 * 1024
 _PART_CHARACTERS = 100
 
@@ -49,9 +49,8 @@ def mount_plan(
 ) -> MountPlan:
     """The plan of a session.
 
-    `installed` is used for a session whose modules were looked up without those of packages. `overlay` changes agents
-    of the profile, removes some and adds others. Raises a problem, 422, if it does not fit the profile, or the plan has
-    more than `MAX_CHARACTERS`.
+    `installed` has the modules of packages, for a session that keeps none. `overlay` changes, removes and adds agents.
+    Raises a problem, 422, if it does not match the profile, or the plan has more than `MAX_CHARACTERS`.
     """
     profile = sources.profile
     names = _Names(profile.name)
@@ -81,7 +80,7 @@ def mount_plan(
 
 
 def kernel_plan(plan: MountPlan) -> KernelPlan:
-    """The same in the kernel's form; parts that have no text are left out of its agents and context."""
+    """The plan in the kernel's form; its agents and context omit parts without a text."""
     session = plan.session
     return KernelPlan(
         session=KernelSession(
@@ -105,7 +104,7 @@ def kernel_plan(plan: MountPlan) -> KernelPlan:
 
 
 class _Names:
-    """Ids of mounts, of which no two are the same: a second one gets a number."""
+    """Unique ids of mounts: the second one with the same name gets a number."""
 
     def __init__(self, profile: str) -> None:
         self._profile = profile
@@ -130,7 +129,7 @@ _File = tuple[str, str | UnsetType, str | UnsetType]
 
 
 class _Texts:
-    """The targets of references, up to the limit of a plan."""
+    """Finds the targets of references, up to the limit of a plan."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
@@ -154,7 +153,7 @@ class _Texts:
             yield name, UNSET, reference
 
     def take(self, size: int) -> None:
-        """Count a part of the plan of this size. Raises a problem, 422, if the plan has too much."""
+        """Count a part of the plan with this size. Raises a problem, 422, if the plan is too large."""
         self._left -= size + _PART_CHARACTERS
         if self._left < 0:
             raise Problem(
@@ -174,9 +173,9 @@ class _Texts:
 
 
 def _agents(texts: _Texts, references: Mapping[str, str], names: _Names, overlays: AgentOverlays) -> Iterator[Mount]:
-    """The mounts of agents in the order of the names of references and of new agents.
+    """The mounts of agents, in the order of the names of references and new agents.
 
-    An overlay of a reference changes every agent that it leads to; that of a single agent of a folder comes before it.
+    An overlay of a reference changes every agent to which it leads; the overlay of a single agent takes precedence.
     Raises a problem, 422, if an overlay removes an agent that the profile lacks, or adds one without a text.
     """
     found = {name: [*texts.named(name, reference)] for name, reference in references.items()}
@@ -195,7 +194,7 @@ def _agents(texts: _Texts, references: Mapping[str, str], names: _Names, overlay
 def _agent(
     texts: _Texts, names: _Names, file: _File, overlays: tuple[AgentOverlay | None, AgentOverlay | None]
 ) -> Iterator[Mount]:
-    """The mount of an agent, none if it is removed; what the first of its overlays lacks is in the second."""
+    """The mount of an agent; none if it is removed. The first overlay takes precedence over the second."""
     if overlays[0] is None:
         return
     own, others = overlays[0], overlays[1] or _UNCHANGED
@@ -240,7 +239,7 @@ def _text(names: _Names, kind: str, file: _File) -> Mount:
         module_type=kind,
         name=name,
         resolved=is_known,
-        # In pieces: one call for a plan of long texts would hold Python's lock for a tenth of a second.
+        # In pieces: one call for a plan with long texts would hold the GIL for a tenth of a second.
         content=encode_text(content) if isinstance(content, str) else UNSET,
         source=source,
     )

@@ -1,6 +1,6 @@
 """Formats in which sessions are exported: records of other programs, and documents for people.
 
-They are found by the entry point group `amplifierd.exports`, also those of other packages.
+Packages register them in the entry point group `amplifierd.exports`.
 """
 
 from importlib.metadata import entry_points
@@ -11,7 +11,7 @@ GROUP = "amplifierd.exports"
 
 
 def export_formats() -> dict[str, ExportFormat]:
-    """The formats that are installed, by name. Of two with one name the first in the order of packages is taken."""
+    """The installed formats by name. If two have the same name, the first one in the order of packages is used."""
     found: dict[str, ExportFormat] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         found.setdefault(point.name, point.load()())

@@ -35,7 +35,7 @@ class AnthropicExport:
 
 
 class _AnthropicMessages:
-    """See `ChatMessages`. What a model's message says of results is a message of the user."""
+    """See `ChatMessages`. Tool results in a model's message become a message of the user."""
 
     history = _HISTORY
     member = "messages"
@@ -114,7 +114,7 @@ class AnthropicWriter(ChatRecordWriter):
         if self._firsts == 1:
             first = _system_message(_system_of(source))
             return rest_of(source, read_anthropic_message(first), [first], NAME, self._digest)
-        # An import reads one message of all of them: the first has its place, and the others have none.
+        # An import reads all of them as one message: it replaces the first, and the others are dropped.
         rest = rest_of(source, {}, [None] if self._again == 1 else [], NAME, self._digest)
         return without(rest, "digest") if self._again == 1 else rest
 
@@ -133,7 +133,7 @@ def _system_of(source: Object) -> str | list[Any]:
 
 
 def _is_own_message(part: Object) -> bool:
-    """Whether a result is of a tool of the client: those of the provider's tools stay in the model's message."""
+    """Whether a result belongs to a tool of the client; results of the provider's tools stay in the model's message."""
     if part["type"] != "tool_result":
         return False
     native = part.get("native", {}).get(NAME)

@@ -1,8 +1,8 @@
-"""A session as one JSON object on a line: a list of messages, and `amplifierd` with what has no place in them.
+"""A session as one JSON object on a line: a list of messages, and the member `amplifierd`.
 
-The member `amplifierd` has what an import would not get back from the messages: the session, and for each message the
-members that differ, with the number of the messages that it became, if that is not 1. `export_member.py` reads it.
-At its end are the losses, which are known only then.
+The member `amplifierd` has the data that an import cannot restore from the messages: the session, and for each message
+the members that differ, with the number of messages that it became, if that is not 1. `export_member.py` reads it. The
+losses are at its end, because they are known only then.
 """
 
 from collections import Counter
@@ -18,10 +18,10 @@ from ..history import MAX_BYTES, line_of, without
 from ..interface import Object
 from .interface import DigestOf, Losses
 
-# A stored file is named by this in place of its relative URL, which means nothing elsewhere.
+# The name of a stored file, because its relative URL has no meaning outside of the store.
 FILE_URN = "urn:amplifierd:file:"
 _FILES = "/files/"
-# Members of a message of which messages of other formats have nothing.
+# Members of a message that messages of other formats lack.
 _BESIDE = ("id", "agent", "tokenCount", "usage", "editedAt")
 
 _encode = msgspec.json.Encoder().encode
@@ -29,7 +29,7 @@ _decode = msgspec.json.decode
 
 
 class ChatMessages(Protocol):
-    """How a message is one or more messages of a format, and how these are read."""
+    """Converts a message to one or more messages of a format, and reads these."""
 
     @property
     def history(self) -> str:
@@ -47,7 +47,7 @@ class ChatMessages(Protocol):
         """The messages."""
 
     def read(self, written: Any, /) -> Object:
-        """What an import makes of one of them."""
+        """The message that an import makes of one of them."""
 
 
 class ChatRecordWriter:
@@ -102,7 +102,7 @@ class ChatRecordWriter:
         return b'"%s":[' % self._chat.member.encode()
 
     def _rest_of(self, source: Object, written: list[Any]) -> Object:
-        """The members of a message that an import would not get from what was written."""
+        """The members of a message that an import cannot restore from the written messages."""
         reread = self._chat.read(written[0]) if written else {}
         return rest_of(source, reread, written, self._chat.own, self._digest)
 
@@ -118,7 +118,7 @@ class ChatRecordWriter:
 
 
 def rest_of(source: Object, reread: Object, written: list[Any], own: str, digest: DigestOf) -> Object:
-    """The members of a message that differ from what is read `reread` of the first message that was `written`."""
+    """The members of a message that differ from `reread`, which an import reads from the first of `written`."""
     rest: Object = {"timestamp": source["timestamp"]}
     rest |= {name: source[name] for name in _BESIDE if name in source}
     if source.get("model") != reread.get("model"):
@@ -159,7 +159,7 @@ def _missing_types(parts: list[Object], found: list[Object]) -> Iterator[str]:
 
 
 def _comparable(part: Object) -> Object:
-    """A part without what only says how a format wrote it, in one order."""
+    """A part without the members that depend on the format, in a fixed order of keys."""
     return {key: part[key] for key in sorted(part) if key not in {"native", "id"}}
 
 

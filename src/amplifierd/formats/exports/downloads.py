@@ -8,7 +8,7 @@ from ...storage.model.interface import Storage
 from ...storage.model.records import SessionFormat
 from . import export_formats
 from .interface import ExportFormat, Losses
-from .reading import embed_files, leave_files, write_session
+from .reading import embed_files, omit_files, write_session
 
 _NDJSON = "application/x-ndjson"
 
@@ -33,7 +33,7 @@ class Downloads:
             export = await storage.export_session(workspace, session_id, files=files)
             return Download(encoded_lines(export, self._executor), _NDJSON, f"{name}.ndjson")
         known = self._formats[form]
-        place = embed_files(storage, workspace) if files and not known.has_files_beside else leave_files
+        place = embed_files(storage, workspace) if files and not known.has_files_beside else omit_files
         blocks = write_session(known, storage, workspace, session_id, Losses(), place, self._executor.run)
         # One session is one object, and not lines of them.
         media, suffix = (known.media, known.suffix) if known.is_document else ("application/json", ".json")

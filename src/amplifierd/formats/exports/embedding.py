@@ -186,7 +186,7 @@ class EmbeddedFiles:
 
 
 def _drain(parts: list[bytes]) -> bytes:
-    """Parts in one block; the list is empty then."""
+    """Join the parts into one block and empty the list."""
     block = b"".join(parts)
     parts.clear()
     return block

@@ -1,4 +1,4 @@
-"""Sessions as pages for people: one file each, with all that it needs, and nothing that runs or is loaded."""
+"""Sessions as self-contained web pages, one file each, that run no script and load nothing."""
 
 import base64
 import hashlib
@@ -43,7 +43,7 @@ summary { cursor: pointer; color: var(--dim); font-size: .875rem; }
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; form-action 'none'"
 
-# The names of what is said of a session, and its fields.
+# The labels of a session's fields on the page.
 _ABOUT = {
     "Profile": "profile",
     "Directory": "amplified_dir",

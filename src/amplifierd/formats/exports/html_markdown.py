@@ -1,7 +1,7 @@
-"""Markdown of messages as HTML in which nothing runs and nothing is loaded (CommonMark, https://spec.commonmark.org).
+"""Converts the Markdown of messages to HTML that runs and loads nothing (CommonMark, https://spec.commonmark.org).
 
-HTML in the Markdown is text. Links lead to the web or to mail; images are those whose data is in their URL, and others
-are named.
+HTML in the Markdown is shown as text. Links lead only to web and mail addresses. Only images with a data URL are
+shown; the others appear by name.
 """
 
 import re
@@ -13,23 +13,22 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-# Some texts take a time that grows with the square of their length: a longer one is divided between its blocks, and a
-# longer block is shown as it is.
+# Some texts take quadratic time: a longer text is divided between its blocks, and a longer block is shown unrendered.
 MAX_CHARACTERS = 4 * 1024
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
-# To ignore the case of its data as well takes half a second for an image of 15 MB.
+# Ignoring the case of the data as well would take half a second for an image of 15 MB.
 _IMAGE = re.compile(r"(?i:data:image/(png|gif|jpeg|webp|avif);base64,)[A-Za-z0-9+/=]*")
 _ALIGNED = {"text-align:right": "right", "text-align:center": "center"}
 
 
 def is_link(url: str) -> bool:
-    """Whether a link may lead to a URL."""
+    """Whether a URL is allowed as the target of a link."""
     return _LINK.match(url) is not None
 
 
 def image(url: str, name: str) -> str:
-    """An image, if its data is in the URL; else its name, which links to it if it is on the web."""
+    """An image element for a data URL; otherwise the name, as a link if the URL is on the web."""
     shown = escape(name) or "image"
     if _IMAGE.fullmatch(url):
         return f'<img src="{escape(url)}" alt="{escape(name)}">'
@@ -37,7 +36,7 @@ def image(url: str, name: str) -> str:
 
 
 def link(url: str, shown: str) -> str:
-    """A link with HTML to show; only that, if it may not lead there."""
+    """A link around the HTML `shown`; only the HTML if the URL is not allowed."""
     if not is_link(url):
         return shown
     return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow">{shown}</a>'
@@ -56,7 +55,7 @@ def _piece_html(piece: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """A text in pieces of whole blocks: divided at empty lines that are in no fence."""
+    """Split a text into pieces of whole blocks, at empty lines outside of fences."""
     if len(text) <= MAX_CHARACTERS:
         yield text
         return
@@ -76,7 +75,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 class _Renderer(RendererHTML):
-    """Writes links, images and cells of tables without what could load or run something."""
+    """Writes links, images and table cells without anything that could load or run."""
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: Any, _env: MutableMapping[str, Any]) -> str:
         token = tokens[idx]
@@ -101,7 +100,7 @@ class _Renderer(RendererHTML):
 
 class _Markdown(MarkdownIt):
     def validateLink(self, url: str) -> bool:  # noqa: N802  # the library's name
-        """Whether a link or an image with this URL is one; otherwise it stays text."""
+        """Whether a link or an image with this URL is rendered; otherwise it stays text."""
         return is_link(url) or _IMAGE.fullmatch(url) is not None
 
 

@@ -1,4 +1,4 @@
-"""Messages as HTML: what a person reads, with calls of tools and reasoning folded, and everything escaped."""
+"""Renders messages as HTML, with tool calls and reasoning folded, and all text escaped."""
 
 from collections.abc import Callable
 from html import escape
@@ -13,14 +13,14 @@ from .html_markdown import html_of, image, link
 Part = dict[str, Any]
 
 MAX_NAME_CHARACTERS = 200
-# Of a longer message no text is read as Markdown, which takes up to a tenth of a millisecond for a character.
+# A longer message is not rendered as Markdown, which can take a tenth of a millisecond for each character.
 MAX_RENDERED_CHARACTERS = 64 * 1024
 
 _decode = msgspec.json.Decoder(list[Part]).decode
 
 
 def message_html(message: Message) -> str:
-    """A message: its heading, and what it says or its parts."""
+    """A message: its heading, and its content or its parts."""
     if message.deleted_at is not UNSET:
         body = '<p class="note">This message was deleted.</p>'
     elif isinstance(message.parts, Raw):
@@ -53,7 +53,7 @@ def shortened(text: str) -> str:
 
 
 def _plain_if_long(parts: list[Part]) -> list[Part]:
-    """The parts; those of a long message are to be shown as they are."""
+    """The parts; the parts of a long message are marked to be shown unrendered."""
     if sum(len(part.get("text", "")) for part in parts) <= MAX_RENDERED_CHARACTERS:
         return parts
     return [{**part, "is_plain": True} for part in parts]

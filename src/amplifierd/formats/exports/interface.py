@@ -6,14 +6,15 @@ from typing import Any, Protocol, TypeAlias
 
 from ...storage.model.records import Message, Session
 
-# The digest of messages of a format, from which an import can tell whether they were edited since.
+# Computes the digest of messages of a format, by which an import detects later edits.
 DigestOf: TypeAlias = Callable[[list[Any]], str]
 
 
 class Losses:
-    """What exports could not say in their format, counted by kind.
+    """Data that the format of an export cannot represent, counted by kind.
 
-    `kept` is beside the messages, in a member that an import reads; `left_out` is not in the export.
+    `kept` counts data that is beside the messages, in a member that an import reads; `left_out` data that the export
+    lacks.
     """
 
     def __init__(self) -> None:
@@ -45,11 +46,11 @@ def _join_counts(counts: Counter[str]) -> str:
 class SessionWriter(Protocol):
     """Writes one session, in constant memory: `begin`, `add` for each message, `turn`, `add_again`, and `end`.
 
-    If `is_read_twice` is set, each message comes a second time between `turn` and `end`.
+    If `is_read_twice` is set, each message is passed to `add_again` between `turn` and `end`.
 
-    A file that a message refers to has a relative path, or a `data:` URL in which a placeholder stands for the data.
-    The data takes its place in what any of these functions returns, now or later, any number of times. So they return
-    the placeholder whole and unchanged; a digest of it is only right if the `digest` of the writer made it.
+    A file that a message refers to has a relative path, or a `data:` URL with a placeholder for the data. The data
+    replaces the placeholder in the result of any of these methods, now or later, any number of times. So they must
+    return the placeholder whole and unchanged, and compute digests of it only with the writer's `digest`.
     """
 
     @property
@@ -63,20 +64,20 @@ class SessionWriter(Protocol):
         """The next message."""
 
     def turn(self) -> bytes:
-        """What follows the last message."""
+        """The text between the last message and the first `add_again`."""
 
     def add_again(self, message: Message, /) -> bytes:
-        """The text about a message that follows all messages."""
+        """The text about a message, after all messages."""
 
     def end(self, size: int, /) -> bytes:
-        """The end of the session, which has `size` bytes before it."""
+        """The end of the session; `size` bytes were written before it."""
 
 
 class ExportFormat(Protocol):
-    """One format of exports: `suffix` is that of its files, and `media` their media type.
+    """One format of exports; its files have the suffix `suffix` and the media type `media`.
 
-    If `is_document` is set each session is a file of its own; otherwise they follow each other in one file. Its stored
-    files are beside it if `has_files_beside` is set, and in it otherwise.
+    If `is_document` is set, each session is a separate file; otherwise all sessions are in one file. If
+    `has_files_beside` is set, stored files are written beside the sessions; otherwise they are embedded.
     """
 
     @property
@@ -100,4 +101,4 @@ class ExportFormat(Protocol):
         """Whether it names files by relative paths."""
 
     def writer(self, losses: Losses, digest: DigestOf, /) -> SessionWriter:
-        """A writer of one session, which counts in `losses` what it cannot write, and says at its end what is there."""
+        """A writer of one session, which counts in `losses` the data it cannot represent, and lists them at its end."""

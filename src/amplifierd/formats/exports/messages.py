@@ -1,4 +1,4 @@
-"""A message in the terms of one format: its parts in groups, and what the format can hold of them."""
+"""Converts a message to a format: groups its parts, and writes the ones that the format can represent."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from .chat_records import FILE_URN
 
 
 class Group(NamedTuple):
-    """Parts of a message that belong together: a call's result with what belongs to it, or all parts until one."""
+    """Parts of a message that belong together: a result with its further parts, or all parts up to a result."""
 
     is_result: bool
     parts: list[Object]
@@ -35,7 +35,7 @@ def _belongs(part: Object, result: Group) -> bool:
 
 
 def write_with(form: Format, message: Object) -> list[Any]:
-    """The message of a format that these parts are, as far as it can hold them; none if it can hold none."""
+    """The message in a format, as far as the format can represent its parts; an empty list if it can represent none."""
     without_files = {**message, "parts": [part for part in message["parts"] if not _is_stored(part)]}
     for attempt in _attempts(form, without_files):
         written = _try(form, attempt)
@@ -46,7 +46,7 @@ def write_with(form: Format, message: Object) -> list[Any]:
 
 
 def write_own(form: Format, message: Object) -> Object | None:
-    """The message of a format that a message was read from; None if it is another one's, or was changed since."""
+    """The message in the format that it was read from; None if that is another format, or it was changed since."""
     if form.name not in message["metadata"] or any(map(_is_stored, message["parts"])):
         return None
     written = _try(form, message)
@@ -57,7 +57,7 @@ def write_own(form: Format, message: Object) -> Object | None:
 
 def _attempts(form: Format, message: Object) -> Iterator[Object]:
     yield message
-    # What only the format understands can have any shape: a client sent it.
+    # Members for this format alone can have any shape: a client sent them.
     bare = [{key: value for key, value in part.items() if key != "native"} for part in message["parts"]]
     plain = {**message, "metadata": {}, "parts": bare}
     yield plain
@@ -72,10 +72,10 @@ def _try(form: Format, message: Object) -> Object | None:
 
 
 def _is_stored(part: Object) -> bool:
-    """Whether a part is a file that nobody else can read."""
+    """Whether a part is a file with a URL that only this store can resolve."""
     return part["type"] == "file" and str(part["url"]).startswith(FILE_URN)
 
 
 def with_form(form: Format, message: Object, content: str) -> Object:
-    """A message whose content is written so: as `text`, as a `list`, or with `none`."""
+    """A message whose metadata says how to write its content: as `text`, as a `list`, or as `none`."""
     return {**message, "metadata": {form.name: {"content": content}}}

@@ -39,7 +39,7 @@ class _OpenAIMessages:
         if own is not None:
             return [own]
         groups = groups_of(message["parts"], lambda part: bool(part["type"] == "tool_result"))
-        # What a message says beside results of tools is not a tool's.
+        # Other parts beside tool results do not belong to the tool.
         beside = "user" if message["role"] == "tool" and len(groups) > 1 else message["role"]
         written: list[Any] = []
         for is_result, parts in groups:
@@ -53,7 +53,7 @@ class _OpenAIMessages:
 
 
 def _form_of(parts: list[Object]) -> str:
-    """How a content is written: its only text is it; calls need none."""
+    """How the content is written: a single text as a string; none if there are only calls."""
     content = [part for part in parts if part["type"] in {"text", "file", "source", "data"}]
     if [part["type"] for part in content] == ["text"] and "native" not in content[0]:
         return "text"

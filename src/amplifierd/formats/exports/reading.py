@@ -1,7 +1,7 @@
 """Reads a session from a storage, and writes it in a format, in constant memory.
 
-What is written waits for its reader, who may not read. Until then nothing here keeps it, or the records it was made of:
-lists of records are emptied once they are written, and blocks are in no variables.
+The output may wait for a client that does not read. Nothing here keeps a reference to it, or to its records, meanwhile:
+lists of records are emptied once they are written, and no variable holds a block.
 """
 
 from collections import deque
@@ -32,8 +32,8 @@ _PIECE_LINES = 50
 _decode_parts = msgspec.json.Decoder(list[Object]).decode
 _encode = msgspec.json.Encoder().encode
 
-# Where the files of a message are found in the export, for each reference to one: at a URL, or in the message itself
-# if it is the file; None if it is left out.
+# Places the files of a message in the export. For each reference: the URL of a file outside of the message, the
+# content of a file to embed, or None for a file to leave out.
 Place = Callable[[list[str]], Awaitable[Sequence[str | FileContent | None]]]
 
 _Record = Session | Message
@@ -52,7 +52,7 @@ class SessionEdited(SessionConflict):
 async def write_session(
     form: ExportFormat, storage: Storage, workspace: str, session_id: str, losses: Losses, place: Place, run: Run
 ) -> AsyncGenerator[bytes, None]:
-    """A session in a format, in blocks; `losses` get its losses in the end.
+    """A session in a format, in blocks; its losses are added to `losses` at the end.
 
     Raises `SessionNotFound`, also if the session is deleted meanwhile, and `StorageUnavailable`. After the first block
     it may raise `FileNotFound`, if a file is deleted meanwhile or its data is damaged, and `SessionEdited`.
@@ -75,7 +75,7 @@ async def write_session(
 
 
 class _Text:
-    """What a format writes of a session, which `read` reads in pieces; `size` bytes of it were written so far."""
+    """The text of a session in a format; `read` returns the session in pieces. `size` bytes were written so far."""
 
     def __init__(
         self,
@@ -92,8 +92,8 @@ class _Text:
         self._exists = exists
         self._place = place
         self._run = run
-        # One for all that is written: a format may write a message later than it gets it. It has no reference to this
-        # object: a cycle would keep a large context until Python looks for garbage.
+        # One for the whole export, because a format may write a message some time after it receives it. It has no
+        # reference to this object: a cycle would keep a large context in memory until the garbage collector runs.
         self._files = EmbeddedFiles(partial(_find, place), run)
         self._writer = form.writer(losses, self._files.digest)
         self._count = self._versions = 0
@@ -113,7 +113,7 @@ class _Text:
         return block
 
     async def _segments(self) -> AsyncGenerator[deque[Segment], None]:
-        """The text, in pieces, each of which is written after the one before was sent."""
+        """The text in pieces; each piece is written after the previous one was sent."""
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
                 self._count += len(_messages_in(records))
@@ -134,7 +134,7 @@ class _Text:
         yield await self._run(self._write, partial(self._writer.end, self.size))
 
     async def _read_again(self) -> AsyncGenerator[list[Message], None]:
-        """The messages of the first reading, without what was appended meanwhile. Raises `SessionEdited`."""
+        """The messages of the first reading again, without messages appended since. Raises `SessionEdited`."""
         left, versions = self._count, self._versions
         if not left:
             return
@@ -153,7 +153,7 @@ class _Text:
     async def _write_records(
         self, write: Callable[[_R], bytes], records: list[_R], losses: Losses
     ) -> AsyncGenerator[deque[Segment], None]:
-        """What is written of records, in pieces. The list is empty before the last of them."""
+        """Write records, in pieces; the list is emptied before the last piece is returned."""
         named = {place: text for place, record in enumerate(records) if (text := _parts_with_files(record))}
         parts = await self._run(_decode_all, named) if named else {}
         waiting: list[tuple[_R, _Parts | None]] = []
@@ -187,7 +187,7 @@ class _Text:
         return self._files.segments(write())
 
     async def _place_files(self, parts: _Parts) -> int:
-        """Give the files among parts the URLs that they get in the export; the number of those that are left out."""
+        """Give the files among parts their URLs in the export. Returns the number of files that are left out."""
         stored = [part for part in parts if part["type"] == "file" and part["url"].startswith(_FILES)]
         left_out = 0
         for part, found in zip(stored, await self._place([part["url"] for part in stored]), strict=True):
@@ -198,7 +198,7 @@ class _Text:
 
 
 async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[_Record], None]:
-    """The session and its messages, as many at a time as are written in some milliseconds."""
+    """The session and its messages, in batches that take a few milliseconds to write."""
     export = await storage.export_session(workspace, session_id)
     async with aclosing(export.batches) as batches:
         async for lines in batches:
@@ -207,7 +207,7 @@ async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGener
 
 
 def _pieces(lines: list[ExportLine]) -> Iterator[list[_Record]]:
-    """The records in lines, of which none is kept. Whoever has written a list of records empties it."""
+    """The records in lines, without keeping a reference to them. The consumer empties each list after writing it."""
     records: list[_Record] = []
     size = 0
     lines.reverse()
@@ -241,7 +241,7 @@ def _decode_all(parts: dict[int, bytes]) -> dict[int, _Parts]:
 
 
 def _write_all(write: Callable[[_R], bytes], records: list[tuple[_R, _Parts | None]]) -> bytes:
-    """What is written of records, some of which have other parts."""
+    """Write records; the parts beside a record, if any, replace its own."""
     placed = [record if parts is None else replace(record, parts=Raw(_encode(parts))) for record, parts in records]
     return b"".join(map(write, placed))
 
@@ -266,13 +266,13 @@ async def _find(place: Place, file_id: str) -> FileContent:
     return found
 
 
-async def leave_files(urls: list[str]) -> Sequence[str | FileContent | None]:
-    """Put no files elsewhere."""
+async def omit_files(urls: list[str]) -> Sequence[str | FileContent | None]:
+    """Leave out all files."""
     return [None] * len(urls)
 
 
 def embed_files(storage: Storage, workspace: str) -> Place:
-    """Put files into messages, as `data:` URLs, as long as they are short enough."""
+    """Embed files in messages, as `data:` URLs, up to the size limit of a message."""
 
     async def place(urls: list[str]) -> Sequence[str | FileContent | None]:
         found: dict[str, FileContent | None] = {}

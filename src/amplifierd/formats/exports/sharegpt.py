@@ -64,7 +64,7 @@ def _sender(message: Object) -> Object:
 
 
 def _tool_turn(parts: list[Object]) -> list[Object]:
-    """A call, or a result with its texts; what follows a call is said after it."""
+    """The turns of a call, or of a result with its texts; parts after a call follow it."""
     part, *others = parts
     if part["type"] == "tool_call":
         called = text_of({"name": part["name"], "arguments": _arguments(part["input"])})

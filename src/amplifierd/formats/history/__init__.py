@@ -1,6 +1,6 @@
 """Conversations that other tools keep in files: one module for each format.
 
-They are found by the entry point group `amplifierd.formats`, also those of other packages.
+Packages register them in the entry point group `amplifierd.formats`.
 """
 
 from importlib.metadata import entry_points
@@ -30,7 +30,7 @@ GROUP = "amplifierd.formats"
 
 
 def history_formats() -> dict[str, HistoryFormat]:
-    """The formats that are installed, by name. Of two with one name the first in the order of packages is taken."""
+    """The installed formats by name. If two have the same name, the first one in the order of packages is used."""
     found: dict[str, HistoryFormat] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         found.setdefault(point.name, point.load()())
@@ -38,7 +38,7 @@ def history_formats() -> dict[str, HistoryFormat]:
 
 
 def recognize(formats: dict[str, HistoryFormat], head: Head) -> HistoryFormat:
-    """The format of a source that begins so. Raises `NotRecognized`."""
+    """The format of a source with this beginning. Raises `NotRecognized`."""
     for each in formats.values():
         if each.recognizes(head):
             return each

@@ -1,8 +1,8 @@
-"""A conversation with branches as sessions: one is the conversation, and the others are its forks.
+"""Divides a conversation with branches into sessions: one for the conversation, and a fork for each other branch.
 
-At a message that two follow, the first of these continues its session, and each later one begins a fork. So a source
-that grew has the same sessions as before, each with the same messages first. If the source says at which message the
-conversation continues, the path to that is its session; unless the session was stored with another path before.
+If several messages follow one message, the first continues its session, and each later one begins a fork. So a source
+that has grown has the same sessions as before, each beginning with the same messages. If the source names the message
+at which the conversation continues, the path to that message is the session, unless it was stored with another path.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from .conversations import Collection, Conversation, Node
 from .interface import Fault, Place
 from .values import line_of, session_id_of
 
-# What one conversation may become: each fork stores the messages that it shares.
+# The limit of forks of one conversation: each fork stores the messages that it shares.
 MAX_BRANCHES = 1_000
 MAX_SHARED = 1_000_000
 
@@ -39,7 +39,7 @@ class Branch:
         return self._conversation.nodes[self._leaf].message_id
 
     def nodes(self) -> list[Node]:
-        """What is known of its messages, in order."""
+        """Its messages without their content, in order."""
         return [self._conversation.nodes[place] for place in path_to(self._conversation, self._leaf)]
 
     def message(self, node: Node, sequence: int) -> Message:
@@ -77,7 +77,7 @@ def connect(conversation: Conversation) -> Iterator[Fault]:
 
 
 def _cut_cycles(nodes: list[Node]) -> Iterator[Fault]:
-    """Count the depth of each message, from 1; a message that follows itself becomes a first one."""
+    """Set the depth of each message, from 1; a message that follows itself becomes a first message."""
     for start in range(len(nodes)):
         path: list[int] = []
         seen: set[int] = set()
@@ -99,7 +99,7 @@ def _cut_cycles(nodes: list[Node]) -> Iterator[Fault]:
 
 
 def path_to_first(nodes: list[Node], start: int) -> list[int]:
-    """The messages from `start` to its first one, after a cycle was cut."""
+    """The messages from `start` back to the first one, after cycles were cut."""
     path = [start]
     while (parent := nodes[path[-1]].parent) >= 0:
         path.append(parent)
@@ -157,13 +157,13 @@ class Layout:
         return leaf
 
     def _branch_end(self, place: int) -> int:
-        """The end of the branch that goes on after a message."""
+        """The last message of the branch that continues after a message."""
         while place in self._children:
             place = self._children[place][0]
         return place
 
     def _fork_starts(self, path: list[int], begins: int, *, is_main: bool) -> Iterator[int]:
-        """The first messages of forks that leave a path after its shared part."""
+        """The first message of each fork that leaves a path after its shared part."""
         if is_main:
             yield from (each for each in self._children[-1] if each != path[0])
         for here, following in pairwise([*path[begins:], -1]):

@@ -31,11 +31,11 @@ _ROLES = {
     "observation": "tool",
     "function_response": "tool",
 }
-# The first messages tell which conversation it is.
+# The first messages identify the conversation.
 _TELLING = 2
 _CHAT = OpenAIChat()
 _ANTHROPIC = Anthropic()
-# Types of blocks that messages of chat completions do not have.
+# Types of blocks that chat completions lack.
 _ANTHROPIC_BLOCKS = frozenset(
     {"tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document", "server_tool_use"}
 )
@@ -56,12 +56,12 @@ class OpenAIMessages:
 
 
 class AnthropicMessages:
-    """A session for each record with `messages`, as a request of the Messages API has them, and maybe `system`."""
+    """A session for each record with `messages`, as in a request of the Messages API, and an optional `system`."""
 
     name = "anthropic-messages"
 
     def recognizes(self, head: Head, /) -> bool:
-        """See `HistoryFormat`. Messages that are texts alone are the same in both formats, and taken as OpenAI's."""
+        """See `HistoryFormat`. Messages that have only texts are the same in both formats, and are read as OpenAI's."""
         return _have_messages(head) and any(_is_anthropic(record) for record in head.records)
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
@@ -84,7 +84,7 @@ class ShareGPT:
 
 
 class _Messages(NamedTuple):
-    """Where a record of a format has its messages, and how each is read; `first` has the content of the first one."""
+    """The member of a record with its messages, and how to read one; the member `first` has the first one's content."""
 
     name: str
     member: str
@@ -157,7 +157,7 @@ def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
 
 
 def _key_of(value: Object, messages: list[Any], number: int) -> str:
-    """The id of a conversation; one without an id is known by its place and its first messages."""
+    """The id of a conversation; without an id, one made from its place and its first messages."""
     own = texts_of(session_in(value), "id")[0] or texts_of(value, "id")[0]
     if own is not None:
         return own
@@ -165,13 +165,13 @@ def _key_of(value: Object, messages: list[Any], number: int) -> str:
 
 
 def _system_messages(value: Object, form: _Messages) -> list[Object]:
-    """The message that is a member of the record."""
+    """The system message in the member `first` of the record, in a list; empty without one."""
     content = value.get(form.first) if form.first else None
     return [{"role": "system", "content": content}] if isinstance(content, str | list) else []
 
 
 def _in_list(form: _Messages, source: Object) -> Object:
-    """A message of the list; a system message there is another one than the member."""
+    """A message of the list; a system message in it is distinct from the member `first`."""
     read = form.read(source)
     if form.first is None or read["role"] != "system":
         return read
@@ -192,7 +192,7 @@ def read_anthropic_message(source: Object) -> Object:
 
 
 def _as_list(message: Message, name: str) -> Object:
-    """A message that says it is one of the format, so that an export writes its list of blocks as that."""
+    """A message marked as read from the format, so that an export writes its list of blocks unchanged."""
     metadata = message.get("metadata", {})
     return {**message, "metadata": metadata if name in metadata else {**metadata, name: {"content": "list"}}}
 

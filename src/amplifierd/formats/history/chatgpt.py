@@ -10,9 +10,9 @@ from .values import labels_of, line_of, list_of, object_of, text_part, texts_of,
 NAME = "chatgpt"
 
 _ROLES = frozenset({"user", "assistant", "system", "tool"})
-# What a conversation begins with, before its first message.
+# The root of a conversation, before its first message.
 _INSTRUCTIONS = frozenset({"user_editable_context", "model_editable_context"})
-# Types of content that are one text, and the part and the member that it is.
+# Types of content with a single text: the type of the part, and the member with the text.
 _TEXTS = {
     "code": ("text", "text"),
     "execution_output": ("text", "text"),
@@ -66,7 +66,7 @@ def _conversation(record: Record) -> Iterator[Step]:
 
 
 def _in_order(mapping: Object) -> list[str]:
-    """The nodes by the time of their messages, so that what is added later comes last."""
+    """The nodes in the order of their messages' times, so that later additions come last."""
     times = {
         key: _number(object_of(object_of(node).get("message")).get("create_time")) for key, node in mapping.items()
     }
@@ -78,7 +78,7 @@ def _number(value: Any) -> float:
 
 
 def _is_message(node: Any) -> bool:
-    """Whether a node is a message that a reader sees: what a conversation begins with, such as instructions, is not."""
+    """Whether a node is a message that a reader sees, unlike the instructions at the beginning of a conversation."""
     message = object_of(object_of(node).get("message"))
     content = object_of(message.get("content"))
     if not message or texts_of(content, "content_type")[0] in _INSTRUCTIONS:
@@ -95,7 +95,7 @@ def _message_before(mapping: Object, key: Any) -> str | None:
         if _is_message(node):
             return key
         key = node.get("parent")
-    # What is missing, or a cycle, is found and told with the message.
+    # A missing node or a cycle is detected and reported with the message.
     return key if isinstance(key, str) else None
 
 
@@ -134,7 +134,7 @@ def _message(source: Object) -> Object:
 
 
 def _parts(content: Object) -> tuple[list[Object], Object]:
-    """The parts of a content, and its members that they do not have."""
+    """The parts of a content, and the members that the parts do not contain."""
     [kind] = texts_of(content, "content_type")
     if kind in {"text", "multimodal_text"} and isinstance(content.get("parts"), list):
         texts = [_part(each) for each in content["parts"] if each != ""]

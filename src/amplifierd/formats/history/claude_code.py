@@ -1,7 +1,7 @@
 """Claude Code's transcripts (`~/.claude/projects/**/*.jsonl`): a line for each message, block or event.
 
-A response of the model is a line for each of its blocks, and the results of parallel calls each follow the line of
-their call: they form a tree in the file, and one path in the conversation.
+A response of the model has a line for each block, and the result of each parallel call follows the line of its call:
+the lines form a tree in the file, and one path in the conversation.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _is_own(record: Object) -> bool:
 
 
 class _Response:
-    """The lines of a response of the model with the results of its calls, which are one path: `tip` is its end."""
+    """The lines of a response of the model and the results of its calls, as one path that ends at `tip`."""
 
     def __init__(self, message_id: Any, tip: str) -> None:
         self.message_id = message_id
@@ -61,14 +61,14 @@ class _Response:
 class _Reader:
     def __init__(self) -> None:
         self._chat = ""
-        # By the id of a line: the message that follows it comes after which message of which conversation.
+        # For the id of each line: the message, and its conversation, after which the next message comes.
         self._stands_for: dict[str, str | None] = {}
         self._chat_of: dict[str, str] = {}
         self._responses: dict[str, _Response] = {}
         self._waiting: list[tuple[str | None, Any]] = []
         self._summaries: list[Record] = []
         self._said: set[str] = set()
-        # Whether the file has names of sessions of other files.
+        # Whether the file names sessions of other files.
         self._is_named = False
 
     def read(self, record: Record) -> Iterator[Step]:
@@ -90,7 +90,7 @@ class _Reader:
                 yield Fault(kind="unknown record", line=record.line, sentence=sentence)
 
     def end(self) -> Iterator[Step]:
-        """What can be said only when all lines are known."""
+        """The steps that require all lines."""
         for summary in self._summaries:
             yield from self._summary(summary)
         if not self._chat and not self._is_named:
@@ -101,7 +101,7 @@ class _Reader:
                 yield AttachedRecord(chat=chat or self._chat, record=record)
 
     def _summary(self, record: Record) -> Iterator[Step]:
-        """The name of the branch that has a message: of this file, or of another."""
+        """The name of the branch that contains a message of this file or another."""
         leaf, title = texts_of(record.value, "leafUuid", "summary")
         place = self._place_of(leaf)
         if place is not None and title is not None:
@@ -114,7 +114,7 @@ class _Reader:
             yield SessionName(key=leaf, name=title, line=record.line, is_kept=bool(self._chat))
 
     def _event(self, value: Object, uuid: str | None, session: str | None) -> Iterator[Step]:
-        """A record that is not a message: those that follow it follow the message before it."""
+        """A record that is not a message: its successors follow the message before it."""
         if uuid is not None:
             self._stands_for[uuid] = self._before(value)
         if not self._chat:
@@ -124,7 +124,7 @@ class _Reader:
             yield AttachedRecord(chat=self._chat_of[place] if place else self._chat, record=value)
 
     def _before(self, value: Object) -> str | None:
-        """The message before a record, as far as the source says."""
+        """The message before a record, if the source names it."""
         parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
         return self._place_of(parent) if parent is not None else self._place_of(logical)
 
@@ -148,7 +148,7 @@ class _Reader:
         yield Turn(chat=chat, key=uuid, parent=parent, line=record.line, message=message)
 
     def _conversation_of(self, value: Object, session: str) -> str:
-        """The session, or that of an agent that it called."""
+        """The session, or the session of the agent that wrote the record."""
         if value.get("isSidechain") is not True:
             return session
         [agent] = texts_of(value, "agentId")
@@ -166,7 +166,7 @@ class _Reader:
         self._waiting = []
 
     def _about(self, chat: str, value: Object, session: str) -> Iterator[Step]:
-        """What a line says of its conversation, if it is new."""
+        """The data of a line about its conversation, if it is new."""
         if chat in self._said:
             return
         self._said.add(chat)
@@ -181,7 +181,7 @@ class _Reader:
     def _parent_of(self, value: Object, uuid: str, chat: str) -> str | Place | None:
         parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
         if parent is None and logical is None:
-            # After its context was compacted a conversation goes on.
+            # A conversation continues after its context was compacted.
             return Place.PREVIOUS if value.get("isCompactSummary") is True else self._first(value, uuid)
         before = self._before(value)
         if before is None:
@@ -194,7 +194,7 @@ class _Reader:
     def _first(
         self, value: Object, uuid: str, *, is_first: bool = True, missing: str | None = None
     ) -> str | Place | None:
-        """A message that follows none, or one that is missing."""
+        """A message without a predecessor, or with a missing one."""
         self._respond(value, uuid)
         return None if is_first else missing
 
@@ -218,14 +218,14 @@ class _Reader:
             return response.tip
         response.calls |= _calls(message, "tool_use", "id")
         if response.is_followed:
-            # A result that came late: the conversation has gone on.
+            # The result is late: the conversation has already continued.
             return Place.PREVIOUS
         self._responses[uuid] = response
         parent, response.tip = response.tip, uuid
         return parent
 
     def _usage(self, value: Object, uuid: str) -> Object:
-        """The usage of a line: each of a response has the sums so far, of which only the increase counts."""
+        """The usage of a line. Each line of a response has the sums so far, so only the increase counts."""
         response = self._responses.get(uuid)
         if value.get("type") != "assistant" or response is None:
             return {}

@@ -1,6 +1,7 @@
 """Codex's rollouts (`~/.codex/sessions/**/*.jsonl`): items of OpenAI's Responses API, with the events around them.
 
-Since 2025-09 a line has a `type` and a `payload`; before, the first line is of the session, and each other is an item.
+Since 2025-09 a line has a `type` and a `payload`. Before, the first line described the session, and each other line was
+an item.
 """
 
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ class _Reader:
         self._chat = ""
         self._count = 0
         self._model: str | None = None
-        # A message waits for the usage that is counted after it.
+        # A message waits for its usage, which is recorded after it.
         self._turn: Turn | None = None
         self._is_answer = False
         self._waiting: list[Object] = []
@@ -130,7 +131,7 @@ class _Reader:
         self._turn = Turn(chat=self._chat, key=f"{self._count}", line=line, message=message)
 
     def _event(self, value: Object, payload: Object) -> None:
-        """Keep a record that is not a message until the next message; a count of tokens is added to the last answer."""
+        """Keep a record that is not a message until the next message; a token count is added to the last answer."""
         if value.get("type") == "turn_context":
             self._model = texts_of(payload, "model")[0] or self._model
         usage = _usage_of(payload) if payload.get("type") == "token_count" else {}

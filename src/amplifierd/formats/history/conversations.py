@@ -1,6 +1,6 @@
-"""The steps of a source, collected: its messages in a temporary file, and how they follow each other in memory.
+"""Collects the steps of a source: messages in a temporary file, and their order in memory.
 
-Of each message some hundred bytes stay in memory, whatever its length.
+Each message takes a few hundred bytes of memory, whatever its length.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +19,12 @@ from .values import NO_TIME, message_id_of
 _encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(Message).decode
 
-# A message with the members of the contract's, as a record that the contract takes; and what was wrong with it.
+# Converts a message with the contract's members to a valid record; returns a sentence about what was changed, if any.
 Accept = Callable[[Object], tuple[Message, str | None]]
 
 
 class Node(msgspec.Struct):
-    """A message of a conversation: where it is in the temporary file, and after which other one it comes."""
+    """A message of a conversation: its place in the temporary file, and the message that it follows."""
 
     key: str
     parent_key: str | Place | None
@@ -57,7 +57,7 @@ class Conversation:
         self.nodes.append(node)
 
     def amend(self, chat: Chat) -> None:
-        """Add what a later part of the source says about the conversation."""
+        """Update the conversation with data from a later part of the source."""
         own = self.chat
         self.chat = replace(
             chat,
@@ -72,7 +72,7 @@ class Conversation:
         )
 
     def take_asides(self) -> list[Any]:
-        """The records since the message before."""
+        """Remove and return the records since the previous message."""
         found, self.asides = self.asides, []
         return found
 
@@ -94,7 +94,7 @@ class MessageFile:
         self._limited_file.close()
 
     def add(self, message: Message) -> int:
-        """Add a message; its place in the file."""
+        """Add a message. Returns its place in the file."""
         text = _encode(message) + b"\n"
         if self._is_read:
             self._file.seek(self._size)
@@ -114,7 +114,8 @@ class MessageFile:
 class Collection:
     """The conversations of one source of a format.
 
-    `accept` makes records of their messages, which are kept in `messages`. `names` are those of sessions of others.
+    `accept` makes records of their messages, which are kept in `messages`. `names` are names for sessions of other
+    sources.
     """
 
     def __init__(self, format_name: str, accept: Accept, messages: MessageFile) -> None:
@@ -125,7 +126,7 @@ class Collection:
         self._messages = messages
 
     def collect(self, steps: Iterable[Step]) -> Iterator[Fault]:
-        """Add all steps; what was not understood in them."""
+        """Add all steps. Yields what was not understood in them."""
         for step in steps:
             match step:
                 case Fault():
@@ -182,7 +183,7 @@ class Collection:
         return message
 
     def _add_duplicate(self, conversation: Conversation, turn: Turn) -> Iterator[Fault]:
-        """A key that was there before: tools write some records twice, which says nothing new."""
+        """Handle a repeated key: tools write some records twice, and only a different message is a fault."""
         place = conversation.place_of(turn.key)
         assert place is not None, "The key was there before."
         before = self.message(conversation.nodes[place], 1)

@@ -1,4 +1,4 @@
-"""Folders of which a format reads several files together: they become one source, with a line for each file.
+"""Joins the files of a folder that a format reads together into one source, with a line for each file.
 
 A line is an object with the `file`'s path in the folder, and its JSON value as `record`, or with a fault in it.
 """
@@ -35,9 +35,9 @@ def folder_of(formats: Iterable[HistoryFormat], path: PurePath) -> tuple[FolderF
 
 
 def open_folder(form: FolderFormat, files: dict[str, OpenFile], replaced: Collection[str] = ()) -> IO[bytes]:
-    """The files as one source; it can be sought to its beginning. Reading it raises `OSError`.
+    """The files as one source, which can be rewound to its beginning. Reading it raises `OSError`.
 
-    Those that `replaced` another file of the same path have a fault.
+    Files that `replaced` another file of the same path have a fault.
     """
     names = [*form.in_order(files)]
     return cast(IO[bytes], io.BufferedReader(_JoinedFiles(names, files, replaced)))
@@ -64,7 +64,7 @@ def read_files(source: IO[bytes]) -> Iterator[FileRecord | Fault]:
 
 
 class _JoinedFiles(io.RawIOBase):
-    """Reads one file after the other, each when its line is due."""
+    """Reads one file after another, each when its line is requested."""
 
     def __init__(self, names: list[str], files: dict[str, OpenFile], replaced: Collection[str]) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from .values import labels_of, line_of, list_of, object_of, text_part, texts_of,
 NAME = "gemini-cli"
 
 _ROLES = {"user": "user", "gemini": "assistant"}
-# What the program shows beside the conversation.
+# Messages of the program itself, which are not part of the conversation.
 _NOTICES = frozenset({"info", "error", "warning"})
 _ENDED = frozenset({"success", "error", "cancelled"})
 _FAILED = _ENDED - {"success"}
@@ -88,7 +88,7 @@ class _Reader:
         )
 
     def _messages(self, messages: Any, line: int) -> Iterator[Step]:
-        """All messages of the conversation; those that were there before are ignored."""
+        """All messages of the conversation; messages that were read before are ignored."""
         for message in list_of(messages):
             if isinstance(message, dict):
                 yield from self._change(message, line)
@@ -115,14 +115,14 @@ class _Reader:
                 yield Fault(kind="unknown record", line=line, sentence=sentence)
 
     def _set(self, value: Object, line: int) -> Iterator[Step]:
-        """What is said of the session later, or, after the conversation was shortened, its messages."""
+        """Later data about the session, or its messages after the conversation was shortened."""
         yield self._about(value, {})
         if rest := without(value, "messages", "lastUpdated", "sessionId", "summary"):
             yield AttachedRecord(chat=self._chat, record={"$set": rest})
         yield from self._messages(value.get("messages"), line)
 
     def _release(self) -> Iterator[Step]:
-        """What is new of the message that waits: its text, then its calls, then their results."""
+        """The new steps of the waiting message: its text, then its calls, then their results."""
         if self._waiting is None:
             return
         line, value = self._waiting
@@ -222,7 +222,7 @@ def _result(call: Object, value: Object) -> Object:
 
 
 def _output(call: Object) -> str:
-    """The text of a result, or what it is as JSON."""
+    """The text of a result, or the result as JSON."""
     match call.get("result"):
         case None:
             return ""

@@ -17,11 +17,11 @@ class Place(Enum):
 
 
 class Chat(Struct, frozen=True, kw_only=True):
-    """What a source says of a conversation. It may come several times: later values replace earlier ones.
+    """The data of a conversation. It may be yielded several times: later values replace earlier ones.
 
     `key` is the source's id of the conversation. `current` is the key of the message at which it continues, if the
-    source says so. `parent` is the key of the conversation that it belongs to, such as that of an agent's caller;
-    `context` is what has no other place.
+    source names it. `parent` is the key of the conversation to which it belongs, such as the caller's for an agent.
+    `context` has the data without a field of its own.
     """
 
     key: str
@@ -38,10 +38,10 @@ class Chat(Struct, frozen=True, kw_only=True):
 class Turn(Struct, frozen=True, kw_only=True):
     """A message of a conversation.
 
-    `key` is its id in the source, unique in its conversation; `parent` is the key of the message before it, None for
-    the first one, and may come later. Two messages with one parent are branches. `message` has the members of the
-    contract's `Message`, but `sequence`; without a `timestamp` it gets that of the message before it. Its `id` is the
-    key, unless it has another; None for no id. `file` is as in `Fault`.
+    `key` is its id in the source, unique in its conversation; `parent` is the key of the previous message, None for
+    the first one, and may be yielded later. Two messages with the same parent are branches. `message` has the members
+    of the contract's `Message` except `sequence`. Without a `timestamp` it gets the time of the previous message.
+    Without an `id` it gets the key; None means no id. `file` is as in `Fault`.
     """
 
     chat: str
@@ -68,9 +68,9 @@ class Title(Struct, frozen=True, kw_only=True):
 
 
 class SessionName(Struct, frozen=True, kw_only=True):
-    """The name of a session that has the message `key`, which is in another source of the same format.
+    """The name of the session with the message `key`, which is in another source of the same format.
 
-    `is_kept` if the record is kept anyway; otherwise it is a fault if there is no such session.
+    If `is_kept` is set, the record is kept elsewhere; otherwise it is a fault if no such session exists.
     """
 
     key: str
@@ -80,7 +80,7 @@ class SessionName(Struct, frozen=True, kw_only=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """What was not understood, or was changed: its kind in few words, its line from 1, and a sentence.
+    """Data that was not understood, or was changed: its kind in a few words, its line from 1, and a sentence.
 
     `file` is its path in the folder, if the source is a folder.
     """
@@ -108,9 +108,9 @@ class NotRecognized(ValueError):
 class HistoryFormat(Protocol):
     """One format of files.
 
-    Its functions depend on the content of a source alone, and read it in constant memory. Whatever bytes come, `read`
-    raises nothing but `OSError` of the source: what it does not understand becomes a `Fault`. A message of a source
-    that grew keeps its key and its parent, so that another import adds only what is new.
+    Its methods depend only on the content of a source, and read it in constant memory. For any content, `read` raises
+    only an `OSError` of the source: data that it does not understand becomes a `Fault`. When a source grows, its
+    messages keep their keys and parents, so that another import adds only new messages.
     """
 
     @property
@@ -118,15 +118,15 @@ class HistoryFormat(Protocol):
         """The name of the format: lower-case letters, digits, `-`."""
 
     def recognizes(self, head: Head, /) -> bool:
-        """Whether a source that begins so has this format."""
+        """Whether a source with this beginning has this format."""
 
     def read(self, source: IO[bytes], /) -> Iterator[Step]:
-        """The steps of a source, from its beginning; it can be sought."""
+        """The steps of a source, from its beginning; the source is seekable."""
 
 
 @runtime_checkable
 class FolderFormat(HistoryFormat, Protocol):
-    """A format of which a conversation is in several files. These are one source, as `folders.py` says."""
+    """A format whose conversations span several files, which are one source (see `folders.py`)."""
 
     def folder_of(self, path: PurePath, /) -> PurePath | None:
         """The folder whose files are read together with a file, by its path; None for a file of another format."""

@@ -1,6 +1,6 @@
-"""The JSON values of a file: one a line, the elements of an array, or one value; each is read on its own.
+"""The JSON values of a file: one on each line, the elements of an array, or one value. Each is decoded separately.
 
-A value that is not JSON is a fault of its line, and the next one is read.
+A value that is not JSON is a fault of its line, and reading continues with the next value.
 """
 
 import json
@@ -41,7 +41,7 @@ class _Raw(NamedTuple):
 
 
 def read_head(source: IO[bytes]) -> Head:
-    """The beginning of a source, whose position is set back."""
+    """The beginning of a source. Restores the source's position."""
     start = source.read(CHUNK_BYTES)
     source.seek(0)
     found = (each.value for each in read_records(source) if isinstance(each, Record))
@@ -88,7 +88,7 @@ def decode(text: bytes) -> tuple[Any, str | None]:
     try:
         return _decode(text), None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # What is wrong, and whether it can be read nevertheless, is found below.
+        # The code below finds the fault, and reads the value nevertheless if it can.
         pass
     note = None
     try:
@@ -108,7 +108,7 @@ def decode(text: bytes) -> tuple[Any, str | None]:
 
 
 def _float(text: str) -> float | str:
-    """A number; one that is out of the range of a double stays a text."""
+    """A number; a number out of the range of a double stays a string."""
     value = float(text)
     return value if math.isfinite(value) else text
 
@@ -122,14 +122,14 @@ def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:
 
 
 def _layout_of(source: IO[bytes]) -> tuple[bool, bytes]:
-    """Whether each line of a source is a value, and the first byte of the source; its position is set back."""
+    """Whether each line of a source is a value, and the first byte of the source. Restores the source's position."""
     is_lines, first = False, b""
     for _ in range(_HEAD_RECORDS):
         line = source.readline(MAX_BYTES).removeprefix(_BOM)
         first = first or line.lstrip(_SPACE)[:1]
         if first == b"[" or not line:
             break
-        # In a text with indentation, no object is alone on the line on which it begins.
+        # In indented JSON, no object is complete on the line on which it begins.
         if line.startswith(b"{") and is_json(line):
             is_lines = True
             break
@@ -215,7 +215,7 @@ class _Splitter:
             self._keep(chunk[start:])
 
     def end(self) -> Iterator[_Raw]:
-        """What was not complete at the end of the source."""
+        """The incomplete value at the end of the source."""
         if self._first_line is not None:
             yield self._take_value(b"")
 

@@ -64,7 +64,7 @@ def _chat(record: Record) -> Iterator[Step]:
 def _message(source: Object) -> Object:
     [role] = texts_of(source, "role")
     output = [each for each in list_of(source.get("output")) if isinstance(each, dict)]
-    # The items of a response say in parts what the content says in HTML.
+    # The items of a response contain as parts what the content contains as HTML.
     parts = [part for item in output for part in _RESPONSES.read(item)["parts"]] or _content(source.get("content"))
     consumed = ("id", "parentId", "childrenIds", "role", *(() if output else ("content",)))
     message: Object = {

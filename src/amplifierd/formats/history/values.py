@@ -1,4 +1,4 @@
-"""Converts values of a source to those that the contract allows: ids, names, labels, times, usage."""
+"""Converts values of a source to values that the contract allows: ids, names, labels, times, usage."""
 
 import math
 import re
@@ -26,7 +26,7 @@ _WITHOUT_ZONE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9:]{8}(\.[0-9]+
 
 
 def session_id_of(format_name: str, *keys: str) -> str:
-    """The id of a session: the source's own if it is a UUID, else one that is derived from it, always the same."""
+    """The id of a session: the source's own if it is a UUID, else a UUID derived from it, always the same."""
     if len(keys) == 1 and _UUID.fullmatch(keys[0]):
         return str(UUID(keys[0]))
     return str(uuid5(_NAMESPACE, "\0".join((format_name, *keys))))
@@ -40,7 +40,7 @@ def message_id_of(key: str) -> str:
 
 
 def line_of(text: Any) -> str | None:
-    """A text as a name or the value of a label: on one line, at most 200 characters; None if nothing is left."""
+    """A text as a name or the value of a label: on one line, at most 200 characters; None if it is blank."""
     if not isinstance(text, str):
         return None
     return _CONTROL.sub(" ", text).strip()[:_MAX_CHARACTERS].strip() or None

@@ -1,4 +1,4 @@
-"""What every import of histories needs: records of the contract, batches of sessions, and the report."""
+"""Converts histories to records of the contract, writes them in batches of sessions, and makes the report."""
 
 from .archive import Archive
 from .batch import Batch

@@ -14,12 +14,12 @@ from ...storage.sql.temporary_files import LimitedFile, spool_errors
 
 MAGIC = b"PK\x03\x04"
 _CHUNK_BYTES = 256 * 1024
-# What Python's module raises for an archive that is damaged, encrypted, or packed in a way that it does not know.
+# The errors of Python's module for an archive that is damaged, encrypted, or compressed with an unknown method.
 _ERRORS = (BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError, zlib.error, LZMAError, struct.error)
 
 
 class Archive:
-    """An archive. It is open from the first member that is read to the last one, or to `close`."""
+    """An archive. It is open from the first read of a member until the last one, or `close`."""
 
     def __init__(self, source: Path | IO[bytes]) -> None:
         """Read the list of its members. Raises `OSError`."""
@@ -57,14 +57,14 @@ class Archive:
         if self._zip is None:
             self._zip = ZipFile(self._source)
         with self._zip.open(member) as packed:
-            # No more is unpacked than the member says that it has.
+            # At most the declared size of the member is unpacked.
             while chunk := packed.read(_CHUNK_BYTES):
                 copied.write(chunk)
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
-    """Raises `OSError` for whatever is wrong with an archive."""
+    """Converts every error of an archive to `OSError`."""
     try:
         yield
     except _ERRORS as error:

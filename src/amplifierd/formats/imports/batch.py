@@ -23,7 +23,7 @@ class Batch:
         self._count = 0
 
     def close(self) -> None:
-        """Delete what was collected."""
+        """Delete the collected messages."""
         self.messages.close()
 
     @property

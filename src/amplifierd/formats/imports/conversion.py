@@ -1,4 +1,4 @@
-"""One source as sessions: read whole, its messages in a temporary file, then laid out as branches."""
+"""Converts a source to sessions: reads all of it, with messages in a temporary file, then divides it into branches."""
 
 import logging
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Conversion:
         self.faults += self._collection.collect(self._until_defect(steps))
 
     def _until_defect(self, steps: Iterator[Step]) -> Iterator[Step]:
-        """The steps; an error that no format should raise ends them, so that it costs one source and not all."""
+        """The steps until a defect of the format: an unexpected error ends this source, but not the import."""
         try:
             yield from steps
         except (OSError, MemoryError, StorageUnavailable):
@@ -83,7 +83,7 @@ class Conversion:
             self.faults.append(Fault(kind="no messages", line=1, sentence="No message was found in it."))
 
     def _fit(self, branch: Branch) -> None:
-        """Leave out what the contract does not allow in a session."""
+        """Remove values that the contract does not allow in a session."""
         session, fault = self._records.accept_session(branch.session)
         branch.session = session
         if fault is not None:

@@ -9,9 +9,9 @@ from ..history import FolderFormat, HistoryFormat, OpenFile, folder_of, open_fol
 
 
 class Folder(NamedTuple):
-    """A folder, and those of its files that `form` reads together, by their paths in it.
+    """A folder, and the files in it that `form` reads together, by their relative paths.
 
-    Those that `replaced` another one of the same path, which an archive can have, get a fault.
+    An archive can have two files with the same path: files that `replaced` another one get a fault.
     """
 
     path: PurePath
@@ -34,7 +34,7 @@ class FolderFiles:
         self._found: dict[PurePath, Folder] = {}
 
     def take(self, path: PurePath, opened: OpenFile) -> bool:
-        """Whether a file is read with others of its folder; then it is added."""
+        """Add a file if it is read with others of its folder. Returns whether it was added."""
         found = folder_of(self._formats, path)
         if found is None:
             return False

@@ -1,6 +1,6 @@
-"""Branches of one session that several sources have: one session with the messages of all of them.
+"""Merges branches of the same session from several sources into one session with all their messages.
 
-It is what a session becomes that is imported, and then extended by the others.
+The result is the same as if the first branch was imported, and then extended by the others.
 """
 
 from collections.abc import Iterator
@@ -55,5 +55,5 @@ def merge_branches(branches: dict[str, list[Branch]]) -> Iterator[MergedSession]
 
 
 def _name_of(branches: list[Branch]) -> str | UnsetType:
-    """The first name that one of them has."""
+    """The first name among the branches."""
     return next((branch.session.name for branch in branches if branch.session.name is not UNSET), UNSET)

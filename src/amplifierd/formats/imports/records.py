@@ -1,6 +1,7 @@
-"""Messages of a source as records of the contract, and the files that they need.
+"""Converts messages of a source to records of the contract, and the files to which they refer.
 
-What the contract does not take, such as a text of 43 MB, is stored whole as a file, to which the message refers.
+A message that the contract does not allow, such as one with a text of 43 MB, is stored as a file, to which a short
+message refers.
 """
 
 import base64
@@ -37,8 +38,8 @@ class _Stored(NamedTuple):
 class Records:
     """Makes records of messages by the contract.
 
-    The files to which they refer are in a temporary file, which takes its bytes from `space`; `file_lines` are theirs
-    in an export.
+    The files to which they refer are in a temporary file, which takes its bytes from `space`; `file_lines` are the
+    lines of these files in an export.
     """
 
     def __init__(self, reader: LineReader, space: TemporarySpace) -> None:
@@ -62,7 +63,7 @@ class Records:
         return len(self._stored)
 
     def accept_session(self, session: Session) -> tuple[Session, str | None]:
-        """A session that the contract takes, and a sentence about what was left out for that."""
+        """A session that the contract allows, and a sentence about the removed values, if any."""
         try:
             self._reader.read_line(_encode(ExportLine(session=session)), "The session")
         except Problem as problem:
@@ -71,7 +72,7 @@ class Records:
         return session, None
 
     def accept(self, message: Object) -> tuple[Message, str | None]:
-        """The record of a message, and a sentence if the contract did not take it as it is."""
+        """The record of a message, and a sentence if the contract does not allow the message unchanged."""
         fault, valid = _split(message["parts"])
         original, message = message, {**message, "parts": [self._with_file(part) for part in valid]}
         if fault is not None:
@@ -82,7 +83,7 @@ class Records:
             refused = f"{problem.detail} It is kept as a file."
         slim = {**message, "metadata": {}}
         with suppress(Problem):
-            # A message with another metadata can still be read and searched.
+            # A message with replaced metadata can still be read and searched.
             self._read(slim)
             return self._read(self._with_record(slim, message["metadata"], "metadata.json")), refused
         return self._read(self._with_record(_least_of(message), message, "message.json")), refused
@@ -128,7 +129,7 @@ class Records:
 
 
 def _file_in(url: str) -> tuple[bytes, str]:
-    """The bytes of a data URL, which are its text if they cannot be decoded, and their media type (RFC 2397)."""
+    """The bytes of a data URL and their media type (RFC 2397); the text of the URL if it cannot be decoded."""
     head, _, data = url[len("data:") :].partition(",")
     media, *parameters = head.split(";")
     if not is_media_type(media):
@@ -142,7 +143,7 @@ def _file_in(url: str) -> tuple[bytes, str]:
 
 
 def _split(parts: list[Object]) -> tuple[str | None, list[Object]]:
-    """A sentence if the storage does not take a part, and the parts that it takes."""
+    """A sentence if the storage refuses a part, and the parts that it accepts."""
     faults = [_fault_of(part) for part in parts]
     fault = next(filter(None, faults), None)
     return fault, [part for part, fault in zip(parts, faults, strict=True) if fault is None]

@@ -1,4 +1,4 @@
-"""What an import of histories did, as sentences: what was written, and what was not understood, by kind and place."""
+"""The report of an import of histories: what was written, and what was not understood, by kind and place."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from msgspec import UNSET, Struct, UnsetType
 from ...storage.model.records import ImportReport
 from ..history import Fault, line_of
 
-# The number of places that are shown of each kind.
+# The number of places that are shown for each kind.
 MAX_PLACES = 10
-# How long the sentence of a place is in a record.
+# The maximum length of the sentence of a place in a record.
 MAX_CHARACTERS = 500
 
 
@@ -22,7 +22,7 @@ class SourceFormat(Struct, frozen=True):
 
 
 class FaultPlace(Struct, frozen=True):
-    """Where something was not understood: a line, counted from 1, of a `file` of the archive if it is one."""
+    """A place that was not understood: a line, counted from 1, and the `file` if the upload is an archive."""
 
     line: int
     detail: str
@@ -30,7 +30,7 @@ class FaultPlace(Struct, frozen=True):
 
 
 class NotUnderstood(Struct, frozen=True):
-    """What was not understood, of one kind: how often, and its first places."""
+    """One kind of data that was not understood: its count, and the first places."""
 
     kind: str
     count: int
@@ -38,9 +38,9 @@ class NotUnderstood(Struct, frozen=True):
 
 
 class HistoryReport(Struct, frozen=True, rename="camel"):
-    """What was read of another program's files: `branches` became forks.
+    """What was read from another program's files. `branches` is the number of branches that became forks.
 
-    Of `unrecognized` files no format is known; the first of them are named.
+    No format recognizes `unrecognized` files; the first of them are named.
     """
 
     formats: list[SourceFormat]

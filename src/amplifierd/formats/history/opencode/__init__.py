@@ -11,7 +11,7 @@ from .storage_files import files_in_order, is_storage, read_storage, storage_of
 
 
 class OpenCode:
-    """A session for each of opencode's; those of agents belong to the session of their caller."""
+    """A session for each session of opencode; an agent's session belongs to the session of its caller."""
 
     name = NAME
 

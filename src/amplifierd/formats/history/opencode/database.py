@@ -18,7 +18,7 @@ _PARTS = "SELECT id, data FROM part WHERE message_id = ? ORDER BY id"
 
 
 def is_database(head: Head) -> bool:
-    """Whether a source that begins so is the database."""
+    """Whether a source with this beginning is the database."""
     return head.start.startswith(SQLITE) and all(
         name in head.start for name in (b"session", b"message_id", b"project_id", b"time_created")
     )

@@ -84,7 +84,7 @@ def _message(data: Object, parts: list[Object], created: Any) -> Object:
 
 
 def _usage(tokens: Object) -> Object:
-    # What the cache has is not counted as input.
+    # Cached tokens are not counted as input.
     cache = object_of(tokens.get("cache"))
     read = usage_of(input=tokens.get("input"), written=cache.get("write"), cached=cache.get("read"))
     if not read and "output" not in tokens:
@@ -120,7 +120,7 @@ def _results(source: Any) -> Iterator[Object]:
     part: Object = {"type": "tool_result", "call": source["callID"], "output": error or output or ""}
     if status == "error":
         part["error"] = True
-    # Whatever is not a text stays as it is.
+    # Values other than texts stay as they are.
     consumed = ["input", "attachments", *(name for name in ("output", "error") if isinstance(state.get(name), str))]
     yield with_native(part, NAME, {"state": without(state, *consumed)})
     yield from (_part(each) for each in list_of(state.get("attachments")))

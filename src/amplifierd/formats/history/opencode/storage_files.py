@@ -1,7 +1,7 @@
 """The files of opencode before version 1.2: each session, message and part of a message is a JSON file below `storage`.
 
 A session is `session/PROJECT/SESSION.json`, a message `message/SESSION/MESSAGE.json`, a part `part/MESSAGE/PART.json`.
-The ids are those of the paths, because opencode moved files without changing what is in them.
+The ids come from the paths, because opencode moved files without changing their content.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from ..interface import AttachedRecord, Chat, Fault, Head, Object, Step
 from ..values import labels_of, line_of, object_of, texts_of, time_of, without
 from .records import NAME, StoredMessage, last_turns, turns
 
-# The kinds of files, with how the folder below that of the kind begins, if there is one, and how the id does.
+# The kinds of files, with the prefix of the folder below the kind's folder, if there is one, and the prefix of the id.
 _KINDS = {
     "session": ("", "ses_"),
     "message": ("ses_", "msg_"),
@@ -27,7 +27,7 @@ _OF_A_SESSION = ("session", "todo", "session_diff")
 
 
 class _File(NamedTuple):
-    """What the path of a file says: its kind, the id of what it belongs to, and its own."""
+    """The path of a file: its kind, the id of its parent, and its own id."""
 
     kind: str
     above: str
@@ -77,7 +77,7 @@ def files_in_order(paths: Iterable[str]) -> Iterator[str]:
 
 
 def is_storage(head: Head) -> bool:
-    """Whether a source that begins so is the files of a folder of opencode."""
+    """Whether a source with this beginning consists of the files of a folder of opencode."""
     return any(_file_of(f"{record.get('file')}") is not None for record in head.records if "file" in record)
 
 
@@ -94,7 +94,7 @@ class _StorageReader:
         self._named: str | None = None
         self._about: Object = {}
         self._waiting: StoredMessage | None = None
-        # A message whose file cannot be read, or is missing, is not missed again for each of its parts.
+        # A message whose file is missing or unreadable is reported once, and not for each of its parts.
         self._unread: str | None = None
 
     def read(self, record: FileRecord | Fault) -> Iterator[Step]:
@@ -122,7 +122,7 @@ class _StorageReader:
 
     def _about_session(self, file: _File, record: FileRecord) -> Iterator[Step]:
         if file.kind == "session_diff":
-            # What it changed may be long: it is kept with the first message.
+            # The session's changes may be long, so they are kept with the first message.
             yield AttachedRecord(chat=file.key, record={file.kind: record.value})
         elif file.kind == "todo":
             yield Chat(key=file.key, context={NAME: {**self._about_of(file.key), file.kind: record.value}})

@@ -1,1 +1,1 @@
-"""Conversations that other tools keep in databases of SQLite: how these are opened, and a module for each format."""
+"""Reads conversations of other tools from their SQLite databases: opens the databases, one module for each format."""

@@ -1,7 +1,8 @@
-"""The log of `llm` (`logs.db`) in its three generations, of which a database can have several.
+"""The log of `llm` (`logs.db`) in its three generations; one database can contain several.
 
-First it was one table, then prompts and responses of conversations, and now messages of threads (`llm_threads.py`).
-Fragments, attachments and tools are in tables of their own (https://llm.datasette.io/en/stable/logging.html).
+The first had one table, the second prompts and responses of conversations, and the third has messages of threads
+(`llm_threads.py`). Fragments, attachments and tools are in separate tables
+(https://llm.datasette.io/en/stable/logging.html).
 """
 
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ _TOOLS = """
     ORDER BY tools.id
 """
 _SCHEMA = "SELECT content FROM schemas WHERE id = ?"
-# The tables that statements join with those that they are named by.
+# The tables that a statement joins, by the table that names it.
 _JOINED = {
     "prompt_fragments": "fragments",
     "system_fragments": "fragments",
@@ -142,7 +143,7 @@ def _turn(chat: str, key: str, role: str, parts: list[Object], time: str | None)
 
 
 class _RelatedRows:
-    """What other tables have of a response; older databases lack some of them."""
+    """The rows of other tables about a response; older databases lack some of these tables."""
 
     def __init__(self, database: Database, response_id: Any) -> None:
         self._database = database
@@ -164,7 +165,7 @@ class _RelatedRows:
         return [_call(row) for row in self._rows("tool_calls", _CALLS)]
 
     def results(self) -> list[Object]:
-        """The results of tools that come with a prompt, as parts."""
+        """The tool results in a prompt, as parts."""
         found: list[Object] = []
         for row in self._rows("tool_results", _RESULTS):
             found.append(_result(row))

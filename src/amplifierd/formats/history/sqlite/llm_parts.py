@@ -1,4 +1,4 @@
-"""What both generations of `llm`'s tables have: attachments, and the columns of rows."""
+"""Converts attachments and columns of rows, for both generations of `llm`'s tables."""
 
 from base64 import b64encode
 from urllib.parse import quote
@@ -12,7 +12,7 @@ NAME = "llm"
 
 
 def non_null_columns(row: Object, *omitted: str) -> Object:
-    """The columns of a row that have a value, but for some."""
+    """The columns of a row that are not NULL, without the `omitted` ones."""
     return {name: plain(value) for name, value in without(row, *omitted).items() if value is not None}
 
 

@@ -60,7 +60,7 @@ def read_threads(database: Database) -> Iterator[Step]:
 
 
 def _roots_of(threads: dict[str, Object]) -> dict[str, str]:
-    """The thread from which each thread was forked, or that one was."""
+    """The root of each thread: the first thread in its chain of forks."""
     roots: dict[str, str] = {}
     for key in threads:
         # In the order of the walk.
@@ -98,7 +98,7 @@ class _Conversation:
         self._seen: set[str] = set()
 
     def read(self, key: str, row: Object) -> Iterator[Step]:
-        """The messages of a thread, and what is known of its turns."""
+        """The messages of a thread, and the data of its turns."""
         for turn in self._database.rows(_TURNS, row.get("id")):
             yield from self._turn(turn)
         [tip] = texts_of(row, "tip_message_hash")
@@ -123,7 +123,7 @@ class _Conversation:
         )
 
     def _about(self, turn: Object) -> Object:
-        """What a turn has beside its messages."""
+        """The data of a turn beside its messages."""
         own = without(turn, "thread_id", "tip_message_hash", "parent_message_hash", "datetime_utc", "schema_id")
         about = {
             name: json_of(value) if name.endswith(("_json", "_details")) else plain(value)
@@ -142,7 +142,7 @@ class _Conversation:
         return found
 
     def _chain(self, tip: str | None, time: str | None, last: Object) -> Iterator[Step]:
-        """The messages until `tip` that were not read yet; the last one gets the members `last`."""
+        """The messages up to `tip` that were not read yet; the last one gets the members `last`."""
         rows: list[Object] = []
         key = tip
         while key is not None and key not in self._seen:

@@ -1,7 +1,7 @@
 """Rows of a foreign SQLite database, which may have any schema and may be damaged.
 
-Nothing is computed. How many steps SQLite takes, and how many rows and bytes it returns, is limited by the size of the
-file: its pages may lead to each other, or many rows to one value.
+Views and generated columns are not evaluated. The size of the file limits the steps of SQLite and the rows and bytes
+that it returns, because pages of a hostile file may form a cycle, or many rows may share one value.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from ..json_records import MAX_BYTES, decode
 
 SQLITE = b"SQLite format 3\0"
 
-# Tables whose rows are in the file as they are: not computed, and not those of an extension.
+# Tables whose rows are stored in the file: no generated columns, no virtual tables.
 _TABLES = """
     SELECT name
     FROM pragma_table_list
@@ -25,7 +25,7 @@ _TABLES = """
         AND type = 'table'
         AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(pragma_table_list.name) WHERE hidden <> 0)
 """
-# A row takes at least these bytes: two in the list of its page, its length and its number.
+# The minimum size of a row: two bytes in the list of its page, its length and its number.
 _ROW_BYTES = 4
 # Each row is read by this number of statements at most.
 _READ_TIMES = 16
@@ -41,7 +41,7 @@ class Database:
     """A copy of a database, with the tables that it has."""
 
     def __init__(self, connection: sqlite3.Connection, size: int, is_stopped: Callable[[], bool]) -> None:
-        """Find the tables of a database of `size` bytes; it is read until `is_stopped`.
+        """Find the tables of a database of `size` bytes. Reading ends when `is_stopped` returns true.
 
         Raises `sqlite3.DatabaseError`.
         """
@@ -50,7 +50,7 @@ class Database:
         self._max_rows = size // _ROW_BYTES
         self._rows_left = _READ_TIMES * self._max_rows
         self._max_table_bytes = _TABLE_TIMES * size
-        # Many messages may quote one text.
+        # Many messages may quote the same text.
         self._bytes_left = MAX_BYTES + _READ_TIMES * size
         self._steps_left = _STEPS + _STEPS_PER_BYTE * size
         connection.set_progress_handler(self._has_to_end, _CHECK_STEPS)
@@ -63,7 +63,7 @@ class Database:
         return self._steps_left < 0 or self._is_stopped()
 
     def _check_size(self, table: str) -> None:
-        """Refuse a table that has more rows or bytes than the file: it takes too much to sort."""
+        """Refuse a table with more rows or bytes than the file allows: sorting it would take too much."""
         name = table.replace('"', '""')
         rows = size = 0
         # Damage is reported when the damaged part is read.
@@ -77,9 +77,9 @@ class Database:
             raise _too_much()
 
     def index(self, table: str, *columns: str) -> None:
-        """Make an index, if there is such a table; its name and the columns are constants."""
+        """Create an index if the table exists. `table` and `columns` are constants of this program."""
         if table in self.tables:
-            # The file cannot have an index of this name, whose pages would be its own.
+            # A random name: the file cannot already contain an index with this name.
             name = f"by_{uuid4().hex}"
             for _ in self._execute(f"CREATE INDEX {name} ON {table} ({', '.join(columns)})"):
                 pass
@@ -102,7 +102,7 @@ class Database:
         except OverflowError as error:
             raise sqlite3.DatabaseError("a number has more than 64 bits") from error
         except UnicodeDecodeError as error:
-            # Of SQLite's own message, which quotes the name.
+            # Python cannot decode SQLite's message, which quotes the name.
             raise sqlite3.DatabaseError("a name in it is not UTF-8") from error
         except sqlite3.OperationalError:
             if self._steps_left < 0:
@@ -119,14 +119,14 @@ def _too_much() -> sqlite3.DatabaseError:
 
 
 def read_database(source: IO[bytes], read: Callable[[Database], Iterator[Step]]) -> Iterator[Step]:
-    """The steps that `read` makes of a database, until the source is closed; an error of SQLite becomes a fault."""
+    """The steps that `read` makes of a database, until the source is closed. An SQLite error becomes a fault."""
     with NamedTemporaryFile(suffix=".db") as copied:
         shutil.copyfileobj(source, copied)
         copied.flush()
         size = copied.tell()
         try:
             with closing(sqlite3.connect(copied.name)) as connection:
-                # Of a longer value nothing is read, so that memory stays bounded.
+                # SQLite refuses longer values, so that memory stays bounded.
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
                 connection.execute("PRAGMA trusted_schema = OFF")
                 connection.row_factory = sqlite3.Row
@@ -142,7 +142,7 @@ def plain(value: Any) -> Any:
 
 
 def json_of(value: Any) -> Any:
-    """The value of a column that holds JSON; the text itself if it does not."""
+    """Decode a column with JSON; returns the text itself if it is not JSON."""
     if not isinstance(value, str):
         return plain(value)
     try:

@@ -1,5 +1,5 @@
-"""Converts a file that may be hostile, in a process of its own.
+"""Converts a file that may be hostile, in a separate process.
 
-JSON, archives and databases of others are read by code that holds Python's lock for as long as a value takes, and whose
-memory depends on what comes. So a file is read where a limit of the system ends what goes too far, and nobody waits.
+The code that reads JSON, archives and foreign databases holds the GIL while it reads a value, and its memory depends on
+the input. In a separate process, limits of the operating system stop it, and no other request waits for it.
 """

@@ -32,7 +32,7 @@ _OOM_SCORE = b"1000"
 
 
 def main() -> None:
-    """Convert what the task says."""
+    """Convert the file that the task names."""
     task = msgspec.json.decode(sys.argv[1], type=Task)
     channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
     _limit(task)
@@ -70,17 +70,17 @@ def _limit(task: Task) -> None:
     os.nice(_NICENESS)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_bytes(_OOM_SCORE)
-    # At the soft limit comes a signal that says so, at the hard one SIGKILL. What an archive has may need more.
+    # The soft limit sends SIGXCPU, the hard one SIGKILL. The members of an archive may raise the soft limit later.
     cpu = task.cpu_seconds_for(os.fstat(task.file).st_size)
     most_cpu = max(cpu, task.cpu_seconds_for(task.max_file))
     for kind, most, hard in (
         (resource.RLIMIT_CPU, cpu, most_cpu + 1),
         (resource.RLIMIT_AS, task.memory_bytes, task.memory_bytes),
-        # Of SQLite's own temporary files; others are counted as they grow.
+        # For SQLite's own temporary files; others are counted as they grow.
         (resource.RLIMIT_FSIZE, COPIES * task.max_file, COPIES * task.max_file),
         (resource.RLIMIT_CORE, 0, 0),
     ):
-        # A limit that is lower stays.
+        # A lower limit stays.
         with suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, hard))
 

@@ -1,4 +1,4 @@
-"""What a conversion may take as it proceeds: CPU for what was read of an archive, disk for what a file becomes."""
+"""The limits of a running conversion: CPU for the members of an archive, disk for the converted form of a file."""
 
 import resource
 import time
@@ -12,9 +12,9 @@ _MIB = 1024 * 1024
 
 
 class ArchiveCPU:
-    """The CPU for an archive: some seconds once, and some for each member as it is read.
+    """The CPU limit of an archive: a fixed number of seconds, and some for each member as it is read.
 
-    What one member does not use is not granted to others: a small archive can have many zero bytes.
+    CPU time that one member does not use is not granted to others: a small archive can have many zero bytes.
     """
 
     def __init__(self, task: Task) -> None:
@@ -23,13 +23,13 @@ class ArchiveCPU:
         self._begun = self._own = 0.0
 
     def allow(self, size: int) -> None:
-        """Allow the CPU that `size` bytes take from now on."""
+        """Allow the CPU for a member of `size` bytes, counted from now."""
         now = time.process_time()
         self._left -= max(0, now - self._begun - self._own)
         self._begun, self._own = now, self._per_byte * size
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         soft = ceil(now + self._left + self._own)
-        # A limit that cannot be changed stays.
+        # If the limit cannot be changed, it stays.
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 

@@ -17,7 +17,7 @@ from .protocol import FAILED, LINE, NO_ROOM, TOO_LARGE, Failure, HistoryTooLarge
 
 _BYTES = 256 * 1024
 _LINES = 500
-# Nothing else of the daemon's environment is its business, least of all passwords.
+# The process gets nothing else of the daemon's environment, least of all passwords.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
 
 _encode = msgspec.json.Encoder().encode
@@ -25,7 +25,7 @@ _decode_line = msgspec.json.Decoder(ExportLine).decode
 
 
 class Received(NamedTuple):
-    """Lines of the export, and what came after them, if that was something else: its kind and its content."""
+    """Lines of the export, and the kind and content of the next message, if it is not a line."""
 
     lines: list[ExportLine]
     kind: bytes | None = None
@@ -33,11 +33,11 @@ class Received(NamedTuple):
 
 
 class ConversionProcess:
-    """A process that converts a file; all its functions block."""
+    """A process that converts a file; all its methods block."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        # The arguments are ours: an interpreter, a module and JSON.
+        # All arguments come from this program: an interpreter, a module and JSON.
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-P", "-m", __package__, _encode(task).decode()],
             stdin=subprocess.PIPE,
@@ -50,7 +50,7 @@ class ConversionProcess:
         self._input, self._output = _required(self._process.stdin), _required(self._process.stdout)
 
     def receive(self) -> Received:
-        """What comes next.
+        """Read the next lines or the next message.
 
         Raises `HistoryUnreadable`, `HistoryTooLarge` and `StorageUnavailable` if nothing can be imported.
         """
@@ -69,7 +69,7 @@ class ConversionProcess:
 
     def answer(self, content: Any) -> None:
         """Answer a question."""
-        # Why it ended is told by `receive`.
+        # `receive` reports why the process ended.
         with suppress(BrokenPipeError):
             self._input.write(_encode(content) + b"\n")
             self._input.flush()
@@ -79,7 +79,7 @@ class ConversionProcess:
         self._process.kill()
 
     def close(self) -> None:
-        """Wait for the end of a process that was killed, or is done."""
+        """Wait for the exit of a process that was killed or is done."""
         self._process.wait()
         self._output.close()
         with suppress(BrokenPipeError):
@@ -93,7 +93,7 @@ class ConversionProcess:
         return msgspec.json.decode(content)
 
     def _exit_error(self) -> Exception:
-        """Why the process ended too early."""
+        """The error for a process that exited too early."""
         status = self._process.wait()
         if status == -signal.SIGXCPU:
             task = self._task

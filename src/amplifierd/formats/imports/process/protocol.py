@@ -6,19 +6,19 @@ from typing import IO, Any
 import msgspec
 from msgspec import Struct
 
-# What the process sends: first its report, then the lines of an export, and a word in the end.
+# Messages of the process: first its report, then the lines of an export, and a final message.
 REPORT = b"R"
 LINE = b"L"
 DONE = b"D"
 FAILED = b"F"
-# What it asks, and is answered: the id of a stored session's last message; whether there is room for a number of bytes.
+# Questions that the parent answers: the id of a stored session's last message; whether there is room for some bytes.
 LAST_STORED = b"S"
 ROOM = b"M"
 
-# How much of the temporary disk a database takes, by its size: it is copied, and gets indexes.
+# The temporary disk that a database takes, as a multiple of its size: it is copied, and gets indexes.
 COPIES = 2
 
-# How the process fails.
+# Kinds of failures.
 UNREADABLE = "unreadable"
 TOO_LARGE = "too large"
 NO_ROOM = "no room"
@@ -28,10 +28,10 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Task(Struct, frozen=True):
-    """What the process is to do: read the file descriptor `file`, as `format` or whatever is recognized.
+    """The task of the process: read the file descriptor `file` in `format`, or in the format that is recognized.
 
-    A message takes at most `max_body` bytes, an archive has `max_file`. The process may use so much CPU, with some more
-    for each MiB of the file or of what is in the archive, and so much memory.
+    A message has at most `max_body` bytes, an unpacked archive `max_file`. The process may use `cpu_seconds`, plus
+    `cpu_seconds_per_mib` for each MiB of the file or of the archive's members, and `memory_bytes`.
     """
 
     file: int
@@ -44,16 +44,16 @@ class Task(Struct, frozen=True):
     format: str | None = None
 
     def cpu_seconds_for(self, size: int) -> int:
-        """The CPU that a file of `size` bytes may take, in seconds."""
+        """The CPU limit for a file of `size` bytes, in seconds."""
         return self.cpu_seconds + ceil(self.cpu_seconds_per_mib * size / (1024 * 1024))
 
 
 class HistoryUnreadable(Exception):
-    """Nothing was found in a file that can be imported."""
+    """A file contains nothing that can be imported."""
 
 
 class HistoryTooLarge(Exception):
-    """A file, or what an archive has, is too large."""
+    """A file, or the content of an archive, is too large."""
 
 
 class Failure(Struct, frozen=True):
@@ -64,7 +64,7 @@ class Failure(Struct, frozen=True):
 
 
 def too_much(limit: str) -> str:
-    """The sentence for a file that takes more than a process may."""
+    """The sentence for a file whose conversion exceeds a limit of the process."""
     return f"To read it takes more than {limit}; import it on the daemon's machine (`amplifierd import`)"
 
 
@@ -76,11 +76,11 @@ class Channel:
         self._writer = writer
 
     def send(self, kind: bytes, content: Any = None) -> None:
-        """Tell the parent something; it may read it later."""
+        """Send a message to the parent, which may read it later."""
         self._writer.write(kind + _encode(content) + b"\n")
 
     def ask(self, kind: bytes, content: Any) -> Any:
-        """Ask the parent. Raises `EOFError` if it is gone."""
+        """Ask the parent and return its answer. Raises `EOFError` if it has exited."""
         self.send(kind, content)
         self._writer.flush()
         answer = self._reader.readline()

@@ -1,4 +1,4 @@
-"""The work of the process: reads the file, or the files of the archive, and sends the converted sessions."""
+"""Reads the file, or the files of the archive, in the process, and sends the converted sessions."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -38,7 +38,7 @@ _MAX_SHOWN = 3
 
 
 class GrantedSpace:
-    """The temporary disk that the parent grants, piece by piece; see `TemporarySpace`."""
+    """Temporary disk that the parent grants piece by piece; see `TemporarySpace`."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -58,7 +58,7 @@ class GrantedSpace:
 
 
 def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
-    """Read a file, and send what it becomes.
+    """Read a file, and send its converted form.
 
     Raises `HistoryUnreadable` if nothing is found in it, `HistoryTooLarge` and `StorageUnavailable`.
     """
@@ -120,7 +120,7 @@ class _Reading:
         self._report.branches += sum(branch.session.forked_at_sequence is not UNSET for branch in read.branches)
 
     def finish(self) -> HistoryReport:
-        """Name the sessions of which another file has the name; the report. Raises `HistoryUnreadable`."""
+        """Name the sessions whose name is in another file. Returns the report. Raises `HistoryUnreadable`."""
         for name, read, each in self._names:
             session_id = self._last.get((read.format_name, each.key))
             if session_id is not None:
@@ -162,7 +162,7 @@ class _Reading:
 def _sources(
     file: IO[bytes], space: GrantedSpace, converted: ConvertedSpace, task: Task, formats: Iterable[HistoryFormat]
 ) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]:
-    """The file, under no name, or those of an archive. Raises `HistoryUnreadable` and `HistoryTooLarge`."""
+    """The file, without a name, or the files of an archive. Raises `HistoryUnreadable` and `HistoryTooLarge`."""
     start = file.read(len(MAGIC))
     file.seek(0)
     if start != MAGIC:
@@ -184,14 +184,14 @@ def _sources(
     for folder in together.folders():
         name = folder.path.as_posix()
         yield "" if name == "." else name, folder.open()
-    # All is read; it is written next.
+    # Everything is read, and is written next.
     cpu.allow(converted.bytes)
 
 
 @contextmanager
 def _member(archive: Archive, member: ZipInfo, space: GrantedSpace, cpu: ArchiveCPU) -> Iterator[IO[bytes]]:
     with archive.open(member, space) as file:
-        # What it says that it has may be more.
+        # The member may declare more than it has.
         cpu.allow(file.seek(0, SEEK_END))
         file.seek(0)
         yield file
