@@ -1,7 +1,7 @@
 """Backends: each keeps conversations in one kind of database, and is found by the scheme of a URL.
 
-A package offers one by an entry point of the group `amplifierd.storage`: its name is the scheme, its object a `Backend`
-without arguments (https://packaging.python.org/specifications/entry-points/).
+A package registers one in the entry point group `amplifierd.storage`: the name is the scheme, the object a `Backend`
+class without arguments (https://packaging.python.org/specifications/entry-points/).
 """
 
 import re
@@ -29,7 +29,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 class StorageOptions:
     """Options for opening a storage, see `open_storage`; a backend ignores those that do not apply to it.
 
-    A storage that takes the `embedder` closes it at its own end.
+    A storage that uses the `embedder` closes it when it is closed itself.
     """
 
     idempotency_ttl: float
@@ -55,7 +55,7 @@ class Backend(ABC):
         """The storage that `url` names, not yet opened."""
 
     def maintenance(self, url: str) -> Maintenance:
-        """What can be done to the whole database; raises `MaintenanceRefused` if this kind has nothing of its own."""
+        """The maintenance of the whole database. Raises `MaintenanceRefused` if this kind of database has none."""
         raise MaintenanceRefused(f"The database {without_password(url)} is of a kind that has no maintenance.")
 
     def file(self, url: str) -> Path | None:
@@ -70,7 +70,7 @@ def find_backend(url: str) -> Backend:
     Raises `BackendMissing` if there is none, `BackendBroken` if its module cannot be imported.
     """
     scheme = url.partition("://")[0]
-    # Other packages are searched only if necessary: that takes tens of milliseconds.
+    # Other packages are searched only if necessary, because that takes tens of milliseconds.
     found = next((entry for entry in _own_entry_points() if entry.name == scheme), None)
     if found is None:
         others = entry_points(group=GROUP)

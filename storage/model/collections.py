@@ -62,10 +62,10 @@ class Collection(CollectionSummary, frozen=True, rename="camel", kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class CollectionContent:
-    """What was read from a source. The names of its profiles are those in the collection, without its own.
+    """The content that was read from a source. Profile names do not include the name of the collection.
 
-    The ids of its modules begin with its name. `texts` are those that the agents and the context of a profile refer to,
-    by the name of the profile and their paths.
+    The ids of modules begin with its name. `texts` has the texts to which the agents and the context of a profile
+    refer, by the profile's name and the text's path.
     """
 
     identifier: str
@@ -136,7 +136,7 @@ _summaries = msgspec.json.Decoder(list[CollectionSummary]).decode
 
 
 class Collections(ABC):
-    """Keeps collections, each in a workspace: what they contained when they were last read.
+    """Keeps collections, each in a workspace, with their content when they were last read.
 
     Methods of one collection raise `CollectionNotFound`.
     """
@@ -147,7 +147,7 @@ class Collections(ABC):
     ) -> Collection:
         """Store a collection with its profiles; `read` is called unless the answer is recorded or raised already.
 
-        A profile whose name another one has is left out, with a problem.
+        A profile with the name of another one is left out, with a problem.
 
         Raises `CollectionExists`, `CollectionIdentifierReserved`, and what `read` raises.
         """
@@ -174,7 +174,7 @@ class Collections(ABC):
     async def fail_collection(
         self, workspace: str, identifier: str, detail: str, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        """Record why a sync failed. The collection keeps its content, and the reason is its only problem."""
+        """Record why a sync failed. The collection keeps its content, and the reason becomes its only problem."""
 
     @abstractmethod
     async def delete_collection(self, workspace: str, identifier: str) -> None:

@@ -1,10 +1,10 @@
-"""Errors of a database as a whole, as facts; `commands` adds the sentences that say what to do."""
+"""Errors of a whole database, as facts; `commands` adds the sentences that say what to do."""
 
 from pathlib import Path
 
 from .errors import StorageError, StorageUnavailable
 
-# When a search that was refused may be tried again.
+# The time after which a refused search may be retried.
 INDEXED_A_SECOND = 2_000
 MAX_RETRY_SECONDS = 60
 
@@ -45,7 +45,7 @@ class EmbedderMissing(StorageError):
 
 
 class EmbedderUnavailable(StorageUnavailable):
-    """The embedder does not answer now; a retry may succeed."""
+    """The embedder does not respond now; a retry may succeed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -53,7 +53,7 @@ class EmbedderUnavailable(StorageUnavailable):
 
 
 class EmbedderRefused(EmbedderUnavailable):
-    """The embedder does not take one of the texts; a retry does not help."""
+    """The embedder does not accept one of the texts; a retry does not help."""
 
 
 class DatabaseUnusable(StorageError):

@@ -14,7 +14,7 @@ from .records import EMPTY_OBJECT, IdempotentRequest, Listing
 
 
 class NewDirectory(Struct, frozen=True, forbid_unknown_fields=True):
-    """A request to amplify a directory; without a `default_profile` it inherits that of its nearest ancestor."""
+    """A request to amplify a directory; without a `default_profile` it inherits the one of its nearest ancestor."""
 
     relative_path: str
     default_profile: str | None = None
@@ -32,7 +32,7 @@ class DirectoryPatch(Struct, frozen=True, forbid_unknown_fields=True):
 class AmplifiedDirectory(Struct, frozen=True, rename="camel"):
     """A working directory of sessions.
 
-    `default_profile` is that of the directory `default_profile_from`: itself, or the nearest ancestor that has one.
+    `default_profile` is set in the directory `default_profile_from`: itself, or the nearest ancestor that has one.
     """
 
     relative_path: str
@@ -46,7 +46,7 @@ class AmplifiedDirectory(Struct, frozen=True, rename="camel"):
 
 
 class DirectoryList(Struct, frozen=True):
-    """`AmplifiedDirectory` records, and how many there are without a limit."""
+    """`AmplifiedDirectory` records, and the number of all of them without a limit."""
 
     directories: Listing
     total: int
@@ -74,7 +74,7 @@ class Markers:
 
 
 class Refusal(Struct, frozen=True, rename="camel"):
-    """A marker that was refused, and why."""
+    """A refused marker, and the reason."""
 
     relative_path: str
     detail: str
@@ -96,7 +96,7 @@ Changed = Callable[[str], Awaitable[None]]
 class Directories(ABC):
     """Keeps amplified directories, the working directories of sessions; each is a workspace's own.
 
-    A relative path is normalised first (see `directory_path`). The root `.` is always there. Methods of one directory
+    A relative path is normalised first (see `directory_path`). The root `.` always exists. Methods of one directory
     raise `DirectoryNotAmplified`.
     """
 
@@ -125,7 +125,7 @@ class Directories(ABC):
 
     @abstractmethod
     async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
-        """Remove a directory from the amplified ones; its subdirectories and its sessions stay.
+        """Remove a directory from the amplified directories; its subdirectories and its sessions stay.
 
         Raises `RootDirectory`, and `DirectoryInUse` if it has sessions, unless `force` is set.
         """

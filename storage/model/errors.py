@@ -1,7 +1,7 @@
 """Errors of requests to the storage, as facts with fields.
 
-An error says what is wrong. What to do about it depends on the caller: the sentence for a client of the API is made in
-`app`, the one for a terminal in `commands`.
+An error says what is wrong. What to do about it depends on the caller: `app` adds a sentence for clients of the API,
+`commands` one for the terminal.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ class FilesUnknown(StorageError):
 
 
 class FileNotFound(StorageError):
-    """There is no file `file_id` in the workspace that was asked."""
+    """The workspace has no file `file_id`."""
 
     def __init__(self, file_id: str) -> None:
         super().__init__(f"File {file_id} not found")
@@ -88,7 +88,7 @@ class FileConflict(StorageError):
 
 
 class FileInUse(FileConflict):
-    """Messages refer to the file: those in `references`, each as its session and its sequence, and perhaps more."""
+    """Messages refer to the file: `references` has their sessions and sequences, perhaps not all (`has_more`)."""
 
     def __init__(self, file_id: str, references: Sequence[tuple[str, int]], *, has_more: bool) -> None:
         named = [f"message {sequence} of session {session_id}" for session_id, sequence in references]
@@ -139,7 +139,7 @@ class SequenceConflict(SessionConflict):
 
 
 class TooFewMessages(SessionConflict):
-    """The session has fewer messages than were to be copied."""
+    """The session has fewer messages than the request copies."""
 
     def __init__(self, session_id: str, at_sequence: int, message_count: int) -> None:
         super().__init__(
@@ -380,7 +380,7 @@ class WorkspaceNotFound(StorageError):
 
 
 class StorageUnavailable(StorageError):
-    """The storage cannot answer now; a retry may succeed (interface.py says what may have been written).
+    """The storage cannot respond now; a retry may succeed (interface.py says what may have been written).
 
     `is_busy` is true if only the load of other requests is the cause.
     """

@@ -53,7 +53,7 @@ class File(Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """A file with its bytes: `read` returns those from a first to a last place, both included, in blocks.
+    """A file with its bytes: `read` returns a range of them, from a first to a last place inclusive, in blocks.
 
     Blocks have some 256 KiB at most. They raise `FileNotFound` if the file is deleted meanwhile.
     """
@@ -121,7 +121,7 @@ class Files(ABC):
     async def create_file(self, workspace: str, new: NewFile) -> File:
         """Store a file, in constant memory. A file with the same bytes stays unchanged, and is kept for another day.
 
-        The bytes are in a temporary file until all have arrived. Raises `StorageUnavailable` if that has no room.
+        The bytes are kept in a temporary file until all have arrived. Raises `StorageUnavailable` if it has no room.
         """
 
     @abstractmethod
@@ -130,7 +130,7 @@ class Files(ABC):
 
     @abstractmethod
     async def list_files(self, workspace: str, *, limit: int | None = None, cursor: str | None = None) -> Listing:
-        """List `File` records, the newest first, those of one time by id; a cursor is a position in this order."""
+        """List `File` records, the newest first, equal times by id; a cursor is a position in this order."""
 
     @abstractmethod
     async def delete_file(self, workspace: str, file_id: str) -> None:

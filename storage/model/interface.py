@@ -1,4 +1,4 @@
-"""The storage as handlers see it: what every backend does, in which order, within which limits."""
+"""The interface of the storage for handlers: the operations of every backend, their order and limits."""
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
@@ -260,9 +260,9 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     ) -> Message:
         """Correct a message, whatever the status of its session; forks keep what they have copied.
 
-        The rules for a content and parts, and their errors, are those of `append_message`. The search index, the files
-        that the message refers to, open calls and the session's last message follow. A result that is removed leaves
-        its call open, unless one of the next 1,000 messages, or 1 MiB of them, has a result for it as well.
+        Content and parts follow the rules of `append_message`, with the same errors. The search index, the files to
+        which the message refers, open calls and the session's last message are updated. If a result is removed, its
+        call is open again, unless one of the next 1,000 messages, or 1 MiB of them, has a result for it as well.
 
         `versions` are the message's. Raises `MessageNotFound`, `MessageDeleted`, `MessageVersionMismatch`, and
         `MetadataTooLarge` if the metadata would have over 1,024 members, 100,000 values or 8 MiB.
@@ -272,10 +272,10 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     async def delete_message(
         self, workspace: str, session_id: str, sequence: int, *, versions: Versions = None
     ) -> Message:
-        """Delete what a message says, and leave its number: without content, parts, metadata, agent and model.
+        """Delete the content, parts, metadata, agent and model of a message, and keep its number.
 
-        What it has used stays in the sums of the session. Files to which no other message refers are deleted. A message
-        that is deleted already stays as it is. Raises `MessageNotFound`, `MessageVersionMismatch`.
+        Its usage still counts in the sums of the session. Files to which no other message refers are deleted. A message
+        that is already deleted is not changed. Raises `MessageNotFound`, `MessageVersionMismatch`.
         """
 
     @abstractmethod
@@ -289,12 +289,12 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     async def follow_session(self, workspace: str, session_id: str, *, after_event: str | None = None) -> Events:
         """Follow a session: each message, its corrections, the session after each change, and its deletion.
 
-        The deletion of the session ends the stream. The correction of a message is reported as such alone, not as a
-        change of the session.
+        The deletion of the session ends the stream. The correction of a message is reported only as a correction, not
+        also as a change of the session.
 
         It begins after the event with that id, or after the message with that sequence; None begins with the next
-        event. It reads the transcript, so that nothing is lost or repeated; changes in quick succession may come as
-        one.
+        event. It reads the transcript, so that nothing is lost or repeated; changes in quick succession may be combined
+        into one.
         """
 
     @abstractmethod
@@ -302,7 +302,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """Follow all sessions: the creation, change or deletion of each, with the session as lists show it.
 
         It begins after the event with that id; None begins with the next event. A session that changed several times
-        meanwhile comes once; deletions are remembered for a week.
+        since is reported once; deletions are kept for a week.
         """
 
     @abstractmethod
@@ -335,21 +335,21 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     ) -> ImportReport:
         """Write the sessions of an export unchanged, each as a whole or not at all, in constant memory and in pieces.
 
-        All of it is read and checked before anything is written: an export of version 2 without its end is incomplete.
-        Sessions come in any order; a parent may come after its forks, or never. Files are written before the sessions;
-        those that parts name and that are not in the export may be created later.
+        The whole export is read and checked before anything is written: without its end, an export of version 2 is
+        incomplete. Sessions may be in any order; a parent may follow its forks, or be missing. Files are written before
+        the sessions; files that parts name and that are not in the export may be created later.
         Raises `ImportInvalid`, and `SessionExists` if a session exists and `on_conflict` is fail. The answer is
         recorded with the last session.
 
-        With extend, a session that exists gets those messages that it does not have, in pieces, with the next
-        sequences: a message with an id is the same as one with that id, one without an id as that of its sequence. Its
-        `updated_at` moves forward to that of the import, and a created session becomes active; nothing else changes.
+        With extend, an existing session gets the messages that it does not have, in pieces, with the next sequences.
+        Messages are compared by their ids, or by their sequences if they have no id. The session's `updated_at` moves
+        forward to the one in the import, and a created session becomes active; nothing else changes.
         Without new messages nothing is written, and it counts as skipped.
         """
 
     @abstractmethod
     async def forget_answer(self, workspace: str, key: str) -> None:
-        """Delete the recorded answer of a key, if there is one: the next call with the key has an effect."""
+        """Delete the recorded answer of a key, if there is one, so that the next call with the key takes effect."""
 
     @abstractmethod
     async def delete_sessions(

@@ -11,13 +11,13 @@ Progress = Callable[[int, int], None]
 
 
 def no_progress(_done: int, _total: int) -> None:
-    """Progress that nobody is shown."""
+    """Report no progress."""
 
 
-# What is wrong: the database's files; rows that refer to missing ones; messages that are lost; those that can't be
-# read; numbers that are not those of the messages; a part of a session without the others; the messages of a session
-# that may be another's; what is stored beside messages and follows from them; corrections; the index of words; what a
-# profile says, or a session keeps of one; the bytes of a file.
+# The kind of a fault: in the database's files; a row that refers to a missing one; a lost message; an unreadable one;
+# counts that do not match the messages; an incomplete session; messages that may belong to another session; data that
+# is derived from messages and stored beside them; corrections; the search index; the content of a profile, or a
+# session's copy of it; the bytes of a file.
 Fault = Literal[
     "damage",
     "reference",
@@ -113,7 +113,7 @@ class Maintenance(ABC):
 
     @abstractmethod
     async def repair(self, finding: Finding) -> str | None:
-        """Repair a fault; a sentence that says what was done, None if it cannot be repaired."""
+        """Repair a fault. Returns a sentence about the repair, None if the fault cannot be repaired."""
 
     @abstractmethod
     async def contents(self) -> Contents:

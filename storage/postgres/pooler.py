@@ -12,7 +12,7 @@ import asyncpg
 from ..model.database_errors import DatabaseUnusable
 from .pool import SCHEMA, Connection, connect
 
-# A pooler of many clients may return the same session several times, by chance.
+# A pooler with many clients may return the same session several times by chance.
 _ATTEMPTS = 50
 
 # A prepared statement is missing, or one of another connection exists.
@@ -25,7 +25,7 @@ _MARKED = "SELECT current_setting('amplifierd.session', TRUE)"
 async def refuse_shared_sessions(connection: Connection, url: str) -> None:
     """Raises `DatabaseUnusable` if `connection`, to the database at `url`, does not keep its session of the server."""
     try:
-        # A pooler invents the process id at the connection's start, to which a cancellation would be sent.
+        # The process id from the connection's start, to which a cancellation would be sent, may be made up by a pooler.
         is_direct = await connection.fetchval("SELECT pg_backend_pid()") == connection.get_server_pid()
         is_shared = not is_direct and await _is_shared(connection, url)
     except _LOST_STATEMENTS:
@@ -39,7 +39,7 @@ async def refuse_shared_sessions(connection: Connection, url: str) -> None:
 
 
 async def refuse_other_schema(connection: Connection) -> None:
-    """Raises `DatabaseUnusable` if statements on the connection would use tables outside of our schema."""
+    """Raises `DatabaseUnusable` if statements on the connection would use tables outside of amplifierd's schema."""
     schema = await connection.fetchval("SELECT current_schema()")
     if schema != SCHEMA:
         raise DatabaseUnusable(
@@ -49,7 +49,7 @@ async def refuse_other_schema(connection: Connection) -> None:
 
 
 async def _is_shared(connection: Connection, url: str) -> bool:
-    """Whether another connection gets the session of this one, or this one gets another."""
+    """Whether another connection gets this one's server session, or this one gets another session."""
     mark = token_hex(16)
     await connection.execute(_MARK.format(mark))
     other = await connect(url)

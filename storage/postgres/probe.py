@@ -10,7 +10,7 @@ ANSWER_SECONDS = 5
 
 
 class Probe:
-    """Runs statements on a connection of its own to `url`, opened when needed, and again after it was lost."""
+    """Runs statements on a separate connection to `url`, opened when needed, and reopened after it was lost."""
 
     def __init__(self, url: str) -> None:
         self._url = url

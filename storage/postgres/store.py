@@ -212,7 +212,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         versions: Versions,
         once: IdempotentRequest | None,
     ) -> Messages:
-        # Before it joins others: they do not wait for the words of a long text.
+        # Before the request joins a batch, so that others do not wait while a long text is split.
         words = await self._tokenizers.words_of(new)
         if all(each.id is UNSET and each.timestamp is UNSET and not _names_files(each) for each in new):
             request = AppendRequest(canonical_id(session_id), new, words, expected, versions, once)
@@ -236,7 +236,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         return 0
 
     async def _append(self, workspace: str, request: AppendRequest) -> Messages | None:
-        """The appended messages; None if they have to be appended on their own."""
+        """The appended messages; None if the request has to be retried alone."""
         last, timestamp, recorded = await self._appends.add(workspace, request)
         if recorded is not None:
             key = (workspace, request.session_id)
@@ -254,7 +254,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         return [(row[0], row[1], row[2]) for row in rows]
 
     async def _open_together(self, workspace: str, requests: list[CreateRequest]) -> list[str | None]:
-        """The profiles of the created sessions; None for one that has to be created on its own."""
+        """The profiles of the created sessions; None for a request that has to be retried alone."""
         with self._noting_refusals():
             columns = opening.columns(workspace, requests, self._installed.fingerprint)
             rows = await self._pool.all(PostgresStatements.OPEN_SESSIONS, columns)
@@ -299,7 +299,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
     ) -> Answer:
         is_complete = False
         try:
-            # One request at a time waits for the lock of the workspace; the others hold no connection meanwhile.
+            # One request at a time waits for the lock of the workspace; the others hold no connection while they wait.
             async with self._turns[workspace]:
                 async with transaction(self._pool, self._tokenizers) as begun:
                     answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)

@@ -23,7 +23,7 @@ MAX_TEMPORARY_BYTES = 1024 * 1024 * 1024
 
 
 class TemporaryDisk:
-    """The limit of the disk that all current long lists, imports and uploads may take together; thread-safe."""
+    """The limit of disk space for all current long lists, imports and uploads together; thread-safe."""
 
     def __init__(self, most_bytes: int) -> None:
         self.bytes = 0

@@ -1,4 +1,4 @@
-"""Modules, which profiles name: providers, tools, hooks, orchestrators and context managers, as handlers see them."""
+"""Modules that profiles name: records and interfaces for providers, tools, hooks, orchestrators, context managers."""
 
 from ..profile_records import ExportPlan, MountedModule, ReferenceTargets
 from .mount_plan import (

@@ -22,7 +22,7 @@ class PlanSources(Struct, frozen=True):
 
 
 class AgentOverlay(Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes of an agent of a profile, or an agent to add; what is absent stays."""
+    """Changes of an agent of a profile, or an agent to add; absent fields stay unchanged."""
 
     content: str | UnsetType = UNSET
     config: Raw | UnsetType = UNSET
@@ -44,7 +44,7 @@ class NewMountPlan(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mount(Struct, frozen=True, rename="camel", kw_only=True):
-    """A part of a plan: a text that is in it, as JSON, or a module that a runtime gets from its source."""
+    """A part of a plan: a text, as JSON, or a module that a runtime gets from its source."""
 
     mount_type: MountType
     module_id: str
@@ -124,7 +124,7 @@ class KernelAgent(Struct, frozen=True):
 
 
 class KernelPlan(Struct, frozen=True, kw_only=True):
-    """A plan in the form that a session of the kernel is made from; `context` is texts by name."""
+    """A plan in the form from which the kernel makes a session; `context` has texts by name."""
 
     form: Literal["kernel"] = "kernel"
     format_version: str = field(default=FORMAT_VERSION, name="formatVersion")
@@ -138,7 +138,7 @@ class KernelPlan(Struct, frozen=True, kw_only=True):
 
 
 class MountPlans(ABC):
-    """Reads what mount plans are made from."""
+    """Reads the sources of mount plans."""
 
     @abstractmethod
     async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:

@@ -1,7 +1,7 @@
 """Modules as handlers see them, and as on the wire: providers, tools, hooks, orchestrators and context managers.
 
-Collections bring them, and so do packages that are installed on the server. The id of a module is
-`collection/type/name`, where the collection is the last segment of its identifier, or `installed`.
+Collections provide them, and so do packages that are installed on the server. The id of a module is
+`collection/type/name`; `collection` is the last segment of the collection's identifier, or `installed`.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ ModuleScope = Literal["user", "project", "local"]
 # The first that is set is used.
 SCOPES: tuple[ModuleScope, ...] = ("local", "project", "user")
 
-# The first segment of the ids of modules that no collection brings.
+# The first segment of the ids of modules from packages.
 INSTALLED = "installed"
 
 
@@ -45,7 +45,7 @@ class ModuleSummary(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class ModuleSource(Struct, frozen=True, rename="camel"):
-    """A source of a module that is used in place of its location, set in one of three scopes."""
+    """A source of a module that replaces its location, set in one of three scopes."""
 
     module_id: str
     scope: ModuleScope
@@ -62,7 +62,7 @@ class NewModuleSource(Struct, frozen=True, forbid_unknown_fields=True):
 class Module(ModuleSummary, frozen=True, rename="camel", kw_only=True):
     """A module; its schema (JSON Schema 2020-12) is returned as it was written.
 
-    The first of its `sources` is used in place of its location, if it has any.
+    The first of its `sources`, if it has any, replaces its location.
     """
 
     entry_point: str | UnsetType = UNSET
@@ -83,7 +83,7 @@ class InstalledModules:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What differs if the modules differ, as hexadecimal digits; empty if there are none."""
+        """A digest of the modules in hexadecimal digits; empty if there are none."""
         modules = [*self.modules.values()]
         return hashlib.sha256(_encode(modules)).hexdigest() if modules else ""
 
@@ -117,7 +117,7 @@ class ModuleSourceNotFound(StorageError):
 class Modules(ABC):
     """Keeps the modules of collections, each in a workspace, as they were when they were last read.
 
-    It also keeps the sources that are set for any module. Those of a collection's go with the collection.
+    It also keeps the sources that are set for any module. The sources of a collection's modules are deleted with it.
     """
 
     @abstractmethod
@@ -132,7 +132,7 @@ class Modules(ABC):
     ) -> Listing:
         """List `ModuleSummary` records by id, and the `installed` ones among them, which the caller knows.
 
-        Only those of a type, if one is given. A cursor is a position in the order of ids.
+        If a type is given, lists only modules of this type. A cursor is a position in the order of ids.
         """
 
     @abstractmethod

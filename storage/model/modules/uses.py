@@ -1,6 +1,6 @@
 """The modules that a profile names.
 
-It names one by its id, or by a name alone: that of a module of its own collection, or of an installed one.
+It names a module by its id, or only by its name: a module of the profile's own collection, or an installed one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ class Use:
 
     @property
     def key(self) -> str:
-        """What distinguishes it from the other modules of the profile."""
+        """A key that is unique among the modules of the profile."""
         return f"{self.type}/{self.module.module}"
 
     def ids(self, collection: str | None = None) -> list[str]:
@@ -34,7 +34,7 @@ class Use:
         return [*own, f"{INSTALLED}/{self.type}/{name}"]
 
     def among(self, modules: Mapping[str, Module], collection: str | None = None) -> Module | None:
-        """The module, if it is there and of the type that its place asks for."""
+        """The module, if it exists and has the type that its place requires."""
         found = next((modules[it] for it in self.ids(collection) if it in modules), None)
         return found if found is not None and found.type == self.type else None
 

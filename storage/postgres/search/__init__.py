@@ -1,1 +1,1 @@
-"""The index of words in PostgreSQL, and finding messages by it."""
+"""The search index in PostgreSQL: writes and rebuilds it, and finds messages with it."""

@@ -1,9 +1,9 @@
-"""The parts of a search that select the messages that may match, the latest first.
+"""Selects the messages that may match a search, the latest first.
 
-The index of words finds all messages with the words of a query, in no order, and a row is read for each of them: with
-common words these are most of the database, and only the latest are needed. Then the index of words is intersected with
-that of places, and rows are read for recent messages only. If nearly all messages have the words, it is cheaper to read
-messages in order, until enough have the words. A sample of the latest messages, and the planner's statistics, decide.
+The word index finds all messages with the words of a query, in no order, and a row is read for each of them: for common
+words this is most of the database, but only the latest are needed. In this case the word index is intersected with the
+index of places, and rows are read only for recent messages. If nearly all messages have the words, it is cheaper to
+read messages in order, until enough have the words. A sample of the latest messages, and planner statistics, decide.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from typing import Literal
 SAMPLE = 200
 SAMPLE_BYTES = 100_000
 
-# How long it takes, in microseconds, measured: to read an entry of the index of words, or of places; to read the row
-# that an entry of the index of words leads to; to read a row in order, and a byte of its lexemes.
+# Measured times in microseconds: to read an entry of the word index, or of the index of places; to read the row of an
+# entry of the word index; to read a row in order, and a byte of its lexemes.
 _WORD, _PLACE, _FOUND_ROW, _ROW, _BYTE = 0.05, 0.15, 2, 1.2, 0.003
-# With words of more messages the planner does not use both indexes.
+# If more messages than this have the words, the planner does not use both indexes.
 _MAX_SHARE = 0.8
 
 # With a session: those of a session and later ones. Without: the latest messages, by their number.
@@ -24,7 +24,7 @@ Range = Literal["all", "recent", "latest"]
 
 _HAS_LEXEMES = "lexemes @@ CAST(:lexemes AS TSQUERY)"
 
-# The number of messages that the planner expects to have the words, which it knows of the most common ones.
+# The number of messages that the planner expects to have the words; its statistics have only the most common words.
 EXPECTED = f"""
 EXPLAIN (FORMAT JSON)
 SELECT
@@ -111,8 +111,8 @@ _NOT_REMOVED = """
                 AND removal.session_id = candidate.session_id
         )"""
 
-# OFFSET and the subquery, whose value the planner does not know, keep it from reading messages in order in place of
-# both indexes: it does not know how long that takes.
+# OFFSET and the subquery, whose value is unknown to the planner, prevent it from reading messages in order instead of
+# using both indexes: it underestimates the time.
 _RECENT = f"""
         SELECT session_id, sequence, role
         FROM search
@@ -134,7 +134,7 @@ _LATEST = f"""
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Which messages are probably enough: all, the `latest` ones, or those of sessions from `oldest` on."""
+    """The range with probably enough messages: all, the `latest` ones, or messages of sessions from `oldest` on."""
 
     range: Range = "all"
     latest: int = 0
@@ -155,7 +155,7 @@ class Estimate:
 def looked_at(*, in_session: bool, by_words: bool, within: Range = "all") -> str:
     """The common table expressions whose last is `looked_at`: up to :looked_at messages, with places and roles.
 
-    They have all :lexemes if it is `by_words`, and are those of the session :id if it is `in_session`. If there are too
+    If `by_words` is set, they have all :lexemes; if `in_session` is set, they are in the session :id. If there are too
     few `within` a range, all messages are looked at.
     """
     if by_words and not in_session:

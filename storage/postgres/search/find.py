@@ -1,4 +1,4 @@
-"""Finding messages by their words: whole words are lexemes, of which an index tells; texts tell of the rest."""
+"""Finds messages by their words: an index finds whole words as lexemes; other patterns are matched in the texts."""
 
 import asyncio
 import re
@@ -42,7 +42,7 @@ _decode_plans = msgspec.json.Decoder(list[_Plan]).decode
 
 async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
     """The hits of one page: by words, and with a vector by meaning as well."""
-    # It takes longer than the event loop may be held, as do the results.
+    # Parsing takes longer than the event loop may be blocked, as do the results.
     parsed = await asyncio.to_thread(_parse, query)
     if parsed is None:
         return Listing(b"")
@@ -66,7 +66,7 @@ async def _find_matches(
     pool: Pool, query: SearchQuery, sought: ParsedQuery, bindings: Bindings, filters: Filters
 ) -> list[Row]:
     """The rows of `search`: the latest messages that match."""
-    # Then what the index finds has the terms, and nothing else has to be looked at.
+    # In this case everything that the index finds has the terms, and no text has to be matched.
     by_words_alone = (
         query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
     )
@@ -90,7 +90,7 @@ async def _find_matches(
 
 
 async def _estimate(rows: ConnectionRows, values: Mapping[str, object]) -> Estimate:
-    """Which messages are probably enough."""
+    """Estimate the range with probably enough messages."""
     [plan] = await rows.row(EXPECTED, values) or ()
     expected = _decode_plans(plan)[0].plan.rows
     row = await rows.row(ESTIMATE, {**values, "expected": expected})
@@ -123,14 +123,14 @@ async def count_words(pool: Pool, workspace: str, words: Sequence[str], *, with_
 
 @asynccontextmanager
 async def _connection_with(pool: Pool, setting: str) -> AsyncIterator[ConnectionRows]:
-    """A connection whose statements are planned with a setting."""
+    """A connection in a read-only transaction with a setting of the planner."""
     async with pool.connection() as lent, lent.connection.transaction(readonly=True):
         await lent.connection.execute(setting)
         yield lent
 
 
 def _columns(sought: ParsedQuery) -> dict[str, object]:
-    """The patterns of what is sought: those of the terms are counted, those of other forms are enough for a group."""
+    """The patterns of a query: patterns of terms are counted; one match of another form is enough for a group."""
     exact = [(number, term) for number, group in enumerate(sought.groups) for term in group]
     forms = [(number, pattern) for number, term in exact for pattern in patterns(term)]
     return {
@@ -146,7 +146,7 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
 
 
 async def _records(pool: Pool, workspace: str, found: Sequence[Result] | Sequence[Near]) -> list[bytes | None]:
-    """The records of the first of these messages, up to the bytes of a page; None for one that was deleted."""
+    """The records of the first of these messages, up to the size limit of a page; None for a deleted one."""
     bindings: dict[str, object] = {
         "workspace": workspace,
         "ids": [hit.session_id for hit in found],
@@ -157,7 +157,7 @@ async def _records(pool: Pool, workspace: str, found: Sequence[Result] | Sequenc
 
 
 def _overlaps(pattern: str) -> bool:
-    """Whether two matches may share words, as those of twice the same word do in three of them."""
+    """Whether two matches may share words, as matches of "a a" do in "a a a"."""
     return any(pattern.endswith(pattern[:length]) for length in range(2, len(pattern)))
 
 

@@ -1,6 +1,6 @@
-"""Rebuilds the search index in the background when the rules for words have changed, a session at a time.
+"""Rebuilds the search index in the background when the rules for words have changed, one session at a time.
 
-Until then a message is found by its words of the earlier rules.
+Until then a message is found by the words of the old rules.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from .tsvector import Tokenizer, Words, word_columns
 LOCK = 0x616D7077
 MESSAGES_AT_ONCE = 200
 BYTES_AT_ONCE = 1024 * 1024
-# Another program may be doing it, or the database may be away.
+# Another process may be doing it, or the database may be unavailable.
 RETRY_SECONDS = 60
 
 IS_COMPLETE = """
@@ -26,12 +26,12 @@ SELECT version >= :version
 FROM search_pipeline
 """
 
-# Only one of the programs that share a database rebuilds at a time.
+# Only one of the processes that share a database rebuilds at a time.
 LOCK_REBUILD = f"""
 SELECT pg_try_advisory_xact_lock({LOCK})
 """  # a constant
 
-# The lock prevents the deletion of the session meanwhile; messages can still be appended.
+# The lock prevents the deletion of the session; messages can still be appended.
 NEXT_SESSION = """
 SELECT session.workspace, session.id
 FROM search_pipeline
@@ -105,7 +105,7 @@ class Rebuild(BackgroundTask):
         await asyncio.sleep(RETRY_SECONDS)
 
     async def _rebuild_session(self) -> bool:
-        """Write the next session's words again; False if there is none, or another program is doing it."""
+        """Rewrite the next session's words. Returns False if there is none, or another process is rebuilding."""
         async with self._pool.connection() as lent, lent.connection.transaction():
             rows = ConnectionRows(lent.connection)
             row = await rows.row(LOCK_REBUILD, {})

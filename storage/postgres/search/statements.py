@@ -1,4 +1,4 @@
-"""The statements of the search: messages that may have the words are looked at, the latest first, and no more."""
+"""The statements of a search: they examine a limited number of messages that may have the words, the latest first."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ WHERE size <= :bytes
 ORDER BY place
 """
 
-# The planner does not know that each row that a scan looks at has a long value to read.
+# The planner does not know that a scan reads a long value for each row.
 USE_INDEX = """
 SET LOCAL enable_seqscan = off
 """
@@ -40,8 +40,8 @@ SET LOCAL max_parallel_workers_per_gather = 0;
 {USE_INDEX}
 """
 
-# How many messages have a word, for each of several words. The inner LIMIT keeps the planner from the index of
-# workspaces, and bounds what other workspaces cost.
+# The number of messages with each of several words. The inner LIMIT keeps the planner from using the index of
+# workspaces, and limits the cost of other workspaces.
 COUNT_MESSAGES = """
 SELECT word, (
     SELECT COUNT(*)
@@ -76,7 +76,7 @@ FROM unnest(
 WHERE size > 0
 """
 
-# OFFSET keeps the planner from reading all of a table in place of a row for each candidate.
+# OFFSET prevents the planner from reading the whole table instead of a row for each candidate.
 _SESSION = """
     CROSS JOIN LATERAL (
         SELECT id, profile, amplified_dir, created_at, updated_at
@@ -125,7 +125,7 @@ _HAS_GROUPS = """
             WHERE strpos(scope.words, pattern) > 0
         )"""
 
-# The words of what is searched, and after them their forms; those of tools come after a separator.
+# The words of the searched text, then their forms; the words of tools follow a separator.
 _SAID = "split_part(words, chr(2), 1)"
 _FORMS = "split_part(words, chr(2), 2)"
 _WORDS = {
@@ -196,9 +196,9 @@ def search(
 
     A row is the matches of each group, the number of words, session, sequence, role.
 
-    What it looks at has all :lexemes if it is `by_words`. Those that pass filters are searched for the patterns
-    of each of :groups, or for :forms of each of :form_groups, and not for what is :excluded, unless the lexemes tell it
-    (`by_words_alone`).
+    If `by_words` is set, it examines only messages with all :lexemes. In messages that match the filters, it searches
+    for the patterns of each of :groups, or for :forms of each of :form_groups, and for none of :excluded, unless the
+    lexemes already decide (`by_words_alone`).
     """
     about_sessions = session_clauses(filters)
     conditions = " AND ".join(message_clauses(filters, "looked_at"))

@@ -1,4 +1,4 @@
-"""The words of a message: as a text for counting, and each once as a lexeme for finding."""
+"""The words of a message: as a text for counting, and each once as a lexeme for the index."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,10 @@ from ...search.index_entry import tool_forms
 from ...search.query_parser import ParsedQuery, Term
 from ...search.tokenizer import FORM_MARK
 
-# In a text of words before those of tools, and before the forms: no word has it.
+# The separator before the words of tools, and before the forms: no word contains it.
 BEFORE_TOOLS = "\x01"
 BEFORE_FORMS = "\x02"
-# The bytes of texts that are split on the event loop: more take longer than it may be held.
+# The maximum size of texts that are split on the event loop, in bytes: longer ones would block it for too long.
 LONG = 8 * 1024
 
 Said = Message | BatchMessage
@@ -24,7 +24,7 @@ Said = Message | BatchMessage
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a message: how many, each between two spaces, its forms after them, and each once as a lexeme."""
+    """The words of a message: their number, their text with the forms after them, and each once as a lexeme."""
 
     size: int
     text: str
@@ -37,10 +37,10 @@ class Words:
 
 
 class Tokenizer(tokenizer.Tokenizer):
-    """Tells words apart. It is for one thread at a time."""
+    """Splits messages into words. It is for one thread at a time."""
 
     def message(self, content: str, parts: Raw | UnsetType) -> Words:
-        """The words of a message: of what it says, and then of its tools."""
+        """The words of a message: first of its content, then of its tools."""
         tools, names = ([tools_of(parts)], tool_forms(parts)) if isinstance(parts, Raw) else ([], [])
         entries = self.indexed_texts([content, *tools])
         words = BEFORE_TOOLS.join([f" {each.words} " if each.size else "" for each in entries])
@@ -79,7 +79,7 @@ class Tokenizers:
 
 
 def word_columns(words: Sequence[Words]) -> dict[str, object]:
-    """The words of messages as statements bind them: a list for each column."""
+    """The words of messages as bindings of statements: a list for each column."""
     return {
         "sizes": [each.size for each in words],
         "texts": [each.text for each in words],
@@ -94,12 +94,12 @@ def tsquery(sought: ParsedQuery) -> str:
 
 
 def is_lexeme(term: Term) -> bool:
-    """Whether the tsquery of a term finds no other messages than those that have it."""
+    """Whether the tsquery of a term finds only messages that have the term."""
     return len(term.words) == 1
 
 
 def patterns(term: Term) -> list[str]:
-    """The parts of a text of words that are a form of a term."""
+    """The patterns that match a form of a term in a text of words."""
     other = [pattern for form in term.other_forms for pattern in (f" {form} ", f" {FORM_MARK}{form} ")]
     own = [f" {FORM_MARK}{term.pattern[1:]}"] if term.is_form else []
     return own + other

@@ -1,4 +1,4 @@
-"""The vectors of messages in PostgreSQL, which counts different signs with operators of its own."""
+"""The vectors of messages in PostgreSQL, which counts different signs with its own operators."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
 from ...sql.ports import Bindings, EmbeddedMessage
 from ..pool import Pool
 
-# The lock prevents the deletion of the session and corrections meanwhile; messages can still be appended.
+# The lock prevents the deletion of the session, and corrections; messages can still be appended.
 LOCK_SESSION_KEY = """
 SELECT 1
 FROM session
@@ -21,7 +21,7 @@ WHERE workspace = :workspace
 FOR KEY SHARE
 """
 
-# Of messages that are still as they were when their vectors were made.
+# Only for messages that have not changed since their vectors were made.
 INSERT_VECTORS = """
 INSERT INTO embedding (workspace, session_id, sequence, signs, numbers)
 SELECT :workspace, :id, new.sequence, new.signs, new.numbers
@@ -41,7 +41,7 @@ RETURNING sequence
 
 
 def vector_columns(messages: Sequence[EmbeddedMessage]) -> dict[str, object]:
-    """The vectors of messages as the statement binds them: a list for each column."""
+    """The vectors of messages as bindings of the statement: a list for each column."""
     return {
         "sequences": [message.sequence for message in messages],
         "records": [message.record for message in messages],
@@ -62,7 +62,7 @@ async def find_near(
         "near": MAX_NEAR,
     }
     rows = await pool.all(_near(frozenset(filters)), {**bindings, **filters, **limits, "workspace": workspace})
-    # It takes longer than the event loop may be held.
+    # Decoding takes longer than the event loop may be blocked.
     return await asyncio.to_thread(lambda: nearest(sought.vector, [Near(*row) for row in rows]))
 
 
@@ -71,7 +71,7 @@ def _near(filters: frozenset[str]) -> str:
     """The statement that compares the signs of the latest messages, and selects those that pass filters."""
     place = "\n            AND session_id = :id" if "id" in filters else ""
     about_sessions = session_clauses(filters)
-    # OFFSET keeps the planner from reading all of a table in place of a row for each candidate.
+    # OFFSET prevents the planner from reading the whole table instead of a row for each candidate.
     session = """
 CROSS JOIN LATERAL (
     SELECT id, profile, amplified_dir, created_at, updated_at

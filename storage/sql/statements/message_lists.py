@@ -11,8 +11,8 @@ _OPEN = """workspace = :workspace
     AND sequence BETWEEN :first AND :last
     AND result_sequence IS NULL"""
 
-# The listed messages end before :end. It is evaluated in the list, so that it does not read a long one in vain,
-# and beside it, so that a long list differs from an empty one.
+# The listed messages end before :end. It is evaluated in the list, so that no long list is read in vain, and beside
+# it, so that a long list differs from an empty one.
 _ENDS = """EXISTS (
         SELECT 1
         FROM session
@@ -94,7 +94,7 @@ OFFSET :skipped
 
 
 def messages_with_ids(table: MessageTable, steps: str) -> str:
-    """The statement that finds those of :ids that messages of a session have, in their order; see `Dialect.steps`."""
+    """The statement that finds which of :ids messages of a session have, in their order; see `Dialect.steps`."""
     return f"""
 SELECT message_id, sequence
 FROM {steps.format(":ids")}

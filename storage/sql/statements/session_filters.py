@@ -1,4 +1,4 @@
-"""Filters of sessions, by names such as `status/2` for one of two statuses, and what they bind.
+"""Filters of sessions and their bindings, by names such as `status/2` for one of two statuses.
 
 `label/PLACE/key` and `label/PLACE/value` name a label.
 """
@@ -32,7 +32,7 @@ _COLUMNS = {"status": "status", "ids": "session.id"}
 
 
 def filters_of(query: SessionQuery) -> tuple[list[str], Bindings]:
-    """The filters that a query has, and what they bind."""
+    """The filters of a query, and their bindings."""
     values: Bindings = {name: value for name in _VALUES if (value := getattr(query, name)) is not None}
     if isinstance(query, DeletionQuery):
         values["last_revision"] = query.last_revision
@@ -75,7 +75,7 @@ def plain_clause(name: str) -> str:
 
 
 def label_filters(labels: tuple[str, ...]) -> tuple[list[str], Bindings]:
-    """The filters of labels, and what they bind."""
+    """The filters of labels, and their bindings."""
     filters: list[str] = []
     values: Bindings = {}
     for place, label in enumerate(labels):

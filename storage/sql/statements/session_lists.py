@@ -61,7 +61,7 @@ class SessionList:
 
     @property
     def _has_no_active(self) -> bool:
-        """Whether none of the statuses is the one that an index leaves out."""
+        """Whether the statuses do not include the one that an index omits."""
         return "active" not in {self.bindings[name] for name in self.bindings if name.startswith("status_")}
 
     def _by_label(self, label: str) -> "SessionList":
@@ -89,13 +89,14 @@ class SessionList:
     def listed(self, *, paged: bool) -> str:
         """The statement that lists `SessionSummary` records.
 
-        If `paged` it has one row: their number, and each on a line, because JSON contains no line breaks.
+        If `paged` is set, it returns one row: their number, and the records, one on each line, because JSON contains no
+        line breaks.
         """
         return _list_statement(self.dialect, self.sort, self._sessions, self._clauses(self.filters), paged=paged)
 
     @property
     def _rows(self) -> str:
-        """The source of what the index contains."""
+        """The source of the index's rows."""
         return (self.dialect.found_by if self.label is None else self.dialect.found_by_label).format(self.index)
 
     @property

@@ -12,9 +12,9 @@ from ..ports import Bindings
 
 Position = tuple[str, str]
 
-# They sort before and after every id, which is a text of hexadecimal digits.
+# Texts that sort before and after every id, which has hexadecimal digits.
 _BEFORE_IDS, _AFTER_IDS = "", "g"
-# Takes the place of a missing name, as in the index.
+# Replaces a missing name, as in the index.
 _NO_NAME = "\U0010ffff"
 # It sorts after every name: folding case makes at most three characters of each of the 200.
 _AFTER_NAMES = _NO_NAME * 601
@@ -34,7 +34,7 @@ class Sort:
     is_by_label: bool = False
 
     def by_label(self) -> "Sort":
-        """The same among the sessions of a label."""
+        """The same order among the sessions of a label."""
         return replace(self, is_by_label=True)
 
     def key(self, dialect: Dialect) -> str:
@@ -87,7 +87,7 @@ class Sort:
         return moment < other if self.newest_first else moment > other
 
     def cursor(self, position: Position) -> str:
-        """The cursor that leads on from a position."""
+        """The cursor of the page after a position."""
         return encode_session_name(*position) if self.by == "name" else encode(*position)
 
     def position(self, summary: SessionSummary) -> Position:

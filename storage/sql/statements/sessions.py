@@ -12,8 +12,8 @@ SESSION_EXISTS = """EXISTS (
 def inherited_profile(steps: str) -> str:
     """The expression for the profile of a session in a directory that names none.
 
-    It is that of the directory or of the nearest ancestor that has one, else the active one, else the built-in one;
-    `steps` is the session's :lineage (see `Dialect`).
+    It is the profile of the directory or of the nearest ancestor that has one, else the active one, else the built-in
+    one; `steps` is the session's :lineage (see `Dialect`).
     """
     return f"""COALESCE(
     (
@@ -59,10 +59,10 @@ FROM {_DETAILED}"""
 
 
 def exported_session(last_sequence: str, ids: str) -> str:
-    """The statement that reads the first session among `ids`, which is a comparison, for an export.
+    """The statement that reads the first session that matches `ids`, a condition, for an export.
 
-    With its profile, unless that is unknown or built in, the texts of that, and `last_sequence`: that of its last
-    message, 0 if there is none.
+    It also reads the session's profile, unless it is unknown or built in, the profile's texts, and `last_sequence`, the
+    sequence of its last message, 0 if there is none.
     """
     return f"""
 SELECT (
