@@ -1,4 +1,4 @@
-// Addresses: of the page's views, and of what the service has.
+// Addresses of the page's views, and of the service's resources.
 // A view is in the query and a message in the fragment: every address is `/` for the server.
 
 /** Relative to the page, so that a proxy may serve it below any path. */
@@ -20,7 +20,7 @@ export function readAddress() {
 }
 
 /**
- * The address of a view; empty parameters are left out.
+ * The address of a view; empty parameters are omitted.
  *
  * @param {Record<string, string | number | undefined>} parameters
  * @param {number} [sequence]
@@ -31,10 +31,10 @@ export function address(parameters, sequence) {
   return `?${query}${sequence === undefined ? "" : `#${sequence}`}`;
 }
 
-/** @typedef {Record<string, string | number | boolean | undefined>} Query Parameters; empty ones are left out. */
+/** @typedef {Record<string, string | number | boolean | undefined>} Query Parameters; empty ones are omitted. */
 
 /**
- * Where the service has something.
+ * The address of a resource of the service.
  *
  * @param {string} path A path of the contract, without its first slash.
  * @param {Query} [query]
@@ -49,7 +49,7 @@ export function urlOf(path, query = {}) {
   return url.href;
 }
 
-/** @param {string} name The name or the id of something, as a part of a path. */
+/** @param {string} name The name or the id of a resource, as a part of a path. */
 export function segment(name) {
   return name.split("/").map(encodeURIComponent).join("/");
 }

@@ -1,4 +1,4 @@
-// Requests to the service, by its contract, and the key of a server that wants one, which the tab keeps.
+// Requests to the service, by its contract, and the key for a server that needs one, which the tab keeps.
 
 import { urlOf } from "./address.js";
 import { authorizationOf, forgetEarly, KEY_NAME, takeEarly } from "./early.js";
@@ -6,7 +6,7 @@ import { signal } from "./preact.js";
 import { TEXTS } from "./texts.js";
 
 export const key = signal(sessionStorage.getItem(KEY_NAME) ?? "");
-/** Why a key is asked for, in a sentence of the server; empty if none is. */
+/** The server's reason for requiring a key; empty if it requires none. */
 export const keyRefusal = signal("");
 /** Whether the key may change anything. */
 export const mayWrite = signal(true);
@@ -124,7 +124,7 @@ export function sentenceOf(error) {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Find out whether the key may change anything: by a change of a session that cannot exist. */
+/** Find out whether the key may change anything, by a request to change a session that cannot exist. */
 export async function learnScope() {
   if (!key.value) {
     return;

@@ -1,4 +1,4 @@
-// The module that runs first: it asks for what a session's address needs, while the others are still being read.
+// The module that runs first: it requests the data for a session's address while the other modules are still loading.
 
 import { readAddress, segment, urlOf } from "./address.js";
 import { openingQuery } from "./transcript/opening.js";
@@ -6,14 +6,14 @@ import { openingQuery } from "./transcript/opening.js";
 /** Where the tab keeps its key. */
 export const KEY_NAME = "amplifierd-key";
 
-/** What is asked for is of now: after a while it is no longer used. */
+/** An early response is used only for this time. */
 const KEPT_MS = 5_000;
 
 /** @type {Map<string, Promise<Response>>} */
 const asked = new Map();
 
 /**
- * The response that this address had early, once.
+ * The early response for an address; it is returned only once.
  *
  * @param {string} url
  */
@@ -23,7 +23,7 @@ export function takeEarly(url) {
   return response;
 }
 
-/** Forget what was asked for, with another key. */
+/** Discard the early responses, after the key has changed. */
 export function forgetEarly() {
   asked.clear();
 }
@@ -36,7 +36,7 @@ export function authorizationOf(key) {
 /** @param {string} url */
 function ask(url) {
   const response = fetch(url, { headers: authorizationOf(sessionStorage.getItem(KEY_NAME) ?? "") });
-  // Who takes it hears of it.
+  // The caller that takes the response handles its error.
   response.catch(() => undefined);
   asked.set(url, response);
 }

@@ -1,4 +1,4 @@
-// Server-Sent Events by `fetch`, since an `EventSource` cannot send a key.
+// Server-Sent Events through `fetch`, because an `EventSource` cannot send a key.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 import { ProblemError, request } from "./api.js";
@@ -7,7 +7,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 /**
- * Follow a stream until `signal` aborts it; it is resumed after its last event whenever it ends.
+ * Follow a stream until `signal` aborts it. Whenever it ends, it is resumed after its last event.
  *
  * @param {string} path
  * @param {Record<string, number>} query
@@ -82,7 +82,7 @@ function parse(block) {
 }
 
 /**
- * Wait, but not longer than until the machine is back: online, or awake.
+ * Wait, at most until the machine is online or awake again.
  *
  * @param {number} milliseconds
  * @param {AbortSignal} signal

@@ -1,4 +1,4 @@
-// Numbers, sizes and times as people read them.
+// Formats numbers, sizes and times.
 
 import { html } from "./preact.js";
 import { TEXTS } from "./texts.js";
@@ -39,13 +39,13 @@ function ago(time) {
   return DAY.format(time);
 }
 
-/** A time: how long ago, the exact one on hover. @param {{ at: string }} props */
+/** A relative time, with the exact time on hover. @param {{ at: string }} props */
 export function Age({ at }) {
   const time = new Date(at);
   return html`<time datetime=${at} title=${EXACT.format(time)}>${ago(time)}</time>`;
 }
 
-/** A time of a day: the clock today, else the date too. @param {{ at: string }} props */
+/** The time of day for today, else the date too. @param {{ at: string }} props */
 export function Clock({ at }) {
   const time = new Date(at);
   const isToday = time.toDateString() === new Date().toDateString();
@@ -53,8 +53,8 @@ export function Clock({ at }) {
   return html`<time datetime=${at} title=${EXACT.format(time)}>${shown}</time>`;
 }
 
-/** The name of a session, or that it has none. @param {{ session: { name?: string, id: string } }} props */
-export function SessionName({ session }) {
+/** The name of a session, or a text for a session without one. @param {{ session: { name?: string, id: string } }}
+props */ export function SessionName({ session }) {
   return session.name
     ? html`<bdi class="name">${session.name}</bdi>`
     : html`<span class="name is-untitled">${TEXTS.session.untitled} <code>${session.id.slice(-6)}</code></span>`;
@@ -65,7 +65,7 @@ export function Status({ status }) {
   return html`<span class=${`status is-${status}`}>${TEXTS.status[status]}</span>`;
 }
 
-/** That a session is pinned, or archived. @param {{ session: { pinned?: boolean, archived?: boolean } }} props */
+/** Marks for a pinned or archived session. @param {{ session: { pinned?: boolean, archived?: boolean } }} props */
 export function Marks({ session }) {
   return html`
     ${session.pinned && html`<span class="sign">${TEXTS.session.pinned}</span>`}
@@ -74,7 +74,7 @@ export function Marks({ session }) {
 }
 
 /**
- * The labels of a session; each a link to the sessions with it, unless they are in a link themselves.
+ * The labels of a session; each is a link to the sessions with that label, unless they are inside a link.
  *
  * @param {{ labels: Record<string, string>, hrefOf?: (label: string) => string }} props
  */
@@ -87,7 +87,7 @@ export function Labels({ labels, hrefOf }) {
   });
 }
 
-/** Names and their values, one a line. @param {{ facts: [string, unknown][] }} props */
+/** Names and values, one on each line. @param {{ facts: [string, unknown][] }} props */
 export function Facts({ facts }) {
   return html`<dl class="facts">
     ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}

@@ -1,4 +1,4 @@
-// Dialogs, which the browser keeps the focus in, forms, and fields, which leave alone what a person is typing.
+// Dialogs, in which the browser keeps the focus, forms, and fields, which do not change while a person types in them.
 
 import { sentenceOf } from "./api.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./preact.js";
@@ -20,7 +20,7 @@ export function Dialog({ title, onClose, children }) {
 }
 
 /**
- * A dialog with fields: `onSubmit` gets their values, and the dialog stays with the reason if it throws.
+ * A dialog with fields: `onSubmit` gets their values; if it throws, the dialog stays open and shows the error.
  *
  * @param {object} props
  * @param {string} props.title
@@ -57,7 +57,7 @@ export function Form({ title, action, isDangerous = false, onSubmit, onClose, ch
   <//>`;
 }
 
-/** What happened, until it is closed. @param {{ text: string, onClose: () => void }} props */
+/** A notice that is shown until it is closed. @param {{ text: string, onClose: () => void }} props */
 export function Notice({ text, onClose }) {
   return html`<div class="notice" role="alert">
     <p>${text}</p>
@@ -66,7 +66,7 @@ export function Notice({ text, onClose }) {
 }
 
 /**
- * The element of a field that shows `value`, unless a person is in it.
+ * The element of a field that shows `value`, unless it has the focus.
  *
  * @template {HTMLInputElement | HTMLTextAreaElement} T
  * @param {string} value
@@ -82,7 +82,7 @@ export function useShown(value) {
 }
 
 /**
- * A field to search with: `onTyped` gets what is in it when the typing pauses.
+ * A search field: `onTyped` gets its value when the typing pauses.
  *
  * @param {object} props
  * @param {string} props.label
@@ -108,7 +108,7 @@ export function SearchField({ label, value, wait, onTyped, id }) {
 }
 
 /**
- * A field of a form, which begins with `value`.
+ * A field of a form with the initial value `value`.
  *
  * @param {object} props
  * @param {string} props.label

@@ -1,4 +1,4 @@
-// The bar above every view; light or dark, as the system says unless a person chose otherwise.
+// The bar above every view. Its theme, light or dark, follows the system unless the user chose one.
 
 import { address } from "./address.js";
 import { keepKey, key, mayWrite } from "./api.js";

@@ -1,8 +1,8 @@
-// The page by keyboard.
+// Keyboard shortcuts.
 
 import { route, navigate } from "./route.js";
 
-/** The field that `/` goes to. */
+/** The field that `/` moves the focus to. */
 export const SEARCH_ID = "search";
 
 /** @param {() => void} onHelp What `?` does. */

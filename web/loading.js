@@ -1,4 +1,4 @@
-// Reading for a view: what it waits for, what is shown meanwhile, and lists of what was read.
+// Loads data for views: the data, its placeholder while it loads, and lists of loaded items.
 
 import { sentenceOf } from "./api.js";
 import { html, useLayoutEffect, useState } from "./preact.js";
@@ -12,7 +12,7 @@ const MAX_ITEMS = 200;
  */
 
 /**
- * What `load` returns, read again when `inputs` change; the last value stays until then.
+ * The result of `load`, which runs again when `inputs` change; the last value is kept until the new one arrives.
  *
  * @template T
  * @param {(signal: AbortSignal) => Promise<T>} load
@@ -22,7 +22,7 @@ const MAX_ITEMS = 200;
 export function useLoaded(load, inputs) {
   const [count, setCount] = useState(0);
   const [state, setState] = useState(/** @type {{ value?: T, error?: unknown }} */ ({}));
-  // Not after the frame, as an effect would be: what was asked for early is here by then.
+  // At once, and not after the frame like an effect, because the early response may already be here.
   useLayoutEffect(() => {
     const controller = new AbortController();
     load(controller.signal).then(
@@ -34,7 +34,7 @@ export function useLoaded(load, inputs) {
   return { ...state, reload: () => setCount((last) => last + 1) };
 }
 
-/** What is shown until a view has its value. @param {{ loaded: Loaded<unknown> }} props */
+/** The placeholder that is shown until a view has its value. @param {{ loaded: Loaded<unknown> }} props */
 export function Waiting({ loaded }) {
   if (loaded.error !== undefined) {
     return html`<div class="empty" role="alert">
@@ -46,13 +46,13 @@ export function Waiting({ loaded }) {
 }
 
 /**
- * The list of what a view has read.
+ * The list of items that a view has loaded.
  *
  * @template T
  * @param {object} props
  * @param {Loaded<unknown>} props.loaded
- * @param {T[] | undefined} props.items What it holds, once it is read.
- * @param {string} props.none What is said in place of an empty list.
+ * @param {T[] | undefined} props.items The items, once they are loaded.
+ * @param {string} props.none The text that replaces an empty list.
  * @param {(item: T) => unknown} props.children The entry of an item.
  */
 export function LoadedList({ loaded, items, none, children }) {
@@ -63,7 +63,7 @@ export function LoadedList({ loaded, items, none, children }) {
 }
 
 /**
- * A component whose module is read when it is first shown.
+ * A component whose module is loaded when it is first shown.
  *
  * @param {{ load: () => Promise<(props: any) => unknown> } & Record<string, unknown>} props `load`, always the same one, and
  *   what the component gets.
@@ -74,7 +74,7 @@ export function Lazy({ load, ...props }) {
 }
 
 /**
- * A list with a title, of which only the beginning is shown until a person asks for all.
+ * A list with a title; only the beginning is shown until a person opens the rest.
  *
  * @template T
  * @param {object} props

@@ -11,7 +11,7 @@ import { TEXTS } from "./texts.js";
 import { SessionsView } from "./views/sessions.js";
 import { SessionView } from "./views/session.js";
 
-// What is not read before it is asked for: the others are what people open.
+// Views that are loaded on demand; people rarely open them.
 const search = async () => (await import("./views/search.js")).SearchView;
 const compare = async () => (await import("./views/compare.js")).CompareView;
 const profiles = async () => (await import("./views/profiles.js")).ProfilesView;

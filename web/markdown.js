@@ -1,12 +1,12 @@
-// Text of a conversation as elements. It may be hostile: HTML in it is shown as text, and DOMPurify has the last word.
+// Renders text of a conversation. It may be hostile: HTML in it is shown as text, and DOMPurify sanitizes the result.
 
 import DOMPurify from "./vendor/dompurify.js";
 import { Marked } from "./vendor/marked.js";
 import { TEXTS } from "./texts.js";
 
-/** More elements than this are not shown as Markdown: a long transcript must stay light. */
+/** A text with more elements than this is not rendered as Markdown, to keep long transcripts light. */
 const MAX_ELEMENTS = 600;
-/** Longer code, in characters, has no colours. */
+/** Longer code, in characters, is not highlighted. */
 const MAX_COLOURED = 20_000;
 
 const ALLOWED = {
@@ -36,13 +36,13 @@ const markdown = new Marked({
       const level = Math.min(depth + 2, 6);
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
     },
-    // Nothing is read from elsewhere because a message says so.
+    // A message cannot make the page load anything from other servers.
     image: ({ href, text }) => `<a href="${escape(href)}">${escape(text || href)}</a>`,
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
   },
 });
 
-/** A text of one line without anything that Markdown gives a meaning to: most messages of people, and some of models. */
+/** A text of one line without Markdown syntax: most messages of people, and some of models. */
 const PLAIN = /^(?![\s#>+=*-]|\d+[.)])[^\n\\`*_[\]<>&~|@]+$/;
 const LINK = /:\/\/|www\./i;
 
@@ -92,7 +92,7 @@ function htmlOf(text) {
   try {
     return /** @type {string} */ (markdown.parse(text, { async: false }));
   } catch {
-    // A text that nests thousands of levels deep: the parser is recursive.
+    // The parser is recursive, and the text nests thousands of levels deep.
     return null;
   }
 }

@@ -9,7 +9,7 @@ import { json, page, request } from "./api.js";
  * @typedef {AbortSignal | undefined} Signal
  */
 
-/** @param {{ version?: number }} record A message has a version once it was changed. */
+/** @param {{ version?: number }} record A message has a version only after it was changed. */
 function ifMatch({ version = 1 }) {
   return { "If-Match": `"${version}"` };
 }
@@ -65,7 +65,7 @@ export const getMessage = (id, sequence) => json(`sessions/${segment(id)}/messag
 export const updateMessage = (id, message, patch) =>
   json(`sessions/${segment(id)}/messages/${message.sequence}`, { method: "PATCH", body: patch, headers: ifMatch(message) });
 
-/** @type {(id: string, message: Message) => Promise<Message>} What is left of it. */
+/** @type {(id: string, message: Message) => Promise<Message>} The message without its content. */
 export const deleteMessage = (id, message) =>
   json(`sessions/${segment(id)}/messages/${message.sequence}`, { method: "DELETE", headers: ifMatch(message) });
 
@@ -142,7 +142,7 @@ export const getStatus = (signal) => json("status", { signal });
 export const getHealth = (signal) => json("health", { signal });
 
 /**
- * Let the browser save what was read: with the key, which an address cannot hold.
+ * Let the browser save data that was requested with the key: a plain link could not send the key.
  *
  * @param {string} name
  * @param {Blob} content

@@ -1,4 +1,4 @@
-// The view that the page's address names, and going to another.
+// The view that the page's address names, and navigation to other views.
 
 import { readAddress } from "./address.js";
 import { signal } from "./preact.js";
@@ -12,7 +12,7 @@ export const route = signal(readAddress());
  * @param {{ replace?: boolean }} [options] Whether the last address leaves the history.
  */
 export function navigate(address, { replace = false } = {}) {
-  // The page's own path stays, whatever it is.
+  // The path of the page does not change.
   const url = new URL(address, new URL(location.pathname, location.href));
   history[replace ? "replaceState" : "pushState"](null, "", url);
   route.value = readAddress();

@@ -1,4 +1,4 @@
-// A text of any length, as Markdown or as it is, and a line with more below it that is made when it is opened.
+// A text of any length, as Markdown or plain, and a line with content below it that is rendered when it is opened.
 
 import { size } from "./format.js";
 import { elementsOf } from "./markdown.js";
@@ -7,7 +7,7 @@ import { TEXTS } from "./texts.js";
 
 const MAX_CHARACTERS = 12_000;
 
-/** JSON on several lines, any other text as it is. @param {string} text */
+/** JSON on several lines; any other text unchanged. @param {string} text */
 export function indented(text) {
   if (!/^\s*[[{]/.test(text) || text.length > 100_000) {
     return text;
@@ -20,7 +20,7 @@ export function indented(text) {
 }
 
 /**
- * A text: as Markdown if it is short enough, else as it is, and never more of it than a person asked for.
+ * A text: as Markdown if it is short enough, else plain. Only the beginning is shown until a person opens the rest.
  *
  * @param {object} props
  * @param {string} props.text
@@ -55,13 +55,13 @@ function plain(text) {
 }
 
 /**
- * One line, with more below it that is made when it is opened.
+ * One line, with content below it that is rendered when it is opened.
  *
  * @param {object} props
  * @param {string} props.kind
  * @param {string} [props.label]
  * @param {string} [props.name]
- * @param {number} [props.length] Characters of what is below.
+ * @param {number} [props.length] The number of characters in the content.
  * @param {string} [props.failure] What went wrong.
  * @param {() => unknown} props.children
  */

@@ -1,4 +1,4 @@
-// The messages of a session in chunks, of which a few are kept.
+// The messages of a session in chunks; only a few chunks are kept in memory.
 
 import { listMessages } from "../operations.js";
 import { CHUNK, chunkOf, openingQuery } from "./opening.js";
@@ -24,7 +24,7 @@ export class Chunks {
   }
 
   /**
-   * Read what a reader sees first by one request, which the page has sent early.
+   * Read the messages that are shown first with one request, which the page has sent early.
    *
    * @param {number | undefined} sequence The message to open at; without it, the end.
    */
@@ -35,7 +35,7 @@ export class Chunks {
       const messages = found
         .filter((message) => chunkOf(message.sequence) === number && message.sequence <= this.count)
         .sort((one, other) => one.sequence - other.sequence);
-      // A chunk of which others have come meanwhile is read when it is drawn.
+      // A chunk that got more messages since is read when it is drawn.
       if (messages.length === Math.min(CHUNK, this.count - number * CHUNK)) {
         this._kept.set(number, Promise.resolve(messages));
       }
@@ -50,7 +50,7 @@ export class Chunks {
    */
   read(number) {
     const kept = this._kept.get(number) ?? listMessages(this.id, { after_sequence: number * CHUNK, limit: CHUNK });
-    // The chunk that was asked for last is the last to go.
+    // The chunk that was requested last is evicted last.
     this._kept.delete(number);
     this._kept.set(number, kept);
     kept.catch(() => this._kept.delete(number));
@@ -71,7 +71,7 @@ export class Chunks {
   }
 
   /**
-   * Add messages that were appended to the session; those that are here already are left out.
+   * Add messages that were appended to the session; known messages are ignored.
    *
    * @param {Message[]} messages
    */
@@ -89,7 +89,7 @@ export class Chunks {
   }
 
   /**
-   * Put messages that were corrected in place of those that are here.
+   * Replace messages that were corrected.
    *
    * @param {Message[]} messages
    */

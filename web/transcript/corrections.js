@@ -1,4 +1,4 @@
-// What a person changes in one message: what it says, and what the person thinks of it. Each change names its version.
+// Corrections of one message: its content, its deletion, and feedback. Each change names the message's version.
 
 import { ProblemError, sentenceOf } from "../api.js";
 import { Field, Form } from "../forms.js";

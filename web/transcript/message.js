@@ -1,4 +1,4 @@
-// Messages after each other.
+// Renders the messages of a chunk.
 
 import { address } from "../address.js";
 import { mayWrite } from "../api.js";
@@ -14,7 +14,7 @@ import { Parts } from "./parts.js";
  * @property {number} number
  * @property {import("../types.js").Message[]} messages
  * @property {string} session
- * @property {number | undefined} target The message that the address names, if it is one of these.
+ * @property {number | undefined} target The message that the address names, if it is in this chunk.
  * @property {import("./corrections.js").Changes} changes
  */
 
@@ -47,7 +47,7 @@ export class Chunk extends Component {
  */
 function MessageRow({ message, session, isTarget, changes }) {
   const { sequence, role, agent, model, usage, tokenCount } = message;
-  // What can be done with it is drawn for who comes near it: most messages are only read.
+  // The actions are rendered only when the pointer or the focus comes near, because most messages are only read.
   const [isNear, setNear] = useState(false);
   const tokens = usage?.outputTokens ?? tokenCount;
   return html`<article

@@ -1,4 +1,4 @@
-// Which messages a reader sees first.
+// Selects the messages that are shown first.
 
 /** Messages in a chunk. Chunk 0 has the messages 1 to 20. */
 export const CHUNK = 20;
@@ -9,7 +9,7 @@ export function chunkOf(sequence) {
 }
 
 /**
- * The chunks that are drawn first for a message that is to be at the top; those beside them are drawn a moment later.
+ * The chunks that are drawn first to show a message at the top; their neighbors are drawn a moment later.
  *
  * @param {number} sequence
  */
@@ -19,7 +19,7 @@ export function chunksBelow(sequence) {
 }
 
 /**
- * The chunks that are drawn first for the end.
+ * The chunks that are drawn first to show the end.
  *
  * @param {number} count Messages of the session.
  */
@@ -28,7 +28,7 @@ export function chunksAbove(count) {
 }
 
 /**
- * What the service is asked for when a session is opened, before its length is known: more than is drawn first.
+ * The query when a session is opened, before its length is known: it returns more messages than are drawn first.
  *
  * @param {number | undefined} sequence The message to open at; without it, the end.
  */

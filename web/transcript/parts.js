@@ -1,5 +1,5 @@
-// The parts of a message: texts as Markdown; reasoning, tools and data folded to one line each; images that are kept here
-// are shown, and any other file or source is a link that a person may follow.
+// Renders the parts of a message: texts as Markdown; reasoning, tools and data folded to one line each. Stored images are
+// shown; any other file or source is a link.
 
 import { sentenceOf } from "../api.js";
 import { getFile, saveFile } from "../operations.js";

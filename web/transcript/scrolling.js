@@ -1,4 +1,4 @@
-// Where a reader is in a transcript, and keeping the reader there while messages come and go above.
+// Keeps the reader's place in a transcript while messages above it are added and removed.
 
 import { CHUNK } from "./opening.js";
 
@@ -12,7 +12,7 @@ const MAX_PIXELS = 12_000_000;
 /** @typedef {{ sequence: string, top: number, scrollTop: number }} Anchor */
 
 /**
- * The first message that is in view, and where.
+ * The first message in view, and its position.
  *
  * @param {HTMLElement} scroller
  * @returns {Anchor | null}
@@ -29,7 +29,7 @@ export function anchorOf(scroller) {
 }
 
 /**
- * Scroll to where the message of `anchor` is again where it was, but for what the reader has scrolled since.
+ * Scroll the message of `anchor` back to its position, except for the distance that the reader has scrolled since.
  *
  * @param {HTMLElement} scroller
  * @param {Anchor} anchor
@@ -46,13 +46,13 @@ export function restore(scroller, anchor) {
 }
 
 /**
- * How far the reader has scrolled since `anchor` was taken.
+ * The distance that the reader has scrolled since `anchor` was taken.
  *
  * @param {HTMLElement} scroller
  * @param {Anchor} anchor
  */
 function scrolledSince(scroller, anchor) {
-  // At the very end it is the browser that has scrolled, because there is less to show.
+  // At the very end, the browser itself has scrolled, because the content got shorter.
   const isClamped = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop < 1;
   return isClamped ? 0 : scroller.scrollTop - anchor.scrollTop;
 }
@@ -80,7 +80,7 @@ export function rows(scroller) {
 }
 
 /**
- * The chunks that are to be shown beside those that are: one more where the reader nears an end, without those far away.
+ * The chunks to show next: one more if the reader is near an end of the current ones, and none that are far away.
  *
  * @param {HTMLElement} scroller
  * @param {{ first: number, last: number }} range
@@ -107,7 +107,7 @@ export function nextRange(scroller, { first, last }, lastChunk) {
 }
 
 /**
- * The space of the messages that are no elements, as a style.
+ * The space for the messages that are not rendered, as a style.
  *
  * @param {{ first: number, last: number }} chunks Those that are elements; none if `last` is negative.
  * @param {number} count Messages of the session.
@@ -118,7 +118,7 @@ export function emptySpace({ first, last }, count) {
 }
 
 /**
- * The message at a place that is empty space.
+ * The message at a position in empty space.
  *
  * @param {number} pixels
  * @param {number} count Messages of the session.

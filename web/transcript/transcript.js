@@ -1,4 +1,4 @@
-// A transcript of any length: only the chunks around the reader are elements, the others are empty space.
+// A transcript of any length: only the chunks around the reader are rendered; the others are empty space.
 
 import { copyCode } from "../markdown.js";
 import { Component, html } from "../preact.js";
@@ -13,9 +13,9 @@ const JUMP_WAIT_MS = 80;
  * @typedef {{ kind: "end" } | { kind: "stay" } | { kind: "message", sequence: number }} Placement
  * @typedef {object} Props
  * @property {import("./chunks.js").Chunks} chunks
- * @property {number} count Messages of the session; the chunks have the same, at most a moment later.
+ * @property {number} count The number of messages of the session; the chunks have it too, at most a moment later.
  * @property {number | undefined} target The message to open at; without it, the end.
- * @property {number} revision Another one if a message that may be shown was corrected.
+ * @property {number} revision Changes if a message that may be shown was corrected.
  * @property {import("./corrections.js").Changes} changes
  * @property {(state: { isAtEnd: boolean, sequence: number }) => void} onMove Called when the reader moves.
  * @property {(error: unknown) => void} onError
@@ -69,7 +69,7 @@ export class Transcript extends Component {
   /** Open at the message that the address names, else at the end. */
   async open() {
     const { target, chunks } = this.props;
-    // What could not be read is read again, and said if it fails again.
+    // Retry a failed read, and report the error if it fails again.
     await chunks.open(target).catch(() => undefined);
     if (target === undefined) {
       this.goToEnd();
@@ -168,7 +168,7 @@ export class Transcript extends Component {
     }
     const range = nextRange(scroller, state, props.chunks.last);
     if (range === "elsewhere") {
-      // While the bar is dragged, nothing is read.
+      // Nothing is read while the scroll bar is dragged.
       this.timer = window.setTimeout(() => this.goTo(rowAt(scroller.scrollTop, props.chunks.count)), JUMP_WAIT_MS);
     } else if (range.first !== state.first || range.last !== state.last) {
       void this.show(range.first, range.last, { kind: "stay" });

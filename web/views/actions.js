@@ -1,4 +1,4 @@
-// What can be done with a session. Each change names the version that the person saw.
+// The actions on a session. Each change names the version that the page shows.
 
 import { address } from "../address.js";
 import { mayWrite, ProblemError, sentenceOf } from "../api.js";
@@ -21,7 +21,7 @@ const ENDED = ["completed", "failed", "terminated"];
 /** @typedef {import("../types.js").Session} Session */
 
 /**
- * The forms of an export.
+ * The formats of an export.
  *
  * @type {Record<string, { label: string, hint: string, suffix: string, query?: { format?: string, files?: boolean } }>}
  */
@@ -46,7 +46,7 @@ const FORMS = {
 export function SessionActions({ session, onChanged, onNotice, onBranches, showsBranches }) {
   const [dialog, setDialog] = useState("");
   const close = () => setDialog("");
-  /** Do a change; if the session is another one by now, show that. @param {() => Promise<unknown>} change */
+  /** Make a change; if the session has a newer version, show that instead. @param {() => Promise<unknown>} change */
   const attempt = async (change) => {
     try {
       await change();
@@ -119,7 +119,7 @@ function RenameForm({ session, onChange, onClose }) {
 
 /** @param {FormProps} props */
 function LabelsForm({ session, onChange, onClose }) {
-  // What the person began with: what somebody else has changed since stays.
+  // The labels when the dialog was opened: later changes by others are kept.
   const labels = useRef(session.labels ?? {}).current;
   const text = Object.entries(labels).map(([key, value]) => `${key}: ${value}`);
   return html`<${Form}
@@ -162,7 +162,7 @@ function patchOf(before, after) {
   return Object.fromEntries([...removed.map((key) => /** @type {const} */ ([key, null])), ...changed]);
 }
 
-/** What is seen, as a file. @param {{ session: Session, onClose: () => void }} props */
+/** Exports the session as a file. @param {{ session: Session, onClose: () => void }} props */
 function ExportForm({ session, onClose }) {
   const name = session.name ?? session.id;
   const save = async (/** @type {Record<string, string>} */ values) => {

@@ -30,7 +30,7 @@ export function Branches({ session }) {
 }
 
 /**
- * Each ancestor around the next one.
+ * Nested lists: each ancestor contains the next one.
  *
  * @param {SessionSummary[]} ancestors The oldest first.
  * @param {string} id

@@ -1,4 +1,4 @@
-// Collections: the list, and what each brings, with what could not be used.
+// Collections: the list, and the content of each, with its problems.
 
 import { address } from "../address.js";
 import { Age, Facts } from "../format.js";

@@ -1,4 +1,4 @@
-// Two branches side by side, from where they part.
+// Two branches side by side, from the point where they diverge.
 
 import { address } from "../address.js";
 import { SessionName } from "../format.js";
@@ -42,7 +42,7 @@ export function CompareView({ a, b, from }) {
 /**
  * @param {string} a
  * @param {string} b
- * @param {number} from Messages of each to leave out.
+ * @param {number} from The number of messages of each to omit.
  * @param {AbortSignal} signal
  */
 async function read(a, b, from, signal) {
@@ -58,7 +58,7 @@ async function read(a, b, from, signal) {
 }
 
 /**
- * How many messages both have from the same ancestor.
+ * The number of messages that both have from the same ancestor.
  *
  * @param {[Session, Session]} sessions
  * @param {AbortSignal} signal
@@ -73,7 +73,7 @@ async function sharedMessages(sessions, signal) {
 }
 
 /**
- * How many messages a session has of each of its ancestors, and of itself.
+ * The number of messages that a session has from each of its ancestors, and of its own.
  *
  * @param {Session} session
  * @param {AbortSignal} signal
@@ -118,7 +118,7 @@ function Side({ message, words, session }) {
   </article>`;
 }
 
-/** What a message says, with one line for each call and result. @param {Message | undefined} message */
+/** The text of a message, with one line for each call and result. @param {Message | undefined} message */
 function textOf(message) {
   const lines = (message?.parts ?? []).flatMap((part) =>
     part.type === "tool_call"

@@ -1,4 +1,4 @@
-// A message of the person who reads.
+// The form for a new message.
 
 import { ProblemError, sentenceOf } from "../api.js";
 import { randomKey } from "../format.js";
@@ -9,14 +9,14 @@ import { TEXTS } from "../texts.js";
 /**
  * @param {object} props
  * @param {import("../types.js").Session} props.session
- * @param {number} props.count Messages that the person sees: the new one is to follow the last of them.
+ * @param {number} props.count The number of messages that the page shows: the new one must follow the last of them.
  * @param {(message: import("../types.js").Message) => void} props.onSent
  */
 export function Composer({ session, count, onSent }) {
   const [text, setText] = useState("");
   const [notice, setNotice] = useState("");
   const [isBusy, setBusy] = useState(false);
-  // The same for each attempt to send the same text, so that it is appended once.
+  // The same key for each attempt to send the same text, so that it is appended only once.
   const attempt = useRef({ text: "", key: "" });
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();

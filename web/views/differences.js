@@ -1,11 +1,11 @@
-// Which words two texts do not have in common, by their longest common subsequence.
+// Finds the words that differ between two texts, by their longest common subsequence.
 
 const MAX_WORDS = 600;
 
 /** @typedef {{ text: string, isOwn: boolean }} Piece */
 
 /**
- * Both texts in pieces: those that both have, and those that only one has.
+ * Both texts in pieces: pieces that both have, and pieces that only one has.
  *
  * @param {string} left
  * @param {string} right
@@ -40,7 +40,7 @@ function wordsOf(text) {
 }
 
 /**
- * The length of the longest common subsequence of what follows each pair of places.
+ * The length of the longest common subsequence after each pair of places.
  *
  * @param {string[]} a
  * @param {string[]} b

@@ -1,4 +1,4 @@
-// The directories that sessions work in.
+// The directories in which sessions work.
 
 import { address } from "../address.js";
 import { mayWrite } from "../api.js";
@@ -70,7 +70,7 @@ function Edit({ directory, onSaved, onClose }) {
 }
 
 /**
- * The directory as its marker on disk has it, `.amplified/metadata.json`, but for when that was written.
+ * The directory in the form of its marker on disk, `.amplified/metadata.json`, without the time of writing.
  *
  * @param {AmplifiedDirectory} directory
  * @returns {Record<string, unknown>}
@@ -80,7 +80,7 @@ function fileOf({ relativePath, defaultProfile, defaultProfileFrom, metadata }) 
 }
 
 /**
- * The members of a request for what the file contains, or for a merge patch of it; the server checks their types.
+ * The members of a request for the content of the file, or for a merge patch of it; the server checks their types.
  *
  * @param {Record<string, unknown>} file
  */
@@ -100,7 +100,7 @@ function objectOf(text) {
       return value;
     }
   } catch {
-    // Said below, as for any other text.
+    // Reported below, as for any other text.
   }
   throw new Error(TEXTS.directories.badJson);
 }
@@ -111,8 +111,8 @@ function isObject(value) {
 }
 
 /**
- * Refuse what would be saved as something else: a number that a double does not have exactly, and a null in a merge patch,
- * which removes its name; in a list it is a value.
+ * Refuse values that would be saved as something else: a number that a double cannot represent exactly, and a null in a
+ * merge patch, which removes its name; in a list, null is a value.
  *
  * @param {string} name
  * @param {unknown} value
@@ -133,7 +133,7 @@ function check(name, value, mayBeNull) {
 }
 
 /**
- * The merge patch (RFC 7396) from one object to another; what is the same in both is not in it.
+ * The merge patch (RFC 7396) from one object to another, without members that are the same in both.
  *
  * @param {Record<string, unknown>} before
  * @param {Record<string, unknown>} after

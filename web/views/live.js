@@ -9,7 +9,7 @@ const REFRESH_MS = 300;
 /** @typedef {import("../types.js").Session} Session */
 
 /**
- * The session as it is now. Messages that arrive are put into `chunks`, those of a moment together.
+ * The current state of the session. Messages that arrive are added to `chunks`, several at a time.
  *
  * @param {Session} first
  * @param {import("../transcript/chunks.js").Chunks} chunks
@@ -19,7 +19,7 @@ export function useLiveSession(first, chunks) {
   const [count, setCount] = useState(first.messageCount);
   const [isDeleted, setDeleted] = useState(false);
   const [revision, setRevision] = useState(0);
-  /** Show messages as they are now. @param {import("../types.js").Message[]} messages */
+  /** Show the current state of messages. @param {import("../types.js").Message[]} messages */
   const replace = (messages) => {
     chunks.replace(messages);
     setRevision((last) => last + 1);
@@ -40,7 +40,7 @@ export function useLiveSession(first, chunks) {
         replace(corrected);
       }
       [arrived, corrected] = [[], []];
-      // Its tokens, its version and its age have changed with its messages.
+      // The session's tokens, version and update time changed with its messages.
       timer ||= window.setTimeout(() => {
         timer = 0;
         getSession(first.id, controller.signal).then(setSession, () => undefined);
@@ -63,9 +63,8 @@ export function useLiveSession(first, chunks) {
       clearTimeout(frame);
       clearTimeout(timer);
     };
-  }, []);
-  /** Show a message that this page appended, even if the stream is away. @param {import("../types.js").Message} message */
-  const add = (message) => {
+  }, []); /** Show a message that this page appended, even if the stream is interrupted. @param
+  {import("../types.js").Message} message */ const add = (message) => {
     chunks.append([message]);
     setCount(chunks.count);
   };

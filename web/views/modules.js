@@ -1,4 +1,4 @@
-// Modules: the list, by type, and what each is and takes.
+// Modules: the list, by type, and the details of each with its configuration schema.
 
 import { address } from "../address.js";
 import { Facts } from "../format.js";

@@ -1,4 +1,4 @@
-// What a session runs with: its modules with their configuration, and the texts of its profile.
+// The mount plan of a session: its modules with their configuration, and the texts of its profile.
 
 import { address } from "../address.js";
 import { Facts } from "../format.js";
@@ -50,7 +50,7 @@ export function PlanView({ session }) {
 }
 
 /**
- * The parts of a plan by their kind, without kinds that it has none of.
+ * The parts of a plan by kind, without empty kinds.
  *
  * @param {MountPlan} plan
  * @returns {[typeof SINGLE[number] | typeof SEVERAL[number], Mount[]][]}

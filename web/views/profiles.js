@@ -1,4 +1,4 @@
-// Profiles: the list, and each as the file that it is.
+// Profiles: the list, and each one as a file.
 
 import { address } from "../address.js";
 import { mayWrite, sentenceOf } from "../api.js";

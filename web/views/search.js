@@ -1,4 +1,4 @@
-// The messages with the words that are typed, by session.
+// The results of a search, by session.
 
 import { address } from "../address.js";
 import { SessionName } from "../format.js";
@@ -25,7 +25,7 @@ const ENTITIES = new Map([
  * @typedef {{ id: string, name?: string, hits: SearchHit[] }} Group
  */
 
-/** @param {{ words: string, mode: string }} props The mode is empty for that of words. */
+/** @param {{ words: string, mode: string }} props The mode is empty for a search by words. */
 export function SearchView({ words, mode }) {
   const loaded = useLoaded((signal) => find(words, mode, signal), [words, mode]);
   const groups = loaded.value?.groups;
@@ -54,7 +54,7 @@ export function SearchView({ words, mode }) {
 }
 
 /**
- * The choice of the search by meaning, if the server has an embedder, or if the address has made it.
+ * The switch for the search by meaning, if the server has an embedder, or the address already selects it.
  *
  * @param {{ words: string, mode: string }} props
  */
@@ -71,7 +71,7 @@ function ByMeaning({ words, mode }) {
   );
 }
 
-/** Queries with other words that messages have. @param {{ words: string, mode: string }} props */
+/** Suggested corrections of the query. @param {{ words: string, mode: string }} props */
 function Suggestions({ words, mode }) {
   const { value } = useLoaded((signal) => suggestSearches({ q: words }, signal), [words]);
   return (
@@ -93,7 +93,7 @@ function Hit({ hit }) {
 }
 
 /**
- * The hits by session, the session of the best one first.
+ * The hits by session; the session with the best hit comes first.
  *
  * @param {string} words
  * @param {string} mode
@@ -126,7 +126,7 @@ async function named(id, hits, signal) {
 }
 
 /**
- * A snippet, which is HTML with `<mark>` only, as text and marks: nothing of it is parsed as HTML here.
+ * A snippet, HTML with only `<mark>`, as text and marks; none of it is parsed as HTML here.
  *
  * @param {string} snippet
  */

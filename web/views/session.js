@@ -1,4 +1,4 @@
-// A session: what it is, its transcript, and what can be done with it.
+// A session: its facts, its transcript, and its actions.
 
 import { address } from "../address.js";
 import { mayWrite, sentenceOf } from "../api.js";
@@ -85,7 +85,7 @@ function Opened({ first, sequence }) {
 }
 
 /**
- * Where the reader is, while that is not the end; how many messages came since.
+ * The reader's position, unless it is the end, and the number of messages that arrived since.
  *
  * @param {object} props
  * @param {{ isAtEnd: boolean, sequence: number }} props.position

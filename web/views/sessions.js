@@ -1,4 +1,4 @@
-// The list of sessions, and its filters, which are parts of its address.
+// The list of sessions, and its filters, which are part of the address.
 
 import { address } from "../address.js";
 import { mayWrite } from "../api.js";
@@ -70,13 +70,13 @@ async function readPages(filters, size, signal) {
   return { sessions, hasMore: cursor !== undefined };
 }
 
-/** Read again, a moment after anything has changed. @param {() => void} reload */
+/** Reload the list shortly after any change. @param {() => void} reload */
 function useChanges(reload) {
   useEffect(() => {
     const controller = new AbortController();
     let timer = 0;
     const changed = () => {
-      // The first change of several waits for the others.
+      // Wait after a change, so that several changes cause one reload.
       timer ||= window.setTimeout(() => {
         timer = 0;
         reload();
@@ -125,21 +125,21 @@ function Row({ session }) {
 
 /**
  * @param {URLSearchParams} query
- * @returns {Record<string, string>} Those that are set.
+ * @returns {Record<string, string>} The filters that are set.
  */
 function filtersOf(query) {
   return Object.fromEntries(NAMES.flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])));
 }
 
 /**
- * What the list is asked for. Archived sessions are left out unless the address asks for them.
+ * The query for the list. Archived sessions are omitted unless the address requests them.
  *
  * @param {Record<string, string>} filters
  */
 function queryOf({ directory, label, archived = "false", ...same }) {
   return {
     ...same,
-    // While the colon is typed, and nothing after it.
+    // The colon is typed, but nothing after it yet.
     label: label?.replace(/:$/, ""),
     archived: archived === "any" ? undefined : archived,
     amplified_dir: directory,
