@@ -12,7 +12,7 @@ using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
 
 /// <summary>
-/// Plays a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
+/// Runs a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
 /// through the generated classes.
 /// </summary>
 public sealed class Conversation
@@ -113,7 +113,7 @@ public sealed class Conversation
         Equal(profile.Name, ProfileName);
         Equal(profile.SchemaVersion, 2);
         Equal(profile.Providers, new[] { provider });
-        // Nothing brings the module; only the response to a write says so.
+        // No collection has the module; only the response to a write reports it.
         Equal(profile.Warnings.Select(it => it.Pointer), new[] { "/providers/0" });
         Equal(profiles.GetProfile(ProfileName).Providers, profile.Providers);
         var amplify = new CreateDirectoryRequest(Directory, defaultProfile: ProfileName);
@@ -371,7 +371,7 @@ public sealed class Conversation
 
     private void BreakSchema()
     {
-        // The one breach that every language's types allow: metadata has one member too many.
+        // The only schema violation that all languages allow: one metadata member too many.
         var metadata = Enumerable.Range(0, 1025).ToDictionary(it => it.ToString(), it => (object)it);
         var body = new SendMessageRequest(string.Empty, metadata: metadata);
         Problem problem = Refused(422, () => messages.SendMessage(session.Id, body));

@@ -36,7 +36,7 @@ def _repair(model: Path) -> None:
 
 
 def _compile() -> Program:
-    # The generated code has a variable that it does not use.
+    # The generated code has an unused variable.
     warnings = ("-warn:4", "-warnaserror+", "-nowarn:219")
     references = [f"-reference:{library}" for library in (*_LIBRARIES, _JSON)]
     sources = [*_FOLDER.glob("*.cs"), *_CLIENT.rglob("*.cs")]

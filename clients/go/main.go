@@ -1,4 +1,4 @@
-// Plays a whole conversation against the daemon whose base URL is the argument, through the generated package.
+// Runs a whole conversation against the daemon whose base URL is the argument, through the generated package.
 package main
 
 import (
@@ -89,7 +89,7 @@ func (c *conversation) prepare() error {
 	if err != nil {
 		return err
 	}
-	// Nothing brings the module; only the response to a write says so.
+	// No collection has the module; only the response to a write reports it.
 	warnings := profile.Warnings
 	profile.Warnings = nil
 	read, _, err := c.client.ProfilesAPI.GetProfile(background, profileName).Execute()
@@ -769,7 +769,7 @@ func (c *conversation) readNobody() error {
 }
 
 func (c *conversation) breakSchema() error {
-	// The one breach that every language's types allow: metadata has one member too many.
+	// The only schema violation that all languages allow: one metadata member too many.
 	metadata := map[string]any{}
 	for number := range 1025 {
 		metadata[strconv.Itoa(number)] = number

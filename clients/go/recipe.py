@@ -1,4 +1,4 @@
-"""The generated package needs Go's standard library only; the compiler is the machine's, or a package's."""
+"""The generated package needs only Go's standard library; the compiler is installed on the machine, or from PyPI."""
 
 import re
 import shutil

@@ -125,7 +125,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** Plays a whole conversation against the daemon whose base URL is the argument, through the generated classes. */
+/** Runs a whole conversation against the daemon whose base URL is the argument, through the generated classes. */
 public final class Conversation {
   private static final String NOBODY = "non-existent-session-id";
   private static final String PROFILE = "clients/base";
@@ -201,7 +201,7 @@ public final class Conversation {
     equal(profile.getName(), PROFILE);
     equal(profile.getSchemaVersion(), 2);
     equal(profile.getProviders(), List.of(provider));
-    // Nothing brings the module; only the response to a write says so.
+    // No collection has the module; only the response to a write reports it.
     equal(profile.getWarnings().get(0).getPointer(), "/providers/0");
     profile.setWarnings(List.of());
     equal(profiles.getProfile(APIGetProfileRequest.newBuilder().name(PROFILE).build()), profile);
@@ -574,7 +574,7 @@ public final class Conversation {
   }
 
   private void breakSchema() throws Exception {
-    // The one breach that every language's types allow: metadata has one member too many.
+    // The only schema violation that all languages allow: one metadata member too many.
     Map<String, Object> metadata =
         IntStream.range(0, 1025).boxed().collect(Collectors.toMap(String::valueOf, Function.identity()));
     SendMessageRequest body = new SendMessageRequest().content("").metadata(metadata);

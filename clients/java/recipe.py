@@ -1,4 +1,4 @@
-"""The client uses Java's own HTTP client, and Jackson out of the generator's jar: no Maven, no download."""
+"""The client uses Java's own HTTP client, and Jackson from the generator's jar: no Maven, no download."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,11 +21,11 @@ def _generate() -> Iterable[Path]:
 
 def _compile() -> Program:
     libraries = openapi_generator.jar()
-    # The generated code calls what this Jackson has deprecated, and its serializers have no version: let both pass.
+    # The generated code calls deprecated methods of Jackson, and its serializers have no version: allow both.
     warnings = ["-Xlint:all,-deprecation,-serial", "-Werror", "-proc:none"]
     sources = [*_FOLDER.glob("*.java"), *_CLIENT.rglob("*.java")]
     run(["javac", "-encoding", "UTF-8", *warnings, "-cp", libraries, "-d", _CLASSES, *sources], _FOLDER)
-    # The generated code reads answers in the platform's encoding, which is UTF-8 everywhere from Java 18 on.
+    # The generated code reads responses in the platform's encoding, which is UTF-8 everywhere from Java 18 on.
     command = ("java", "-Dfile.encoding=UTF-8", "-cp", f"{_CLASSES}:{libraries}", "Conversation")
     return Program(command, _FOLDER)
 

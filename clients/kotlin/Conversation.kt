@@ -70,7 +70,7 @@ import retrofit2.Retrofit
 import retrofit2.converter.gson.GsonConverterFactory
 import retrofit2.converter.scalars.ScalarsConverterFactory
 
-// Plays a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
+// Runs a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
 // through the generated classes.
 
 private const val NOBODY = "non-existent-session-id"
@@ -156,7 +156,7 @@ private class Conversation(baseUrl: String, key: String?) {
         val provider = ModuleConfig("provider", config = mapOf("limit" to 7L))
         val profile = answered(profiles.createProfile(CreateProfileRequest(PROFILE, providers = listOf(provider))))
         equal(listOf(profile.name, profile.schemaVersion, profile.providers), listOf(PROFILE, 2, listOf(provider)))
-        // Nothing brings the module; only the response to a write says so.
+        // No collection has the module; only the response to a write reports it.
         equal(profile.warnings?.map { it.pointer }, listOf("/providers/0"))
         equal(answered(profiles.getProfile(PROFILE)), profile.copy(warnings = null))
         val body = CreateDirectoryRequest(DIRECTORY, defaultProfile = PROFILE)
@@ -396,7 +396,7 @@ private class Conversation(baseUrl: String, key: String?) {
     }
 
     private fun breakSchema() {
-        // The one breach that every language's types allow: metadata has one member too many.
+        // The only schema violation that all languages allow: one metadata member too many.
         val body = SendMessageRequest("", metadata = (0..1024).associateBy { it.toString() })
         val problem = refused(422, messages.sendMessage(session.id, body))
         equal(problem.errors?.map { it.pointer }, listOf("/metadata"))

@@ -19,7 +19,7 @@ def _generate() -> Iterable[Path]:
 
 
 def _compile() -> Program:
-    # Without a daemon: one would go on using memory after the compilation.
+    # Without a daemon, which would continue to use memory after the compilation.
     options = ("--batch-mode", "--quiet", "-Dkotlin.compiler.daemon=false", "-Dmdep.outputFile=libraries")
     # Only the first JIT compiler (C1): C2 takes longer than it saves in a short run.
     java = {"MAVEN_OPTS": "-XX:TieredStopAtLevel=1"}

@@ -1,6 +1,6 @@
 <?php
 
-// Plays a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
+// Runs a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
 // through the generated classes.
 
 declare(strict_types=1);

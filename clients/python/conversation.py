@@ -1,4 +1,4 @@
-"""Plays a whole conversation against a daemon, through the generated package.
+"""Runs a whole conversation against a daemon, through the generated package.
 
 Its base URL is the first argument, the key to it, where it has keys, the second.
 """
@@ -126,11 +126,11 @@ MESSAGES = [
 
 
 class Unexpected(Exception):
-    """The daemon answered something else than the conversation expects."""
+    """The daemon returned an unexpected response."""
 
 
 def check(sentence: str, *, that: bool) -> None:
-    """Refuse with a sentence what does not hold."""
+    """Raise `Unexpected` with the sentence unless the condition holds."""
     if not that:
         raise Unexpected(sentence)
 
@@ -141,14 +141,14 @@ def equal(found: object, expected: object) -> None:
 
 
 def answered(answer: object, kind: type[T]) -> T:
-    """The answer as what the operation gives for success."""
+    """The response as the type that the operation returns on success."""
     if not isinstance(answer, kind):
         raise Unexpected(f"{answer!r} came where a {kind.__name__} was expected.")
     return answer
 
 
 def refused(response: Response[Any], status: int) -> Problem:
-    """The problem of this status that was answered."""
+    """The problem with this status in the response."""
     equal(response.status_code, status)
     problem = answered(response.parsed, Problem)
     equal(problem.status, status)
@@ -156,12 +156,12 @@ def refused(response: Response[Any], status: int) -> Problem:
 
 
 def prepare(client: Client) -> None:
-    """Create a profile, and a directory that it is the default of."""
+    """Create a profile, and a directory with this default profile."""
     body = CreateProfileRequest(PROFILE, providers=[ModuleConfig("provider", source="git+https://example.com/a")])
     profile = answered(create_profile.sync(client=client, body=body), Profile)
     equal((profile.name, profile.schema_version, profile.is_active), (PROFILE, 2, False))
     equal(profile.providers, body.providers)
-    # Nothing brings the module; only the response to a write says so.
+    # No collection has the module; only the response to a write reports it.
     equal([warning.pointer for warning in answered(profile.warnings, list)], ["/providers/0"])
     profile.warnings = UNSET
     equal(get_profile.sync(PROFILE, client=client), profile)
@@ -172,7 +172,7 @@ def prepare(client: Client) -> None:
 
 
 def tidy_up(client: Client) -> None:
-    """Delete the directory and the profile; they are gone."""
+    """Delete the directory and the profile, and check that they are gone."""
     equal(delete_amplified_directory.sync_detailed(DIRECTORY, client=client).status_code, 204)
     equal(delete_profile.sync_detailed(PROFILE, client=client).status_code, 204)
     problem = refused(get_profile.sync_detailed(PROFILE, client=client), 404)
@@ -180,7 +180,7 @@ def tidy_up(client: Client) -> None:
 
 
 def read_collections(client: Client) -> None:
-    """There are none, and this daemon allows only some sources; then use one."""
+    """Check that there are no collections and that only allowed sources are accepted, then add one."""
     equal(list_collections.sync(client=client), [])
     body = CreateCollectionRequest("clients/collection", "/srv/collection")
     problem = refused(create_collection.sync_detailed(client=client, body=body), 422)
@@ -220,7 +220,7 @@ def set_source_of_module(client: Client, module_id: str) -> None:
 
 
 def make_plans(client: Client, profile: str) -> None:
-    """Make the plan of a profile with another text of an agent, and read that of a session in both forms."""
+    """Make the plan of a profile with a changed text of an agent, and read a session's plan in both forms."""
     overlay = MountPlanRequestAgentOverlay.from_dict({"zen": {"content": "Be quick."}})
     request = MountPlanRequest(profile, agent_overlay=overlay)
     generated = answered(generate_mount_plan.sync(client=client, body=request), MountPlan)
@@ -248,7 +248,7 @@ def open_session(client: Client) -> Session:
 
 
 def read(client: Client, session: Session) -> Session:
-    """The session as it is now."""
+    """The current state of the session."""
     return answered(get_session.sync(str(session.id), client=client), Session)
 
 
@@ -279,7 +279,7 @@ def send_parts(client: Client) -> None:
 
 
 def correct_message(client: Client) -> None:
-    """Correct a message, which has another version then, and delete it."""
+    """Correct a message, check its new version, and delete it."""
     session_id = str(open_session(client).id)
     body = SendMessageRequest("Helo!", metadata=Metadata.from_dict({"kept": True}))
     answered(send_message.sync(session_id, client=client, body=body), Message)
@@ -296,7 +296,7 @@ def correct_message(client: Client) -> None:
 
 
 def send_file(client: Client) -> None:
-    """Upload a file, send a message that names it, and download it again; it goes with the session."""
+    """Upload a file, send a message that names it, and download it; it is deleted with the session."""
     body = File(payload=BytesIO(PICTURE), mime_type="image/png")
     file = answered(create_file.sync(client=client, body=body, media="image/png", name="a.png"), StoredFile)
     equal((file.size, file.media, file.name), (len(PICTURE), "image/png", "a.png"))
@@ -311,7 +311,7 @@ def send_file(client: Client) -> None:
 
 
 def import_history(client: Client) -> None:
-    """Import a file of another program; again, it changes nothing."""
+    """Import a file of another program twice; the second import changes nothing."""
     payload = b'{"id": "tides", "messages": [{"role": "user", "content": "Why tides?"}]}\n{broken\n'
     for sessions in (1, 0):
         body = File(payload=BytesIO(payload))
@@ -328,7 +328,7 @@ def import_history(client: Client) -> None:
 
 
 def export_and_import(client: Client, session: Session) -> None:
-    """Export the session; imported again, it is there already, and a broken line is named."""
+    """Export the session and import it again, which skips it; an import with a broken line names the line."""
     exported = answered(export_session.sync(str(session.id), client=client), File).payload.read()
     equal(next(iter(json.loads(exported.splitlines()[1]))), "session")
     body = File(payload=BytesIO(exported))
@@ -341,7 +341,7 @@ def export_and_import(client: Client, session: Session) -> None:
 
 
 def keep_own_facts(client: Client) -> None:
-    """Create a session with an id, a time and labels of its own, and find it and its message by them."""
+    """Create a session with its own id, time and labels, and find it and its message by them."""
     began = datetime(2023, 3, 1, 10, tzinfo=timezone(timedelta(hours=1)))
     labels = Labels.from_dict({"origin": "clients", "topic": "a:b"})
     body = CreateSessionRequest(id=str(uuid4()), created_at=began, labels=labels, pinned=True)
@@ -369,7 +369,7 @@ def keep_own_facts(client: Client) -> None:
 
 
 def list_transcript(client: Client, session: Session) -> None:
-    """Read back what was sent."""
+    """Read the transcript back."""
     transcript = answered(list_messages.sync(str(session.id), client=client), Transcript)
     equal(transcript.session_id, session.id)
     equal([message.role for message in transcript.messages], [Role.USER, Role.ASSISTANT, Role.TOOL])
@@ -383,7 +383,7 @@ def page_back(client: Client, session: Session) -> None:
 
 
 def page_through_sessions(client: Client, session: Session) -> None:
-    """Open a second session, which leads the list, and follow the link to the first."""
+    """Create a second session, which is first in the list, and follow the link to the other."""
     second = open_session(client)
     first_page = list_sessions.sync_detailed(client=client, limit=1)
     equal([summary.id for summary in answered(first_page.parsed, list)], [second.id])
@@ -401,7 +401,7 @@ def next_cursor(link: str) -> str:
 
 
 def resume(client: Client, session: Session) -> None:
-    """Resume the session; its time moves on."""
+    """Resume the session; its update time increases."""
     before = read(client, session)
     resumed = answered(resume_session.sync(str(session.id), client=client), Session)
     equal(resumed.message_count, 3)
@@ -409,7 +409,7 @@ def resume(client: Client, session: Session) -> None:
 
 
 def search(client: Client, session: Session) -> None:
-    """Find a message by its words, and no session that is old."""
+    """Find a message by its words, and no old session."""
     hits = answered(search_messages.sync(client=client, q="resum* mean", session_id=str(session.id)), list)
     equal([hit.sequence for hit in hits], [1])
     check(hits[0].snippet, that="<mark>résumé</mark>" in hits[0].snippet)
@@ -427,7 +427,7 @@ def search(client: Client, session: Session) -> None:
 
 
 def fork(client: Client, session: Session) -> None:
-    """Fork the session and end the branch, which then takes no message."""
+    """Fork the session and end the branch, which then accepts no message."""
     body = ForkSessionRequest(at_sequence=1, name="Branch")
     branch = answered(fork_session.sync(str(session.id), client=client, body=body), Session)
     equal((branch.parent_session_id, branch.message_count), (session.id, 1))
@@ -442,7 +442,7 @@ def fork(client: Client, session: Session) -> None:
 
 
 def read_oddities(client: Client) -> None:
-    """Read what the contract allows and few send; each session has it twice, and it comes back alike."""
+    """Read rare but valid values; each session has them twice, and they are returned unchanged."""
     summaries = answered(list_sessions.sync(client=client, name="Oddity"), list)
     check("No oddities were found.", that=len(summaries) > 1)
     for summary in summaries:
@@ -460,21 +460,21 @@ def read_nobody(client: Client) -> None:
 
 
 def break_schema(client: Client, session: Session) -> None:
-    """Send metadata with one member too many, the one breach that every language's types allow."""
+    """Send metadata with one member too many, the only schema violation that all languages allow."""
     body = SendMessageRequest("", metadata=Metadata.from_dict({str(number): number for number in range(1025)}))
     problem = refused(send_message.sync_detailed(str(session.id), client=client, body=body), 422)
     equal([error.pointer for error in problem.errors or []], ["/metadata"])
 
 
 def delete(client: Client, session: Session) -> None:
-    """Delete the session; it is gone."""
+    """Delete the session, and check that it is gone."""
     equal(delete_session.sync_detailed(str(session.id), client=client).status_code, 204)
     problem = refused(get_session.sync_detailed(str(session.id), client=client), 404)
     equal(problem.detail, f"Session {session.id} not found")
 
 
 def ask_daemon(client: Client) -> None:
-    """Ask for health and status."""
+    """Request health and status."""
     equal(answered(get_live.sync(client=client), Liveness).status, LivenessStatus.ALIVE)
     equal(answered(get_health.sync(client=client), Health).status, HealthStatus.HEALTHY)
     equal(answered(get_status.sync(client=client), ServiceStatus).status, ServiceState.RUNNING)
@@ -482,7 +482,7 @@ def ask_daemon(client: Client) -> None:
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """End the program with a sentence where the step fails, by whatever."""
+    """End the program with a sentence if the step fails for any reason."""
     try:
         yield
     except Exception as error:
@@ -490,7 +490,7 @@ def step(name: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Play the conversation."""
+    """Run the conversation."""
     base_url, *keys = sys.argv[1:]
     client = AuthenticatedClient(base_url, token=keys[0]) if keys else OpenClient(base_url)
     with step("create a profile and a directory"):

@@ -1,4 +1,4 @@
-"""What Python has for a compiler is mypy: strict, over the program and the generated package."""
+"""mypy replaces a compiler: strict, over the program and the generated package."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +25,7 @@ def _generate() -> Iterable[Path]:
 
 
 def _repair(module: Path) -> None:
-    # An operation that has a choice of bodies, and nothing else that may be left out, lacks this import.
+    # An operation with several media types, and no other optional part, lacks this import.
     imported, complete = "import Response, UNSET\n", "import Response, UNSET, Unset\n"
     text = module.read_text()
     if "Unset" in text and imported in text and "types import UNSET, Unset" not in text:

@@ -1,4 +1,4 @@
-"""Plays a whole conversation against a daemon, through the generated package.
+"""Runs a whole conversation against a daemon, through the generated package.
 
 Its base URL is the first argument, the key to it, where it has keys, the second.
 """
@@ -81,11 +81,11 @@ MESSAGES = [
 
 
 class Unexpected(Exception):
-    """The daemon answered something else than the conversation expects."""
+    """The daemon returned an unexpected response."""
 
 
 def check(sentence: str, *, that: bool) -> None:
-    """Refuse with a sentence what does not hold."""
+    """Raise `Unexpected` with the sentence unless the condition holds."""
     if not that:
         raise Unexpected(sentence)
 
@@ -96,7 +96,7 @@ def equal(found: object, expected: object) -> None:
 
 
 def refused(status: int, call: Callable[..., object], *arguments: object, **named: object) -> Problem:
-    """The problem of this status with which the call is refused."""
+    """The problem with this status that refuses the call."""
     try:
         call(*arguments, **named)
     except ApiException as error:
@@ -110,7 +110,7 @@ def refused(status: int, call: Callable[..., object], *arguments: object, **name
 
 
 class Conversation:
-    """The generated interfaces of one daemon."""
+    """The generated API classes for one daemon."""
 
     def __init__(self, client: ApiClient) -> None:
         self.collections = CollectionsApi(client)
@@ -127,7 +127,7 @@ class Conversation:
         self.transfer = TransferApi(client)
 
     def prepare(self) -> None:
-        """Create a profile, and a directory that it is the default of."""
+        """Create a profile, and a directory with this default profile."""
         body = CreateProfileRequest(name=PROFILE, providers=[ModuleConfig(module="provider", config={"limit": 7})])
         profile = self.profiles.create_profile(create_profile_request=body)
         equal((profile.name, profile.schema_version, profile.is_active), (PROFILE, 2, False))
@@ -140,7 +140,7 @@ class Conversation:
         equal(self.directories.get_amplified_directory(DIRECTORY), directory)
 
     def read_collections(self) -> None:
-        """There are none, nor a module, and this daemon allows no source of one."""
+        """Check that there are no collections and modules, and that no source is allowed."""
         equal(self.collections.list_collections(), [])
         equal(self.modules.list_modules(), [])
         body = CreateCollectionRequest(identifier="clients/collection", source="/srv/collection")
@@ -176,7 +176,7 @@ class Conversation:
         refused(404, self.modules.delete_module_source, module_id)
 
     def make_plans(self, profile: str) -> None:
-        """Make the plan of a profile with another text of an agent, and read that of a session in both forms."""
+        """Make the plan of a profile with a changed text of an agent, and read a session's plan in both forms."""
         request = MountPlanRequest(profile_id=profile, agent_overlay={"zen": AgentOverlay(content="Be quick.")})
         generated = self.plans.generate_mount_plan(request).actual_instance
         session = self.sessions.create_session(create_session_request=CreateSessionRequest(profile=profile))
@@ -217,7 +217,7 @@ class Conversation:
         equal([message.metadata for message in sent], [{"source": "clients"}, {}, {}])
 
     def follow(self, session: Session) -> None:
-        """Read the session's events line by line, as they come."""
+        """Read the session's events line by line, as they arrive."""
         response = self.events.stream_session_events_without_preload_content(session.id, after_sequence=0)
         kinds: list[str] = []
         sequences: list[int] = []
@@ -251,7 +251,7 @@ class Conversation:
         self.sessions.delete_session(session.id)
 
     def correct_message(self) -> None:
-        """Correct a message, which has another version then, and delete it."""
+        """Correct a message, check its new version, and delete it."""
         session = self.open()
         self.send(session, SendMessageRequest(content="Helo!", metadata={"kept": True}))
         patch = MessagePatch(content="Hello!", metadata={"rating": 5})
@@ -266,7 +266,7 @@ class Conversation:
         self.sessions.delete_session(session.id)
 
     def send_file(self) -> None:
-        """Upload a file, send a message that names it, and download it again; it goes with the session."""
+        """Upload a file, send a message that names it, and download it; it is deleted with the session."""
         file = self.files.create_file(media="image/png", name="a.png", body=PICTURE)
         equal((file.size, file.media, file.name), (len(PICTURE), "image/png", "a.png"))
         session = self.open()
@@ -279,7 +279,7 @@ class Conversation:
         equal(self.files.list_files(), [])
 
     def import_history(self) -> None:
-        """Import a file of another program; again, it changes nothing."""
+        """Import a file of another program twice; the second import changes nothing."""
         payload = b'{"id": "tides", "messages": [{"role": "user", "content": "Why tides?"}]}\n{broken\n'
         for sessions in (1, 0):
             report = self.transfer.import_sessions(payload, format="auto")
@@ -294,7 +294,7 @@ class Conversation:
         self.sessions.delete_session(imported.id)
 
     def export_and_import(self, session: Session) -> None:
-        """Export the session; imported again, it is there already, and a broken line is named."""
+        """Export the session and import it again, which skips it; an import with a broken line names the line."""
         exported = bytes(self.transfer.export_session(session.id))
         equal(next(iter(json.loads(exported.splitlines()[1]))), "session")
         report = self.transfer.import_sessions(exported, on_conflict=OnConflict.SKIP)
@@ -304,7 +304,7 @@ class Conversation:
         check(problem.detail, that="/message/sequence" in [error.pointer for error in problem.errors or []])
 
     def keep_own_facts(self) -> None:
-        """Create a session with an id, a time and labels of its own, and find it and its message by them."""
+        """Create a session with its own id, time and labels, and find it and its message by them."""
         began = datetime(2023, 3, 1, 10, tzinfo=timezone(timedelta(hours=1)))
         labels = {"origin": "clients", "topic": "a:b"}
         body = CreateSessionRequest(id=str(uuid4()), created_at=began, labels=labels, pinned=True)
@@ -332,7 +332,7 @@ class Conversation:
         self.sessions.delete_session(session.id)
 
     def list_transcript(self, session: Session) -> None:
-        """Read back what was sent, whole and a page of it."""
+        """Read the transcript back, completely and as a page."""
         transcript = self.messages.list_messages(session.id)
         equal([message.role for message in transcript.messages], [Role.USER, Role.ASSISTANT, Role.TOOL])
         equal([message.content for message in transcript.messages], [message.content for message in MESSAGES])
@@ -340,7 +340,7 @@ class Conversation:
         equal([message.sequence for message in page.messages], [1, 2])
 
     def page_through_sessions(self, session: Session) -> None:
-        """Open a second session, which leads the list, and follow the link to the first."""
+        """Create a second session, which is first in the list, and follow the link to the other."""
         second = self.open()
         first_page = self.sessions.list_sessions_with_http_info(limit=1)
         equal([summary.id for summary in first_page.data], [second.id])
@@ -352,7 +352,7 @@ class Conversation:
         self.sessions.delete_session(second.id)
 
     def search(self, session: Session) -> None:
-        """Resume the session, find a message by its words, and no session that is old."""
+        """Resume the session, find a message by its words, and no old session."""
         before = self.sessions.get_session(session.id)
         check(
             "updatedAt did not move on.", that=self.sessions.resume_session(session.id).updated_at > before.updated_at
@@ -370,7 +370,7 @@ class Conversation:
         equal((found.dry_run, found.session_ids), (True, [session.id]))
 
     def fork(self, session: Session) -> None:
-        """Fork the session and end the branch, which then takes no message."""
+        """Fork the session and end the branch, which then accepts no message."""
         body = ForkSessionRequest(at_sequence=1, name="Branch")
         branch = self.sessions.fork_session(session.id, fork_session_request=body)
         equal((branch.parent_session_id, branch.message_count), (session.id, 1))
@@ -383,7 +383,7 @@ class Conversation:
         self.sessions.delete_session(branch.id)
 
     def read_oddities(self) -> None:
-        """Read what the contract allows and few send; each session has it twice, and it comes back alike."""
+        """Read rare but valid values; each session has them twice, and they are returned unchanged."""
         summaries = self.sessions.list_sessions(name="Oddity")
         check("No oddities were found.", that=len(summaries) > 1)
         for summary in summaries:
@@ -397,13 +397,13 @@ class Conversation:
         equal(problem.detail, f"Session {NOBODY} not found")
 
     def break_schema(self, session: Session) -> None:
-        """Send metadata with one member too many, the one breach that every language's types allow."""
+        """Send metadata with one member too many, the only schema violation that all languages allow."""
         metadata: dict[str, Any] = {str(number): number for number in range(1025)}
         problem = refused(422, self.send, session, SendMessageRequest(content="", metadata=metadata))
         equal([error.pointer for error in problem.errors or []], ["/metadata"])
 
     def tidy_up(self, session: Session) -> None:
-        """Delete the session, the directory and the profile; they are gone."""
+        """Delete the session, the directory and the profile, and check that they are gone."""
         self.sessions.delete_session(session.id)
         problem = refused(404, self.sessions.get_session, session.id)
         equal(problem.detail, f"Session {session.id} not found")
@@ -413,20 +413,20 @@ class Conversation:
         check(problem.detail, that=problem.detail.startswith(f"Profile {PROFILE} not found"))
 
     def ask_daemon(self) -> None:
-        """Ask for health and status."""
+        """Request health and status."""
         equal(self.service.get_live().status, LivenessStatus.ALIVE)
         equal(self.service.get_health().status, HealthStatus.HEALTHY)
         equal(self.service.get_status().status, ServiceState.RUNNING)
 
 
 def header(headers: Any, name: str) -> str:
-    """A header of a response, whatever the case of its name."""
+    """A header of a response; the case of its name is ignored."""
     return str({key.lower(): value for key, value in headers.items()}[name.lower()])
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """End the program with a sentence where the step fails, by whatever."""
+    """End the program with a sentence if the step fails for any reason."""
     try:
         yield
     except Exception as error:
@@ -434,7 +434,7 @@ def step(name: str) -> Iterator[None]:
 
 
 def play(conversation: Conversation) -> None:
-    """Play the conversation."""
+    """Run the conversation."""
     with step("create a profile and a directory"):
         conversation.prepare()
     with step("read collections and modules"):
@@ -482,7 +482,7 @@ def play(conversation: Conversation) -> None:
 
 
 def main() -> None:
-    """Play against the daemon of the arguments."""
+    """Run the conversation against the daemon in the arguments."""
     base_url, *keys = sys.argv[1:]
     with ApiClient(Configuration(host=base_url, access_token=keys[0] if keys else None)) as client:
         play(Conversation(client))

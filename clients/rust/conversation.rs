@@ -1,4 +1,4 @@
-//! Plays a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
+//! Runs a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
 //! through the generated crate.
 
 use std::collections::HashMap;

@@ -22,7 +22,8 @@ def _generate() -> Iterable[Path]:
 
 
 def _repair(choice: Path) -> None:
-    # Each branch has its tag as a member; with that of the enum, it would be sent twice, and not be found when read.
+    # Each branch already has its tag as a member: with the enum's tag, it would be sent twice, and not be found in
+    # responses.
     choice.write_text(re.sub(r"#\[serde\(tag = .*\)\]", "#[serde(untagged)]", choice.read_text()))
 
 

@@ -1,4 +1,4 @@
-// Plays a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
+// Runs a whole conversation against the daemon whose base URL is the first argument, with the key that is the second,
 // through the generated types.
 
 import { ok } from "node:assert";
@@ -355,7 +355,7 @@ async function readNobody(): Promise<void> {
 }
 
 async function breakSchema(session: Session): Promise<void> {
-  // The one breach that every language's types allow: metadata has one member too many.
+  // The only schema violation that all languages allow: one metadata member too many.
   const metadata = Object.fromEntries(Array.from({ length: 1025 }, (_, number) => [`${number}`, number]));
   const body = { content: "", metadata };
   const answer = await client.POST("/sessions/{session_id}/messages", { ...at(session), body });

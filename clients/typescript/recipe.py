@@ -1,4 +1,4 @@
-"""The types are generated, the client that they hold to is a library; `tsc` is as strict as it can be."""
+"""The types are generated, and the client that uses them is a library; `tsc` is as strict as possible."""
 
 import json
 from pathlib import Path

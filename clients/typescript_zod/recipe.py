@@ -10,7 +10,7 @@ from ..recipe import Program, Recipe
 from ..tools import install_node_modules
 
 _FOLDER = BUILD / "typescript_zod"
-# The schemas of bytes: the generator's types know them as blobs, its schemas as texts.
+# The schemas of bytes: blobs in the generator's types, strings in its schemas.
 _BYTES = ("zFileBytes", "zExportLines")
 
 
