@@ -133,7 +133,7 @@ def test_admin_operations_need_an_admin_key(locked: Locked, operation: tuple[str
         assert send(client, operation, "x").status_code in (200, 204, 404, 422)
 
 
-def test_each_scope_does_what_it_may(locked: Locked) -> None:
+def test_scope_limits_operations(locked: Locked) -> None:
     with locked.client(locked.write) as client:
         session_id = client.post("/sessions").json()["id"]
     with locked.client(locked.read) as client:

@@ -176,7 +176,9 @@ def test_profile_of_another_form_is_422(client: httpx.Client, profile: str) -> N
         (b"application/json\r\nContent-Type: application/json", "two Content-Type"),
     ],
 )
-def test_another_content_type_is_415(daemon: Daemon, session_id: str, content_type: bytes | None, words: str) -> None:
+def test_unsupported_content_type_is_415(
+    daemon: Daemon, session_id: str, content_type: bytes | None, words: str
+) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x"}', content_type=content_type)
     refused(exchange(daemon.port, request), 415, words)
 
@@ -186,7 +188,7 @@ def test_optional_body_needs_a_content_type_as_well(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("charset", [b"bogus", b"latin-1", b"utf-16", b'"iso-8859-1"'])
-def test_another_charset_is_400(daemon: Daemon, session_id: str, charset: bytes) -> None:
+def test_charset_other_than_utf_8_is_400(daemon: Daemon, session_id: str, charset: bytes) -> None:
     body = '{"content":"é"}'.encode("latin-1")
     request = post(MESSAGES.format(session_id), body, content_type=b"application/json; charset=" + charset)
     refused(exchange(daemon.port, request), 400, "is not UTF-8")
@@ -207,7 +209,7 @@ def test_over_100_000_values_are_413(daemon: Daemon, session_id: str, body: byte
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "has more than 100000 values")
 
 
-def test_others_are_served_while_such_bodies_come(daemon: Daemon, session_id: str) -> None:
+def test_hostile_bodies_do_not_stop_others(daemon: Daemon, session_id: str) -> None:
     request = post(MESSAGES.format(session_id), MANY[0])
 
     def send() -> None:

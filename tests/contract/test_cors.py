@@ -39,7 +39,7 @@ def test_page_that_is_allowed_may_read_and_change(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("origin", [None, ORIGIN, *STRANGE])
-def test_every_answer_varies_by_origin(daemon: Daemon, client: httpx.Client, origin: str | None) -> None:
+def test_response_varies_by_origin(daemon: Daemon, client: httpx.Client, origin: str | None) -> None:
     if origin is not None:
         client.headers["Origin"] = origin
     transcript = f"/sessions/{client.post('/sessions', headers={'Origin': ORIGIN}).json()['id']}/transcript"

@@ -78,12 +78,12 @@ EXAMPLES = {place: (schema, value) for place, schema, value in examples({"": DOC
 
 
 @pytest.mark.parametrize("place", EXAMPLES)
-def test_every_example_validates(place: str) -> None:
+def test_examples_are_valid(place: str) -> None:
     schema, value = EXAMPLES[place]
     assert Schemas(DOCUMENT).closed_validator(schema).violations(value) == []
 
 
-def test_every_line_of_an_example_validates() -> None:
+def test_example_lines_are_valid() -> None:
     lines = [
         (DOCUMENT.line_schema(schema), json.loads(line))
         for schema, value in EXAMPLES.values()
@@ -112,7 +112,7 @@ def test_document_has_examples() -> None:
 
 
 @pytest.mark.parametrize("place", SCHEMAS)
-def test_every_schema_is_described_and_bounded(place: str) -> None:
+def test_schemas_are_described_and_bounded(place: str) -> None:
     schema = SCHEMAS[place]
     if "/parameters/" not in place and "/headers/" not in place:
         assert schema.get("description"), "has no description"
@@ -135,7 +135,7 @@ def test_every_schema_is_described_and_bounded(place: str) -> None:
 
 
 @pytest.mark.parametrize("place", SCHEMAS)
-def test_every_schema_suits_the_generators(place: str) -> None:
+def test_schemas_suit_the_generators(place: str) -> None:
     schema = SCHEMAS[place]
     # PHP's generator writes patterns into comments, which this ends.
     assert "*/" not in schema.get("pattern", "")
@@ -185,7 +185,7 @@ def test_optional_parameters_are_left_out_unless_a_client_chooses_them() -> None
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_is_described(name: str) -> None:
+def test_operations_have_descriptions(name: str) -> None:
     _, _, operation = OPERATIONS[name]
     assert operation["summary"]
     assert operation["description"]
@@ -206,7 +206,7 @@ LINKS = {place: (source, declared, link) for place, source, declared, link in li
 
 
 @pytest.mark.parametrize("place", LINKS)
-def test_every_link_leads_to_an_operation_with_all_that_it_needs(place: str) -> None:
+def test_links_give_all_required_parameters(place: str) -> None:
     source, declared, link = LINKS[place]
     path, _, target = OPERATIONS[link["operationId"]]
     needed = {parameter["name"] for parameter in DOCUMENT.parameters(path, target) if parameter.get("required")}
@@ -233,7 +233,7 @@ def test_operation_ids_are_unique() -> None:
     assert len(OPERATIONS) == len(list(DOCUMENT.operations()))
 
 
-def test_every_component_is_used() -> None:
+def test_components_are_all_used() -> None:
     text = DOCUMENT.yaml.decode()
     for kind, components in DOCUMENT.spec["components"].items():
         for name in components:

@@ -262,6 +262,6 @@ def test_terminal_says_which_command_helps(error: StorageError, sentence: str) -
     assert message_of(error) == sentence
 
 
-def test_every_sentence_has_a_case() -> None:
+def test_error_sentences_all_have_a_case() -> None:
     assert {type(error) for error, _ in CLIENT} == set(DETAILS)
     assert {type(error) for error, _ in TERMINAL} == set(MESSAGES)

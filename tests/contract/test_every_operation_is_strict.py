@@ -37,7 +37,7 @@ def test_patch_is_as_strict(client: httpx.Client, session_id: str, path: str) ->
 
 
 @pytest.mark.parametrize("path", ["/profiles/a/b", "/amplified-directories/a%2Fb"])
-def test_other_patches_are_as_strict(client: httpx.Client, path: str) -> None:
+def test_patch_body_is_strict(client: httpx.Client, path: str) -> None:
     contents = ((b"{", 400), (b"7", 422), (b" " * (8 * 1024 * 1024 + 1), 413), (b'{"metadta":1}', 422))
     for content, status in contents:
         kind = {"Content-Type": "application/merge-patch+json"}

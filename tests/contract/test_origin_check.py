@@ -148,7 +148,7 @@ def test_requests_past_the_rate_are_429(tmp_path: Path) -> None:
             assert answered.json()["detail"].startswith("The rate limit is 2 per 1 hour; wait ")
 
 
-def test_each_key_has_its_own_rate(tmp_path: Path) -> None:
+def test_rate_limit_counts_each_key_separately(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     first, second = create_key(database), create_key(database)
     with Daemon(database, "--rate-limit", "3 per 1 hour") as daemon, daemon.client() as client:
@@ -234,7 +234,7 @@ def test_unfinished_lines_are_bodies_that_have_only_so_much_room(tmp_path: Path)
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # that is what is tried
 
 
-def test_other_machines_find_no_open_door(database: str) -> None:
+def test_daemon_without_keys_refuses_other_machines(database: str) -> None:
     for workers in ("1", "2"):
         with pytest.raises(RuntimeError, match="the database has no keys") as refused:
             Daemon(database, "--host", EVERYWHERE, "--workers", workers)

@@ -129,7 +129,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", JSON_SAMPLES)
-def test_every_text_of_a_sample_is_kept(name: str) -> None:
+def test_sample_texts_are_all_kept(name: str) -> None:
     records, _ = records_in(SAMPLES[name]())
     read = Read(SAMPLES[name](), name)
     kept = json.dumps([read.sessions, read.messages])

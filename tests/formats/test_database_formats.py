@@ -87,7 +87,7 @@ def test_long_value_of_a_database_is_a_fault(tmp_path: FilePath, monkeypatch: py
     assert len(read.messages[read.sessions[0]["id"]]) == 3
 
 
-def test_nothing_of_a_database_is_computed(tmp_path: FilePath) -> None:
+def test_foreign_database_is_not_evaluated(tmp_path: FilePath) -> None:
     path = tmp_path / "logs.db"
     path.write_bytes(llm_log())
     with closing(sqlite3.connect(path)) as database:

@@ -118,7 +118,7 @@ def test_file_that_ends_early_is_told() -> None:
     assert len(read.sessions) == 2
 
 
-def test_many_branches_are_bounded() -> None:
+def test_branches_are_limited() -> None:
     nodes = [gpt_node("root", None), gpt_node("question", "root", "user", gpt_text("?"))]
     nodes += [gpt_node(f"answer-{number}", "question", "assistant", gpt_text("!")) for number in range(1_100)]
     chat = {**CHATGPT[0], "mapping": dict(nodes), "current_node": "answer-0"}

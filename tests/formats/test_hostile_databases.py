@@ -34,7 +34,7 @@ def faults_in(steps: list[Step]) -> list[str]:
         with_long_default,
     ],
 )
-def test_what_takes_more_than_its_size_allows_is_a_fault(tmp_path: Path, made: Callable[[Path], Path]) -> None:
+def test_database_beyond_its_limits_is_a_fault(tmp_path: Path, made: Callable[[Path], Path]) -> None:
     steps = steps_of(made(tmp_path / "a.db").read_bytes())
     assert faults_in(steps) == ["not SQLite"]
     assert not [step for step in steps if isinstance(step, Turn)]

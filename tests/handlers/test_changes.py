@@ -266,7 +266,7 @@ def test_messages_are_sorted_and_of_a_role(client: httpx.Client, path: str) -> N
     assert [it["sequence"] for it in of_user] == [1]
 
 
-def test_two_writers_on_one_sequence(client: httpx.Client, daemon: Daemon, path: str) -> None:
+def test_sequence_conflict_refuses_the_second_writer(client: httpx.Client, daemon: Daemon, path: str) -> None:
     with daemon.client() as other:
         answers = [it.post(f"{path}/messages", json={"content": "x", "expected_sequence": 1}) for it in (client, other)]
     assert [answer.status_code for answer in answers] == [201, 409]

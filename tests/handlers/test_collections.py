@@ -230,7 +230,7 @@ def test_links_of_a_repository_do_not_lead_out(client: httpx.Client, folder: Pat
     }
 
 
-def test_two_profiles_of_one_name_are_a_problem(client: httpx.Client, folder: Path) -> None:
+def test_duplicate_profile_name_is_a_problem(client: httpx.Client, folder: Path) -> None:
     make(folder, {"a.md": profile("same"), "b.md": profile("foundation/same")})
     assert problems(added(client, "foundation", folder)) == [("b.md", 2, "a.md has a profile of the same name, same.")]
 

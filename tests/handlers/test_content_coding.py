@@ -98,7 +98,7 @@ def test_small_response_has_no_coding(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("coding", [IDENTITY, *CODINGS])
-def test_each_coding_has_its_own_tag(client: httpx.Client, path: str, coding: str) -> None:
+def test_etag_differs_for_each_coding(client: httpx.Client, path: str, coding: str) -> None:
     tag = '"1"' if coding == IDENTITY else f'"1-{coding}"'
     response, _ = get(client, path, coding)
     assert response.headers["etag"] == tag

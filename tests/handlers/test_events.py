@@ -75,7 +75,7 @@ def test_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx
         assert next(events)["id"] == "2"
 
 
-def test_all_sessions_are_followed(daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_workspace_stream_reports_all_sessions(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with following(daemon, "/events") as events:
         say(client, path, "one")
         changed = next(events)

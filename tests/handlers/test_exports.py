@@ -55,7 +55,7 @@ def test_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: 
     assert answered.json()["detail"] == expected
 
 
-def test_each_form_has_every_message(client: httpx.Client, path: str) -> None:
+def test_transcript_has_every_message_in_each_form(client: httpx.Client, path: str) -> None:
     listed = client.get(f"{path}/messages").json()["messages"]
     assert transcript(client, path, "application/json").json() == listed
     lines = transcript(client, path, "application/x-ndjson").text

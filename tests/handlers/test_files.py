@@ -121,7 +121,7 @@ def test_range_is_returned(client: httpx.Client, asked: str, first: int, last: i
 @pytest.mark.parametrize(
     "asked", ["", "bytes", "bytes=", "bytes=-", "bytes=2-1", "items=0-1", "bytes=0-1,3-4", "bytes=a-b"]
 )
-def test_other_range_is_ignored(client: httpx.Client, asked: str) -> None:
+def test_unsupported_range_is_ignored(client: httpx.Client, asked: str) -> None:
     got = client.get(upload(client)["url"], headers={"Range": asked})
     assert (got.status_code, got.content) == (200, PNG)
 
@@ -230,7 +230,7 @@ def test_long_data_url_is_refused(client: httpx.Client) -> None:
     assert "Upload the file (createFile), and put its url in the part." in answered.json()["detail"]
 
 
-def test_other_relative_url_is_refused(client: httpx.Client) -> None:
+def test_unknown_relative_url_is_refused(client: httpx.Client) -> None:
     answered = refer(client, "/api/v1/sessions")
     assert answered.json()["errors"] == [
         {"pointer": "/parts/0/url", "detail": "must be absolute, or the url of a file"}

@@ -48,7 +48,7 @@ def test_appending_counts(client: httpx.Client, messages: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["user", "assistant", "system", "tool"])
-def test_every_role(client: httpx.Client, role: str) -> None:
+def test_message_accepts_each_role(client: httpx.Client, role: str) -> None:
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
     assert client.post(path, json={"content": "x", "role": role}).json()["role"] == role
 

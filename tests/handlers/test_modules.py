@@ -294,7 +294,7 @@ def test_unknown_module_is_a_warning(client: httpx.Client, folder: Path) -> None
     assert [it["pointer"] for it in updated["warnings"]] == ["/tools/0"]
 
 
-def test_many_hostile_modules_end_soon(client: httpx.Client, folder: Path) -> None:
+def test_hostile_modules_are_refused_quickly(client: httpx.Client, folder: Path) -> None:
     schema = "config_schema: {additionalProperties: {anyOf: [" + "{type: string}, " * 300 + "]}}"
     make(folder, {f"tools/t{number}/module.yaml": f"name: t\n{schema}\n" for number in range(100)})
     client.post("/collections/sync").raise_for_status()

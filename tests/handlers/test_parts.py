@@ -64,7 +64,7 @@ def test_error_names_the_place_in_the_part_that_has_it(
     assert (f"/messages/1{pointer}", detail) in violations(client.post(f"{path}/messages/batch", json=batch))
 
 
-def test_each_part_that_is_wrong_is_named(client: httpx.Client, path: str) -> None:
+def test_invalid_part_is_named(client: httpx.Client, path: str) -> None:
     parts = [{"type": "text"}, CALL, {"type": "reasoning", "text": 1}]
     assert violations(client.post(f"{path}/messages", json={"parts": parts})) == [
         ("/parts/0/text", "is required"),

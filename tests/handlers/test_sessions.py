@@ -38,7 +38,7 @@ def test_pages_lead_on_by_their_link(client: httpx.Client) -> None:
     assert len(whole) >= 7
 
 
-def test_whole_list_has_no_link(client: httpx.Client) -> None:
+def test_list_without_limit_has_no_link(client: httpx.Client) -> None:
     assert "link" not in client.get("/sessions").headers
 
 
@@ -53,7 +53,7 @@ def test_whole_list_has_no_link(client: httpx.Client) -> None:
     ],
 )
 @pytest.mark.parametrize("unknown", [ID, "non-existent-session-id", "%2e%2e", "é", "a%00b", "'", "%2Fetc"])
-def test_every_operation_on_an_unknown_session_is_404(
+def test_operation_on_an_unknown_session_is_404(
     client: httpx.Client, method: str, path: str, body: object, unknown: str
 ) -> None:
     answered = client.request(method, path.format(unknown), json=body)

@@ -20,5 +20,5 @@ def test_main_readme_has_the_table_without_versions() -> None:
     assert rows == [(recipe.language, re.sub(r" [\d.]+\b", "", recipe.generator)) for recipe in RECIPES.values()]
 
 
-def test_every_folder_has_a_client() -> None:
+def test_client_folders_have_a_client() -> None:
     assert {recipe.parent.name for recipe in CLIENTS.glob("*/recipe.py")} == set(RECIPES)

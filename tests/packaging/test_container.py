@@ -144,7 +144,7 @@ def test_manifests_follow_their_schemas(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [PAGE, DOCKERFILE.read_text()], ids=["page", "Dockerfile"])
-def test_every_setting_that_is_named_exists(text: str) -> None:
+def test_named_settings_exist(text: str) -> None:
     settings = {f"AMPLIFIERD_{option.name.upper()}" for option in serve.params if option.name}
     assert set(re.findall(r"\bAMPLIFIERD_[A-Z_]*[A-Z]", text)) <= settings
 

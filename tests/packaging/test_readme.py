@@ -48,7 +48,7 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_of_a_page_give_the_output_it_shows(page: Path, tmp_path: Path) -> None:
+def test_page_commands_print_the_shown_output(page: Path, tmp_path: Path) -> None:
     shown = list(steps(page.read_text()))
     assert shown
     with Daemon(f"sqlite:///{tmp_path}/a.db", *OPTIONS.get(page.name, [])) as daemon:
@@ -83,7 +83,7 @@ def test_example_for_pytest_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["python", "typescript"])
-def test_example_gives_the_output_it_shows(language: str, tmp_path: Path) -> None:
+def test_example_prints_the_shown_output(language: str, tmp_path: Path) -> None:
     [example] = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
     expected = re.split(r"(?:#|//) ", example.strip().splitlines()[-1])[-1]
     program, name = {
@@ -96,14 +96,14 @@ def test_example_gives_the_output_it_shows(language: str, tmp_path: Path) -> Non
     assert outcome.stdout.strip() == expected, outcome.stderr
 
 
-def test_places_of_data_are_those_of_each_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_paths_match_each_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     for system in (Unix, MacOS):
         assert f"`{system('amplifierd').user_data_path}`".replace("/home/ada", "~") in README
 
 
-def test_every_setting_is_listed() -> None:
+def test_settings_are_all_listed() -> None:
     for option in serve.params:
         assert option.name is not None
         row = next(
@@ -114,14 +114,14 @@ def test_every_setting_is_listed() -> None:
             assert f"`{option.default}`" in row
 
 
-def test_every_place_of_the_map_is_there() -> None:
+def test_code_map_names_existing_paths() -> None:
     code_map = README.partition("## Code map")[2]
     places = re.findall(r"^\| `([^`]+)`", code_map, re.MULTILINE)
     assert len(places) > 5
     assert [place for place in places if not (ROOT / place).exists()] == []
 
 
-def test_every_table_has_its_place_on_a_shard() -> None:
+def test_shard_script_covers_every_table() -> None:
     scripts = (ROOT / "storage/postgres/migrations").glob("*.sql")
     tables = {name for script in scripts for name in re.findall(r"CREATE TABLE (\w+)", script.read_text())}
     page = (ROOT / "docs/scale.md").read_text()

@@ -114,6 +114,6 @@ def test_modules_and_plans_have_no_violations(page: Page, session: str, address:
 
 
 @pytest.mark.parametrize("address", ["/?view=module&id=none/tool/none", "/?view=plan&session=none"])
-def test_what_is_not_there_says_so(page: Page, address: str) -> None:
+def test_missing_resource_is_reported(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.get_by_role("alert")).to_contain_text("not found")

@@ -87,7 +87,7 @@ def test_file_is_compressed_and_revalidated(daemon: Daemon) -> None:
         "/web/%00.js",
     ],
 )
-def test_other_files_are_not_served(daemon: Daemon, path: str) -> None:
+def test_unlisted_files_are_not_served(daemon: Daemon, path: str) -> None:
     assert http_get(f"{daemon.url}{path}").status_code == 404
 
 

@@ -27,7 +27,7 @@ def npm(*arguments: str, folder: Path, seconds: int) -> subprocess.CompletedProc
     )
 
 
-def test_every_library_is_recorded() -> None:
+def test_vendored_libraries_are_recorded() -> None:
     assert {path.name for path in VENDOR.glob("*.js")} == set(PACKAGES)
     licences = {name for package in PACKAGES.values() for name in package["licenses"]}
     assert licences == {path.name for path in VENDOR.glob("*.LICENSE")}

@@ -48,9 +48,7 @@ async def test_commit_is_fetched(host: GitHost, target: Path, tmp_path: Path) ->
         ("moved/a/.git", "main", "unable to update url base|returned error: 302|redirect"),
     ],
 )
-async def test_what_cannot_be_fetched_is_said(
-    host: GitHost, target: Path, path: str, reference: str, reason: str
-) -> None:
+async def test_failed_fetch_is_reported(host: GitHost, target: Path, path: str, reference: str, reason: str) -> None:
     with pytest.raises(FetchError, match=reason):
         await fetch(GitSource(f"https://{host.address}/{path}", reference, ""), target, nothing)
 

@@ -211,7 +211,7 @@ def test_newer_schema_is_one_sentence(tmp_path: Path) -> None:
     refused("--database", f"sqlite:///{path}", words="has schema 99, newer than this program's")
 
 
-def test_another_program_s_file_is_one_sentence(tmp_path: Path) -> None:
+def test_foreign_database_is_reported_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE theirs (a)")

@@ -172,7 +172,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_another_project_uses_the_plugin(project: Path) -> None:
+def test_plugin_works_in_another_project(project: Path) -> None:
     environment: dict[str, Any] = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     outcome = subprocess.run(
         [

@@ -65,7 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_others_are_served_meanwhile(request: pytest.FixtureRequest, tmp_path: Path, row: Row) -> None:
+def test_expensive_requests_do_not_stop_others(request: pytest.FixtureRequest, tmp_path: Path, row: Row) -> None:
     if row.options:
         with closing(Serving(tmp_path, *row.options)) as own:
             own.check(row)

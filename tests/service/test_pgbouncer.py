@@ -73,7 +73,7 @@ async def test_each_connection_through_it_is_set_up(second_postgres: str) -> Non
 
 
 @pytest.mark.parametrize("settings", [(), ("server_round_robin = 1",), ("default_pool_size = 2",)])
-async def test_another_session_for_each_transaction_is_refused(second_postgres: str, settings: tuple[str, ...]) -> None:
+async def test_storage_refuses_transaction_pooling(second_postgres: str, settings: tuple[str, ...]) -> None:
     with pgbouncer(second_postgres, "transaction", *settings) as url:
         for _ in range(3):
             with pytest.raises(DatabaseUnusable, match="pool_mode = session"):

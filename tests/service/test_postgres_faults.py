@@ -49,7 +49,7 @@ async def execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-def test_every_operation_is_503_while_the_server_is_away(server: PostgresServer, node: Daemon) -> None:
+def test_operation_is_503_while_the_server_is_unavailable(server: PostgresServer, node: Daemon) -> None:
     with node.client() as client:
         session = client.post("/sessions").json()
         server.stop()

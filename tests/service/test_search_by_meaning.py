@@ -85,7 +85,7 @@ def test_model_in_the_process_finds_what_is_meant(database: str) -> None:
         assert client.get("/search", params={"q": "recipe"}).json() == []
 
 
-def test_without_embedder_a_hybrid_search_is_refused(client: httpx.Client) -> None:
+def test_hybrid_search_without_embedder_is_refused(client: httpx.Client) -> None:
     answered = client.get("/search", params={"q": "a", "mode": "hybrid"})
     assert answered.status_code == 400
     assert answered.json()["type"] == "urn:amplifierd:problem:embedder-missing"
@@ -93,7 +93,7 @@ def test_without_embedder_a_hybrid_search_is_refused(client: httpx.Client) -> No
     assert "waitingVectors" not in client.get("/status").json()["searchIndex"]
 
 
-def test_without_embedder_nothing_of_it_is_imported(tmp_path: Path) -> None:
+def test_embedder_is_not_imported_by_default(tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0", "--max-age", "3"]
     places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
     ended = subprocess.run([*command, *places], capture_output=True, text=True, timeout=SECONDS, check=True)
@@ -259,7 +259,7 @@ def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> No
         assert len(service.batches) == asked + 1
 
 
-def test_two_workers_write_each_vector_once(tmp_path: Path, service: EmbeddingService) -> None:
+def test_vectors_are_written_once_by_two_workers(tmp_path: Path, service: EmbeddingService) -> None:
     database = f"sqlite:///{tmp_path / 'a.db'}"
     with with_service(database, service, "--workers", "2") as daemon, daemon.client() as client:
         say(client, *["xx"] * 200)

@@ -71,7 +71,7 @@ def test_state_has_no_waiting_messages_when_all_are_found(database: str) -> None
         wait_until_there_are(client, 0)
 
 
-def test_what_was_acknowledged_is_found_after_a_kill(tmp_path: Path) -> None:
+def test_acknowledged_messages_are_found_after_a_kill(tmp_path: Path) -> None:
     """The kill comes before, while or after the messages are indexed: all are found, once."""
     database = f"sqlite:///{tmp_path / 'a.db'}"
     sessions = 0

@@ -66,7 +66,7 @@ def test_answers_about_a_deleted_session_are_not_repeated(client: httpx.Client, 
     assert "not found" in again.json()["detail"]
 
 
-def test_another_body_or_path_under_the_key_is_422(client: httpx.Client, path: str) -> None:
+def test_key_with_another_body_or_path_is_422(client: httpx.Client, path: str) -> None:
     headers = {"Idempotency-Key": f"other-body{path}"}
     assert client.post(f"{path}/messages", json={"content": "x"}, headers=headers).status_code == 201
     for other, body in ((f"{path}/messages", {"content": "y"}), (f"{path}/messages/batch", {"messages": [{}]})):

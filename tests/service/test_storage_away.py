@@ -50,7 +50,7 @@ def test_operations_are_all_that_use_the_storage() -> None:
     assert declared - tried == {("GET", "/status"), ("GET", "/live")}
 
 
-def test_every_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
+def test_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     # Each read waits five seconds for the lock, and some wait for those before them.
     with Daemon(f"sqlite:///{path}", "--request-timeout", "60") as daemon, daemon.client() as client:

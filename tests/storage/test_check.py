@@ -203,7 +203,7 @@ async def test_short_context_is_lost_with_its_session(storage: Storage, database
     assert await read(storage, session.id) == before
 
 
-async def test_many_faults_of_a_session_are_named_up_to_a_number(storage: Storage, database: str) -> None:
+async def test_faults_of_a_session_are_limited(storage: Storage, database: str) -> None:
     opened = await storage.create_session(W, NewSession())
     await storage.append_messages(W, opened.id, NewMessages([BatchMessage(content="x")] * 100))
     await asyncio.to_thread(vandalise, database, lost("% 2 = 1")(database, opened.id))

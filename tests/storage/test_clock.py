@@ -26,7 +26,7 @@ def test_clock_is_never_more_than_a_day_ahead_of_the_machine_s() -> None:
     assert back < clock.now() < text_at(NOON + HOUR)
 
 
-def test_each_time_is_later_than_the_one_before() -> None:
+def test_clock_times_increase() -> None:
     clock = Clock(lambda: NOON * 1_000, lambda: 0)
     times = [clock.now() for _ in range(10)]
     assert times == sorted(set(times))

@@ -40,7 +40,7 @@ async def test_expired_answers_go_by_themselves(database: str, monkeypatch: pyte
         await wait_for_answers(database, 3)
 
 
-async def test_many_expired_answers_go_in_steps(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_expired_answers_are_deleted_in_steps(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 3600)
     await record(database, 0.5, 7)
     await asyncio.sleep(0.5)

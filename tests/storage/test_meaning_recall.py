@@ -19,7 +19,7 @@ FIRST = 5
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_no_query_has_a_word_of_its_message(kind: str) -> None:
+def test_queries_share_no_word_with_their_messages(kind: str) -> None:
     for case in CASES[kind]:
         said, sought = (set(re.findall(r"\w+", case[it].lower())) for it in ("message", "query"))
         assert not said & sought

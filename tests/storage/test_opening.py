@@ -9,7 +9,7 @@ from amplifierd.storage.model.records import NewSession
 W = "default"
 
 
-async def test_many_open_an_empty_database_at_once(empty_database: str) -> None:
+async def test_empty_database_is_opened_concurrently(empty_database: str) -> None:
     storages = [open_storage(empty_database) for _ in range(10)]
     await asyncio.gather(*(asyncio.to_thread(asyncio.run, open_and_close(node)) for node in storages))
 

@@ -13,7 +13,7 @@ async def counts(storage: Storage) -> list[int]:
     return [(await storage._rows.one(statement, {}))[0] for statement in statements]  # noqa: SLF001  # nobody shows it
 
 
-async def test_nothing_stays_of_what_is_deleted(storage: Storage, database: str) -> None:
+async def test_deleted_texts_leave_nothing(storage: Storage, database: str) -> None:
     await add(storage, content(texts={"agents/zen.md": "1"}))
     session = await opened(storage)
     await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "2"}))

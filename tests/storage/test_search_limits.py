@@ -84,7 +84,7 @@ async def test_filters_choose_among_the_latest_messages_with_the_words(
 
 
 @pytest.mark.parametrize("text", ["needle", "need*", "needle ne*", '"needle needle"'])
-async def test_another_workspace_does_not_change_what_is_found(
+async def test_results_do_not_depend_on_other_workspaces(
     storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     for number in range(5):

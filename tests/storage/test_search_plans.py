@@ -86,7 +86,7 @@ async def _counts(storage: PostgresStorage) -> list[int]:
         return [int(count) for count in await lent.row(READ, {}) or ()]
 
 
-async def test_every_search_of_a_rare_word_uses_the_index_of_words(filled: PostgresStorage) -> None:
+async def test_search_for_a_rare_word_uses_the_word_index(filled: PostgresStorage) -> None:
     read = [await entries_read(filled, SearchQuery("rare")) for _ in range(EXECUTIONS)]
     assert max(places for places, _ in read) < MESSAGES / 10, read
 

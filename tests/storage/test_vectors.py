@@ -52,7 +52,7 @@ async def say(storage: Storage, *texts: str, workspace: str = W) -> None:
     await storage.append_messages(workspace, session.id, NewMessages(messages))
 
 
-async def test_two_models_do_not_erase_each_others_vectors(
+async def test_vectors_of_one_model_survive_another(
     database: str, service: EmbeddingService, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(database, service) as before:

@@ -187,7 +187,7 @@ async def test_deletion_is_the_end(storage: Storage, session: Session) -> None:
         assert await follower.ended()
 
 
-async def test_another_session_s_events_do_not_come(storage: Storage, session: Session) -> None:
+async def test_stream_omits_events_of_other_sessions(storage: Storage, session: Session) -> None:
     neighbour = await storage.create_session(W, NewSession())
     async with following(storage, session.id) as follower:
         await say(storage, neighbour.id, "not yours")
@@ -203,7 +203,7 @@ async def test_unknown_session_cannot_be_followed(storage: Storage, session: Ses
         await storage.follow_session(workspace, session_id)
 
 
-async def test_all_sessions_are_followed(storage: Storage, other: Storage, session: Session) -> None:
+async def test_workspace_stream_reports_all_sessions(storage: Storage, other: Storage, session: Session) -> None:
     async with following_all(storage) as follower:
         made = await other.create_session(W, NewSession())
         created = await follower.next()
@@ -237,14 +237,14 @@ async def test_follower_that_returns_gets_each_session_once(storage: Storage, se
     assert said == [("created", made.id), ("deleted", gone.id), ("changed", session.id)]
 
 
-async def test_another_workspace_s_sessions_do_not_come(storage: Storage) -> None:
+async def test_stream_omits_other_workspaces(storage: Storage) -> None:
     async with following_all(storage) as follower:
         await storage.create_session("other", NewSession())
         mine = await storage.create_session(W, NewSession())
         assert msgspec.json.decode((await follower.next()).data)["id"] == mine.id
 
 
-async def test_many_follow_and_each_gets_all(storage: Storage, session: Session) -> None:
+async def test_concurrent_followers_each_get_all_messages(storage: Storage, session: Session) -> None:
     async def count() -> int:
         async with following(storage, session.id, "0") as follower:
             return len([event for event in await follower.upto("100") if event.kind == "message"])
@@ -287,7 +287,7 @@ async def test_corrections_seen_before_are_not_told_again(storage: Storage) -> N
         assert kinds == ["message", "session", "message_updated", "message", "message_deleted"]
 
 
-async def test_each_of_many_followers_gets_all_in_order(storage: Storage) -> None:
+async def test_followers_get_all_messages_in_order(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     ids: list[list[str]] = []
 

@@ -44,7 +44,7 @@ async def test_any_text_is_content(storage: Storage, content: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["user", "assistant", "system", "tool"])
-async def test_every_role_is_kept(storage: Storage, role: Role) -> None:
+async def test_role_is_kept(storage: Storage, role: Role) -> None:
     session_id = await opened(storage)
     await storage.append_message(W, session_id, NewMessage(content="x", role=role))
     assert [message.role for message in await read(storage, session_id)] == [role]

@@ -107,7 +107,7 @@ async def test_score_is_between_0_and_1_and_falls(storage: Storage, session: Ses
     ("text", "matches"),
     [("no", 4), ('"no no"', 3), ('"no no no"', 2), ('"no n"*', 3), ('"no no" no', 7), ('"no yes"', 1), ("y*", 2)],
 )
-async def test_each_place_counts(storage: Storage, text: str, matches: int) -> None:
+async def test_score_counts_each_place(storage: Storage, text: str, matches: int) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="no no no. No: yes yard"))
     [hit] = await hits(storage, text)
@@ -159,7 +159,7 @@ async def test_snippet_of_a_long_message(storage: Storage, content: str, text: s
     assert "needlework" not in hit.snippet.replace("<mark>", "")
 
 
-async def test_another_workspace_s_messages_are_not_found(storage: Storage, session: Session) -> None:
+async def test_search_omits_other_workspaces(storage: Storage, session: Session) -> None:
     assert await hits(storage, "fox", "other") == []
     assert await hits(storage, SearchQuery("fox", session_id=session.id), "other") == []
 
@@ -184,7 +184,7 @@ async def test_search_finds_only_the_messages_of_a_session_imported_again(storag
     assert [len(await hits(storage, text)) for text in ("before", "after", "again")] == [1, 0, 1]
 
 
-async def test_each_message_is_found_once_it_is_written(storage: Storage, session: Session, database: str) -> None:
+async def test_message_is_found_as_soon_as_it_is_written(storage: Storage, session: Session, database: str) -> None:
     async with open_storage(database) as other:
         for number in range(50):
             writer, reader = (storage, other) if number % 2 else (other, storage)
@@ -192,7 +192,7 @@ async def test_each_message_is_found_once_it_is_written(storage: Storage, sessio
             assert len(await hits(reader, f"number{number}")) == 1
 
 
-async def test_many_at_once_are_all_found(storage: Storage) -> None:
+async def test_concurrent_messages_are_all_found(storage: Storage) -> None:
     sessions = [await storage.create_session(W, NewSession()) for _ in range(3)]
     batch = NewMessages([BatchMessage(content=f"needle {'x' * 2_000}")] * 1_000)
     await asyncio.gather(*(storage.append_messages(W, session.id, batch) for session in sessions))

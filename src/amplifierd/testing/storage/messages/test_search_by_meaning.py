@@ -97,7 +97,7 @@ async def say(storage: Storage, session_id: str, *texts: str) -> None:
     await until_found_by_meaning(storage, before + sum(map(bool, texts)))
 
 
-async def test_without_embedder_nothing_is_found_by_meaning(database: str) -> None:
+async def test_hybrid_search_without_embedder_is_refused(database: str) -> None:
     async with open_storage(database) as storage:
         assert await storage.waiting_vectors() is None
         with pytest.raises(EmbedderMissing):
@@ -194,7 +194,7 @@ async def test_fork_is_found_by_its_meaning(storage: Storage, session: Session) 
     assert [hit.session_id for hit in await hits(storage, "kitten")][:2] == [fork.id, session.id]
 
 
-async def test_other_workspaces_have_no_influence(storage: Storage, session: Session) -> None:
+async def test_results_do_not_depend_on_other_workspaces(storage: Storage, session: Session) -> None:
     assert session.id
     query = SearchQuery("kitten", mode="hybrid")
     assert await records(await storage.search_messages("other", query), SearchHit) == []
@@ -211,7 +211,7 @@ async def test_embedder_that_is_away_stops_nothing_else(storage: Storage, embedd
     assert {hit.sequence for hit in (await hits(storage, "pet"))[:2]} == {1, 6}
 
 
-async def test_another_model_makes_all_vectors_again(database: str) -> None:
+async def test_vectors_are_rebuilt_for_another_model(database: str) -> None:
     for embedder in (Topics(), OtherOrder()):
         async with open_storage(database, embedder=embedder) as storage:
             if not await storage.count_sessions(W):

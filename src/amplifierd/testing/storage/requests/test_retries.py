@@ -88,7 +88,7 @@ async def test_same_request_has_one_effect_and_one_answer(storage: Storage, data
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_another_request_under_the_key_is_refused(storage: Storage, write: str) -> None:
+async def test_key_of_another_request_is_refused(storage: Storage, write: str) -> None:
     session_id = await active(storage)
     await storage.create_session(W, NewSession(), once=once())
     before = await everything(storage, session_id)

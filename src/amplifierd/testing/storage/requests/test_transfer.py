@@ -111,7 +111,7 @@ async def test_imported_session_continues(storage: Storage) -> None:
     assert names == [UNSET, "ß and SS", "Failed", "Branch"]
 
 
-async def test_another_workspace_s_sessions_stay_there(storage: Storage) -> None:
+async def test_import_keeps_sessions_of_other_workspaces(storage: Storage) -> None:
     await filled(storage)
     assert len(await exported(storage, "other")) == 2
     await storage.import_sessions("other", export_of(await exported(storage)), "fail")

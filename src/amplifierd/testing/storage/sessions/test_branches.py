@@ -33,7 +33,7 @@ async def test_fork_begins_as_a_copy(storage: Storage, at_sequence: int | None, 
     assert await read(storage, fork.id) == (await read(storage, parent.id))[:copied]
 
 
-async def test_two_go_their_own_ways(storage: Storage) -> None:
+async def test_fork_is_independent(storage: Storage) -> None:
     parent = await talk(storage, 2)
     fork = await storage.fork_session(W, parent.id, Fork(1, "Other"))
     assert fork.name == "Other"

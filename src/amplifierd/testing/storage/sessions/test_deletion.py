@@ -73,14 +73,14 @@ async def test_active_sessions_go_where_they_are_named(storage: Storage) -> None
     assert await left(storage) == [ended]
 
 
-async def test_another_workspace_s_sessions_stay(storage: Storage) -> None:
+async def test_deletion_keeps_sessions_of_other_workspaces(storage: Storage) -> None:
     await session_of(storage, "completed")
     which = CleanUp(older_than_days=0, dry_run=False)
     assert (await storage.clean_up_sessions("other", which)).sessions == 0
     assert len(await left(storage)) == 1
 
 
-async def test_many_go(storage: Storage) -> None:
+async def test_cleanup_deletes_many_sessions(storage: Storage) -> None:
     for _ in range(250):
         await session_of(storage, "completed")
     kept = await session_of(storage, "created")

@@ -147,7 +147,7 @@ async def test_change_is_made_at_a_version_that_is_not_excluded(storage: Storage
         await STEPS["append"](storage, before.id, OtherVersions(None))
 
 
-async def test_every_change_is_a_version(storage: Storage) -> None:
+async def test_version_counts_every_change(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     versions = [session.version]
     for action in ("start", "append", "update", "complete", "resume", "batch", "terminate"):

@@ -64,7 +64,7 @@ async def five(storage: Storage) -> list[Session]:
         ("created_at", [0, 1, 2, 3, 4]),
     ],
 )
-async def test_every_order(storage: Storage, sort: SessionSort, order: list[int]) -> None:
+async def test_list_supports_each_order(storage: Storage, sort: SessionSort, order: list[int]) -> None:
     sessions = await five(storage)
     expected = [sessions[number].id for number in order]
     assert await found(storage, SessionQuery(sort=sort)) == expected
@@ -110,7 +110,7 @@ def in_zone(moment: str) -> str:
         (lambda _: SessionQuery(created_after="9999-12-31T23:59:59-23:59"), []),
     ],
 )
-async def test_every_filter(storage: Storage, query: Filter, order: list[int]) -> None:
+async def test_list_supports_each_filter(storage: Storage, query: Filter, order: list[int]) -> None:
     sessions = await five(storage)
     expected = [sessions[number].id for number in order]
     assert await found(storage, query(sessions)) == expected

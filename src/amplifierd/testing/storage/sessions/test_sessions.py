@@ -135,7 +135,7 @@ async def test_any_position_is_a_cursor(storage: Storage, cursor: str) -> None:
     assert len(await sessions(storage, SessionQuery(limit=5, cursor=cursor))) in (0, 1)
 
 
-async def test_whole_list_is_from_one_moment(storage: Storage) -> None:
+async def test_list_is_a_snapshot(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(600)]
     listing = await storage.list_sessions(W, SessionQuery())
     assert listing.rest is not None
