@@ -1,1 +1,1 @@
-"""What amplifierd costs: its speed and its size beside two programs of the same API (see peers/)."""
+"""Benchmarks of amplifierd: its speed and its size, compared with two programs with the same API (see peers/)."""

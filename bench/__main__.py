@@ -1,4 +1,4 @@
-"""`python -m bench`: measure amplifierd beside its peers, print the tables, write them to bench/RESULTS.md."""
+"""`python -m bench`: compare amplifierd with its peers, print the tables, and write them to bench/RESULTS.md."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ _QUICK = Plan(rounds=3, most_rounds=4, seconds=1, patience=1)
 
 
 def main() -> int:
-    """Measure; 1 where that can't be done."""
+    """Measure. Returns 1 if that is impossible."""
     options = _options()
     try:
         check_machine()
@@ -47,7 +47,7 @@ def _chosen(text: str) -> list[Workload]:
 
 
 def _measure(workloads: list[Workload], plan: Plan) -> None:
-    # On the disk of the checkout: where temporary files are kept in memory, a sync costs nothing.
+    # On the disk of the checkout: if temporary files are kept in memory, a sync costs nothing.
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         log("starting the programs and filling them")
         with prepared(Path(folder)) as programs:

@@ -1,4 +1,4 @@
-"""Those who are there besides a load: connections that say little, readers that follow, one that reads all of it."""
+"""Background clients beside a load: idle connections, followers of a session, and a reader of a long transcript."""
 
 import asyncio
 import resource
@@ -11,14 +11,14 @@ from .data import messages_of
 from .programs import BenchmarkFailed, Server
 
 _MAX_FILES = 4_096
-# A connection that says nothing for longer is closed by its server.
+# The server closes a connection that is idle for longer.
 _BETWEEN_WORDS_SECONDS = 3.0
 _CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """How many there are; `followed` is a session of which there is much to tell, `read` one with a long transcript."""
+class BackgroundClients:
+    """The numbers of clients; `followed` is a session with many new messages, `read` one with a long transcript."""
 
     connections: int
     tails: int
@@ -27,8 +27,8 @@ class Crowd:
 
 
 @contextmanager
-def crowd(server: Server, sizes: Crowd) -> Iterator[None]:
-    """A crowd about a server, in a thread. Raises `BenchmarkFailed` at the end where any of it was turned away."""
+def background_clients(server: Server, sizes: BackgroundClients) -> Iterator[None]:
+    """Run background clients against a server, in a thread. Raises `BenchmarkFailed` at the end if any was refused."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     failures: list[BaseException] = []
     over = threading.Event()
@@ -40,10 +40,10 @@ def crowd(server: Server, sizes: Crowd) -> Iterator[None]:
         over.set()
         thread.join()
     if failures:
-        raise BenchmarkFailed(f"{len(failures)} of the crowd were turned away, the first with {failures[0]!r}.")
+        raise BenchmarkFailed(f"{len(failures)} background clients failed, the first with {failures[0]!r}.")
 
 
-async def _gather(server: Server, sizes: Crowd, over: threading.Event) -> list[BaseException]:
+async def _gather(server: Server, sizes: BackgroundClients, over: threading.Event) -> list[BaseException]:
     tasks = [
         *(asyncio.create_task(_idle_client(server)) for _ in range(sizes.connections)),
         *(asyncio.create_task(_follow(server, sizes.followed)) for _ in range(sizes.tails)),

@@ -1,6 +1,6 @@
-"""`python -m bench.contexts`: sessions beside few profiles and directories, and beside many; printed, not kept.
+"""`python -m bench.contexts`: compares requests with few and with many profiles and directories; prints the result.
 
-In each round every request is sent to one daemon and then to the other, one at a time; the middle times are compared.
+In each round every request is sent to one daemon and then to the other, one at a time; the medians are compared.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ def main() -> int:
             asyncio.run(_fill(path, profiles, directories))
             program = amplifierd("--data-path", f"{folder}/none")
             servers.append(stack.enter_context(serve(program, path)))
-        rows = [[name, *_compared(servers, request)] for name, request in _REQUESTS.items()]
+        rows = [[name, *_compare(servers, request)] for name, request in _REQUESTS.items()]
     sys.stdout.write(table(["request", "few, ms", "many, ms", "many : few"], rows) + "\n")
     return 0
 
@@ -76,7 +76,7 @@ _REQUESTS: dict[str, Callable[[int], Request]] = {
 }
 
 
-def _compared(servers: list[Server], request: Callable[[int], Request]) -> list[str]:
+def _compare(servers: list[Server], request: Callable[[int], Request]) -> list[str]:
     connections = [HTTPConnection("127.0.0.1", server.port, timeout=60) for server in servers]
     times: list[list[float]] = [[] for _ in servers]
     for number in range(_ROUNDS):

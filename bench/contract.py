@@ -1,8 +1,8 @@
-"""What the compiled contract costs, in process: `python bench/contract.py`.
+"""Measures the cost of the compiled contract, in process: `python bench/contract.py`.
 
-Applications answer the same POST with a validated body, called in a loop in turns: a bare one that reads the body and
-answers, ours, FastAPI with Pydantic; and ours again with every response held against the contract. No storage, no
-socket, no log. Prints medians of several rounds, in microseconds a request.
+Several applications handle the same POST with a validated body, called in turns: a bare one that reads the body and
+responds, amplifierd, FastAPI with Pydantic, and amplifierd with every response checked against the contract. There is
+no storage, no socket and no log. Prints medians of several rounds, in microseconds a request.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class NoStorage:
-    """Answers an append at once."""
+    """Returns from an append at once."""
 
     async def append_message(self, _workspace: str, _session_id: str, new: NewMessage, **_options: object) -> Message:
         """The message as it would be stored."""
@@ -42,7 +42,7 @@ class NoStorage:
 
 
 class Body(BaseModel):
-    """The body of a message, as FastAPI's users declare it."""
+    """The body of a message, as a user of FastAPI declares it."""
 
     model_config = ConfigDict(extra="forbid")
     content: str = Field(max_length=8_388_608)
@@ -51,7 +51,7 @@ class Body(BaseModel):
 
 
 class Answer(BaseModel):
-    """A message as it is answered."""
+    """A message in a response."""
 
     role: str
     content: str
@@ -62,12 +62,12 @@ class Answer(BaseModel):
 
 @asynccontextmanager
 async def nothing(_app: Any) -> AsyncIterator[None]:
-    """A lifespan in which nothing starts."""
+    """A lifespan that does nothing."""
     yield
 
 
 async def everybody(_key: str | None) -> Credential:
-    """All may do all."""
+    """Give every request full access."""
     return Credential("default", "admin", None)
 
 
@@ -103,7 +103,7 @@ def fastapi() -> App:
 
 
 async def bare(_scope: Any, receive: Any, send: Any) -> None:
-    """Read the body and answer with it."""
+    """Read the body and return it."""
     body = (await receive())["body"]
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 201, "headers": headers})
@@ -111,7 +111,7 @@ async def bare(_scope: Any, receive: Any, send: Any) -> None:
 
 
 def scope() -> dict[str, Any]:
-    """A request as uvicorn describes it."""
+    """The ASGI scope of a request, as uvicorn makes it."""
     path = PATH.format(SESSION_ID)
     headers = [(b"host", b"127.0.0.1"), (b"accept", b"*/*"), (b"content-type", b"application/json")]
     return {
@@ -132,7 +132,7 @@ def scope() -> dict[str, Any]:
 
 
 async def round_of(app: App) -> float:
-    """Microseconds a request, over a round of them."""
+    """The microseconds for each request, in a round of requests."""
     statuses: list[int] = []
 
     async def receive() -> dict[str, Any]:
@@ -152,7 +152,7 @@ async def round_of(app: App) -> float:
 
 
 async def main() -> None:
-    """Take turns, and print."""
+    """Measure the applications in turns, and print the medians."""
     logging.disable()
     apps = {"bare": bare, "ours": ours(check_responses=False), "fastapi": fastapi()}
     apps["ours, checking responses"] = ours(check_responses=True)

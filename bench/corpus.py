@@ -1,4 +1,4 @@
-"""Messages as people and tools write them, the same ones for each seed.
+"""Messages like those of people and tools; the same ones for the same seed.
 
 Their lengths in bytes are log-normal, with a median of 400 and a 95th percentile of 4 KB, except one in fifty, which is
 the output of a tool of 100 KB. Words follow Zipf's law. A fifth is not ASCII: accents, Chinese, emoji.
@@ -30,24 +30,24 @@ _WORDS_OF_A_SENTENCE = 12
 
 
 def word(rank: int) -> str:
-    """Letters that no other rank has."""
+    """The word of a rank: letters that no other rank has."""
     return "".join(_SYLLABLES[rank // len(_SYLLABLES) ** place % len(_SYLLABLES)] for place in range(3))
 
 
 def texts(number: int, seed: int = _SEED) -> list[str]:
-    """The contents of that many messages."""
+    """The contents of a number of messages."""
     chance = random.Random(seed)  # noqa: S311  # it keeps no secret
     return [_text(chance) for _ in range(number)]
 
 
 def texts_of(length: int, number: int, seed: int = _SEED) -> list[str]:
-    """That many texts of as many ASCII characters."""
+    """A number of texts, each of `length` ASCII characters."""
     chance = random.Random(seed)  # noqa: S311  # it keeps no secret
     return [_markdown(chance, 2 * length + 100)[:length] for _ in range(number)]
 
 
 def bodies(number: int, seed: int = _SEED) -> list[str]:
-    """The same as bodies of requests; half of those that are not ASCII have escapes, as Python's `json.dumps` has."""
+    """The contents as request bodies; half of the bodies that are not ASCII have escapes, as from `json.dumps`."""
     chance = random.Random(seed + 1)  # noqa: S311  # it keeps no secret
     return [json.dumps({"content": text}, ensure_ascii=chance.random() < _ESCAPED) for text in texts(number, seed)]
 
@@ -110,5 +110,5 @@ def vocabulary() -> list[str]:
 
 @cache
 def _weights(number: int) -> list[float]:
-    """The weights of Zipf's law, summed up."""
+    """The cumulative weights of Zipf's law."""
     return list(accumulate(1 / rank for rank in range(1, number + 1)))

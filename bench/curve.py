@@ -1,4 +1,4 @@
-"""What a measure gives: points along one axis, each with the most that it may be."""
+"""The result of a measure: points along one axis, each with its maximum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .rounds import Turn, clean
 
 @dataclass(frozen=True)
 class Point:
-    """One place of a curve: the median of what was measured there, and the goal that it has, if any."""
+    """A point of a curve: the values that were measured there, and its goal, if any."""
 
     label: str
     values: Sequence[float]
@@ -23,17 +23,17 @@ class Point:
 
     @property
     def spread(self) -> float:
-        """From the least to the most, as a share of the median; 0 where that is."""
+        """The range of the values, as a share of the median; 0 if the median is 0."""
         return (max(self.values) - min(self.values)) / self.value if self.value else 0.0
 
     @property
     def met(self) -> bool | None:
-        """Does the point reach its goal; None without one."""
+        """Whether the point meets its goal; None without a goal."""
         return None if self.most is None else self.value <= self.most
 
     @property
     def excess(self) -> float:
-        """How much it is over its goal, as a share of that; 0 where it is not."""
+        """The excess over the goal, as a share of the goal; 0 if it is met."""
         return 0.0 if self.most is None else max(self.value / self.most - 1, 0.0)
 
 
@@ -50,18 +50,18 @@ class Curve:
 
 
 def figure_of(value: float) -> str:
-    """A value as it is told: three digits, or whole."""
+    """A value as text: three digits, or an integer."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def growing(most: float, values: Sequence[tuple[str, Sequence[float]]]) -> list[Point]:
-    """Points whose last may be at most `most` times the first."""
+    """Points with the goal that the last is at most `most` times the first."""
     *others, last = (Point(label, measured) for label, measured in values)
     return [*others, Point(last.label, last.values, most * others[0].value)]
 
 
 def counted(turns: Sequence[Turn]) -> tuple[Sequence[Turn], str]:
-    """The rounds that count, the clean ones where there are enough, and a sentence that says which they are."""
+    """The rounds that count (only the clean ones if there are enough), and a sentence about them."""
     kept = [turn for turn in turns if clean(turn)]
     if len(kept) >= LEAST_CLEAN:
         return kept, f"{len(kept)} of {len(turns)} rounds were clean, and count."

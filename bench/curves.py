@@ -1,4 +1,4 @@
-"""`python -m bench.curves`: measure amplifierd as it grows; a picture to docs/curves.png, tables to bench/CURVES.md."""
+"""`python -m bench.curves`: measures amplifierd with growing data; writes docs/curves.png and bench/CURVES.md."""
 
 import argparse
 import sys
@@ -22,15 +22,15 @@ _PICTURE = _HERE.parent / "docs" / "curves.png"
 
 
 def main() -> int:
-    """Measure; 1 where that can't be done."""
+    """Measure. Returns 1 if that is impossible."""
     options = _options()
     try:
         check_machine()
-        curves = _measured(options.only, QUICK if options.quick else FULL)
+        curves = _measure(options.only, QUICK if options.quick else FULL)
     except BenchmarkFailed as error:
         log(str(error))
         return 1
-    sys.stdout.write("\n\n".join(map(_told, curves)) + "\n")
+    sys.stdout.write("\n\n".join(map(_section, curves)) + "\n")
     if not options.only:
         draw(curves, _PICTURE)
         command = " ".join(["python -m bench.curves", *sys.argv[1:]])
@@ -45,18 +45,18 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measured(only: str | None, scale: Scale) -> list[Curve]:
+def _measure(only: str | None, scale: Scale) -> list[Curve]:
     curves: list[Curve] = []
     for name in [only] if only else MEASURES:
         log(f"{name}: filling and starting")
-        # On the disk of the checkout: where temporary files are kept in memory, a sync costs nothing.
+        # On the disk of the checkout: if temporary files are kept in memory, a sync costs nothing.
         with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
             curves += MEASURES[name](scale, Path(folder))
     return curves
 
 
 def _page(curves: Sequence[Curve], command: str) -> str:
-    sections = "\n\n".join(map(_told, curves))
+    sections = "\n\n".join(map(_section, curves))
     return f"""# What amplifierd costs as it grows
 
 Made by `{command}`, with `amplifierd serve` and its defaults on core 0 and the load generator on core 1 where nothing
@@ -72,7 +72,7 @@ share of the median. A round is clean where other programs took at most {MAX_FOR
 """
 
 
-def _told(curve: Curve) -> str:
+def _section(curve: Curve) -> str:
     rows = [_row(point) for point in curve.points]
     head = (curve.axis, curve.unit, "spread", "rounds", "at most", "goal")
     words = fill(f"{curve.goal} {curve.note}".strip(), 120)

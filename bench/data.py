@@ -1,4 +1,4 @@
-"""The data that is measured on, put in by way of each program's own HTTP API."""
+"""The data of the benchmark, created through each program's own HTTP API."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ SESSIONS = "/api/v1/sessions"
 NEW_SESSION = '{"profile":"default","context":{"task":"API testing","user":"developer"},"amplified_dir":"."}'
 NEW_MESSAGE = f'{{"content":"{"The quick brown fox jumps over the lazy dog. " * 2:.80}"}}'
 
-# An answer of an assistant as tools report it.
+# A message of an assistant with tool calls.
 NEW_PARTS = json.dumps(
     {
         "role": "assistant",
@@ -31,7 +31,7 @@ NEW_PARTS = json.dumps(
     }
 )
 
-# Bodies of messages as people and tools write them.
+# Bodies of messages like those of people and tools.
 CORPUS = bodies(1_000)
 
 LISTED = 10_000
@@ -42,7 +42,7 @@ LONG_TRANSCRIPT = 10_000
 
 @dataclass(frozen=True)
 class Prepared:
-    """A program with its data: one run is only read from, so that what is written does not lengthen its lists."""
+    """A program with its data, in two runs: one is only read, so that writes do not lengthen its lists."""
 
     read: Server
     written: Server
@@ -78,7 +78,7 @@ def prepared(folder: Path) -> Iterator[list[Prepared]]:
             [stack.enter_context(serve(program, folder / f"{program.name}-{use}.db")) for use in ("read", "written")]
             for program in PROGRAMS
         ]
-        # All at once: nothing is measured yet.
+        # All at the same time, because nothing is measured yet.
         yield list(threads.map(_fill, runs))
 
 
@@ -97,7 +97,7 @@ def messages_of(session_id: str) -> str:
 
 
 def post(server: Server, path: str, bodies: Iterable[str]) -> list[str]:
-    """POST each body; the ids of what was created, empty if it has none."""
+    """POST each body. Returns the ids in the responses, empty without one."""
     connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
     ids = []
     for body in bodies:

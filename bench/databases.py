@@ -1,6 +1,6 @@
-"""`python -m bench.databases`: amplifierd on SQLite, and on PostgreSQL beside the baseline; written to DATABASES.md.
+"""`python -m bench.databases`: compares SQLite, PostgreSQL and the baseline; writes bench/DATABASES.md.
 
-The PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names; `python tests/postgres.py` starts one for a command.
+AMPLIFIERD_TEST_POSTGRES names the PostgreSQL; `python tests/postgres.py` starts one for a command.
 """
 
 import argparse
@@ -62,7 +62,7 @@ class _Data:
 
 
 def main() -> int:
-    """Measure; 1 where that can't be done."""
+    """Measure. Returns 1 if that is impossible."""
     parser = argparse.ArgumentParser(prog="python -m bench.databases", description="Measure both databases.")
     parser.add_argument("--clients", type=int, help="only so many clients at once; nothing is written")
     clients: int | None = parser.parse_args().clients
@@ -95,10 +95,10 @@ def _measure(url: str, clients: Sequence[int]) -> None:
                 _SQLITE: _Data(sqlite, sessions[_SQLITE]),
                 _POSTGRESQL: _Data(postgres, sessions[_POSTGRESQL]),
                 _TWO: _Data(two, sessions[_POSTGRESQL]),
-                _BASELINE: _Data(baseline, _filled(baseline)),
-                _LIMIT: _Data(limit, _filled(limit)),
+                _BASELINE: _Data(baseline, _fill_server(baseline)),
+                _LIMIT: _Data(limit, _fill_server(limit)),
             }
-            # What PostgreSQL takes is not another program's.
+            # PostgreSQL's CPU time does not count as another program's.
             server = Server(
                 Program("PostgreSQL", lambda _port, _database: []), asyncio.run(_first_process(url)), port=0
             )
@@ -178,7 +178,7 @@ def _ratio(name: str, turns: Sequence[Turn]) -> tuple[str, ...]:
 
 
 def _median_ratio(turns: Sequence[Turn], other: str, digits: int) -> str:
-    """Requests of ours for each of another program's; a dash if too few rounds count."""
+    """The ratio of amplifierd's rate to another program's; a dash if too few rounds count."""
     if len(turns) < LEAST_CLEAN:
         return "-"
     return f"{median(turn[_POSTGRESQL].rate / turn[other].rate for turn in turns):.{digits}f}"
@@ -201,14 +201,14 @@ async def _fill(url: str) -> list[str]:
         return [session.id for session in sessions]
 
 
-def _filled(server: Server) -> list[str]:
+def _fill_server(server: Server) -> list[str]:
     sessions = post(server, SESSIONS, [NEW_SESSION] * _SESSIONS)
     post(server, messages_of(sessions[0]), [f'{{"content":"{_CONTENT}"}}'] * _TRANSCRIPT)
     return sessions
 
 
 async def _first_process(url: str) -> int:
-    """PostgreSQL's first process, whose children the others are."""
+    """The id of PostgreSQL's first process, the parent of all others."""
     connection = await asyncpg.connect(url)
     try:
         pid: int = await connection.fetchval("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::INT")

@@ -1,4 +1,4 @@
-"""Curves as a picture: a panel for each."""
+"""Draws curves, one panel for each."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -16,7 +16,7 @@ _BLUE, _RED = "#2a6fb0", "#c0392b"
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
-    """Write a PNG of every curve: medians as bars, from the least to the most as a line, goals in red."""
+    """Write a PNG with every curve: medians as bars, ranges as lines, goals in red."""
     rows = ceil(len(curves) / _COLUMNS)
     figure = Figure(figsize=(_COLUMNS * _PANEL_INCHES[0], rows * _PANEL_INCHES[1]), layout="constrained", dpi=120)
     FigureCanvasAgg(figure)

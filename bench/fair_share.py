@@ -1,7 +1,7 @@
-"""`python -m bench.fair_share`: what everybody else gets while clients ask for the worst, by the table of the tests.
+"""`python -m bench.fair_share`: measures other clients while some send the most expensive requests.
 
-Each row of `tests/worst_requests.py` on a server of its own and one database, at a tenth of the size that its name says
-unless `--scale` says otherwise. Written to bench/FAIR_SHARE.md.
+Runs each row of `tests/worst_requests.py` on a separate server and one database, at a tenth of the size in its name,
+or at `--scale`. Writes bench/FAIR_SHARE.md.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _HEAD = (
 
 
 def main() -> int:
-    """Measure; 1 where a row is out of its bounds."""
+    """Measure. Returns 1 if a row exceeds a limit."""
     parser = argparse.ArgumentParser(prog="python -m bench.fair_share", description="Measure who waits for whom.")
     parser.add_argument("--scale", type=float, default=_SCALE, help="how large the data is; 1 is as the names say")
     parser.add_argument("--seconds", type=float, default=_SECONDS, help="how long each row is asked for")
@@ -50,7 +50,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         database = given.database or f"sqlite:///{folder}/a.db"
         data = Data(given.scale, Path(folder) / "collections")
-        measured = list(_measured(rows, database, data, given.seconds))
+        measured = list(_measure(rows, database, data, given.seconds))
     text = table(_HEAD, [_row(row, share) for row, share in measured])
     sys.stdout.write(f"{text}\n")
     if not given.rows:
@@ -58,13 +58,13 @@ def main() -> int:
     return int(any(_faults(share) for _, share in measured))
 
 
-def _measured(rows: list[Row], database: str, data: Data, seconds: float) -> Iterator[tuple[Row, Share]]:
+def _measure(rows: list[Row], database: str, data: Data, seconds: float) -> Iterator[tuple[Row, Share]]:
     for row in rows:
         options = ["--log-level", "error", "--collections-path", str(data.folder), *row.options]
         with Daemon(database, *options, check_responses=False) as daemon:
             data.use(daemon.api)
             asked = row.ask(data)
-        # What is measured is not what making the data has left.
+        # So that the measurement does not include the memory that creating the data has left.
         with Daemon(database, *options, check_responses=False) as daemon:
             server = Server(daemon.process.pid, daemon.port)
             share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds, _KEPT_MIB)
@@ -87,7 +87,7 @@ def _row(row: Row, share: Share) -> tuple[str, ...]:
 
 
 def _faults(share: Share) -> list[str]:
-    """Which bounds are passed."""
+    """The limits that are exceeded."""
     bounds = {
         "health p50": (share.health_median, _HEALTH_MEDIAN_MS),
         "health": (share.health_worst, _HEALTH_WORST_MS),

@@ -1,4 +1,4 @@
-"""What the runs come to: medians, spread, ratios."""
+"""Computes figures of runs: medians, spread, ratios."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One workload: the figures of each program by name, and the ratios, None where too few rounds were clean."""
+    """One workload: the figures of each program by name, and the ratios, None if too few rounds were clean."""
 
     workload: Workload
     rounds: int
@@ -38,7 +38,7 @@ class Comparison:
 
 
 def compare(workload: Workload, turns: Sequence[Turn]) -> Comparison:
-    """The figures of the clean rounds; of all of them where none was clean."""
+    """The figures of the clean rounds, or of all rounds if none was clean."""
     counted = [turn for turn in turns if clean(turn)]
     figures = {name: _figures([turn[name] for turn in counted or turns]) for name in turns[0]}
     enough = len(counted) >= LEAST_CLEAN

@@ -1,4 +1,4 @@
-"""Databases as large as they get: one session and one message of the storage's own, multiplied by SQL."""
+"""Makes large databases: multiplies one session and one message of the storage with SQL."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ _WORKSPACE = "default"
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 _BETWEEN_SESSIONS = timedelta(milliseconds=1)
 
-# What is not as it is in the row that is multiplied, by table. Columns that the schema has besides are copied.
+# The columns that differ from the multiplied row, by table. All other columns are copied.
 _REPLACED: Mapping[str, Mapping[str, str]] = {
     "session": {
         "id": "made.id",
@@ -38,7 +38,7 @@ _REPLACED: Mapping[str, Mapping[str, str]] = {
         "session_id": "made.id",
         "indexed_sequence": "0",
     },
-    # The rest of the record is NULL: it has nothing but the sequence, which the place tells.
+    # The rest of the record is NULL: it has only the sequence, which the place contains.
     "message_row": {
         "place": "(made.n << 31) + number.n",
     },
@@ -64,7 +64,7 @@ def fill(database: Path, lengths: Sequence[int]) -> list[str]:
     """
     asyncio.run(_make_seed(database))
     connection = apsw.Connection(str(database))
-    # Nothing is lost that could not be made again.
+    # A lost database can be made again.
     connection.pragma("journal_mode", "off")
     connection.pragma("synchronous", "off")
     connection.execute("BEGIN EXCLUSIVE")
@@ -81,7 +81,7 @@ def fill(database: Path, lengths: Sequence[int]) -> list[str]:
 
 
 def moment_of(number: int) -> str:
-    """The time of the session that is the `number`-th, from 1 on."""
+    """The time of a session by its number, from 1."""
     return text_of(_FIRST + number * _BETWEEN_SESSIONS)
 
 
@@ -120,8 +120,8 @@ def _made(lengths: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
 
 
 def _multiply(connection: apsw.Connection, table: str, replaced: Mapping[str, str]) -> None:
-    """Put a row for each session, or for each of its messages, in the place of the one that is there."""
-    # Generated columns are not among these.
+    """Replace the only row of a table with a row for each session, or for each message."""
+    # These do not include generated columns.
     columns = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
     expressions = [replaced.get(name, f"seed.{name}") for name in columns]
     messages = "CROSS JOIN number ON number.n <= made.messages" if table == "message_row" else ""
@@ -141,6 +141,6 @@ ORDER BY made.n
 
 
 def _sync(database: Path) -> None:
-    # What the kernel still had to write would be measured as the daemon's slowness.
+    # Pending writes of the kernel would slow the daemon during the measurement.
     with database.open("rb") as file:
         os.fsync(file.fileno())

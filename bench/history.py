@@ -1,6 +1,6 @@
-"""`python -m bench.history`: how fast `amplifierd import` reads transcripts of Claude Code, and in how much memory.
+"""`python -m bench.history`: measures time and memory of `amplifierd import` with transcripts of Claude Code.
 
-Then the unchanged files are imported again. `--files` is the number of files, which are then short.
+Then the unchanged files are imported again. `--files` sets the number of files, which are then short.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _MAX_OUTPUT = 30_000
 
 
 def main() -> None:
-    """Import transcripts of some megabytes into a new database, and print what that took."""
+    """Import transcripts of some megabytes into a new database, and print the time and memory."""
     parser = argparse.ArgumentParser(prog="python -m bench.history", description=__doc__)
     parser.add_argument("--megabytes", type=int, default=25, help="the size of the transcripts")
     parser.add_argument("--files", type=int, help="the number of short transcripts, in place of long ones")
@@ -58,7 +58,7 @@ def _measure(folder: Path, transcripts: Path, written: int, what: str) -> None:
 
 
 def write_transcripts(folder: Path, size: int, most: int = sys.maxsize, messages: int = _MESSAGES_OF_A_SESSION) -> int:
-    """Write at most `most` files, each a session, of at least `size` bytes together. Returns the number of bytes."""
+    """Write at most `most` files, one for each session, of at least `size` bytes in total. Returns their size."""
     written = 0
     for number in range(most):
         if written >= size:

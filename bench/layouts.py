@@ -1,9 +1,9 @@
-"""`python -m bench.layouts`: what layouts of a SQLite table of messages take, for each byte of text.
+"""`python -m bench.layouts`: measures layouts of an SQLite table of messages, in bytes for each byte of text.
 
-Each has the same messages: sessions of 50, which 16 of them get in turns.
+Each has the same messages: sessions of 50 messages, appended to 16 sessions in turn.
 
-- `today`: as the storage has it: with a rowid and an index of an integer of session and sequence, and of the record
-  only what SQL cannot put together again, the content escaped as in JSON;
+- `today`: the storage's layout: with a rowid and an index of an integer of session and sequence; the record has only
+  the parts that SQL cannot restore, with the content escaped as in JSON;
 - `place`: with that integer as the rowid, and content without escapes;
 - `key`: with a rowid, whole records, and an index of workspace, session and sequence, as until schema 23;
 - `no rowid`: in the tree of that key;
@@ -121,7 +121,7 @@ def _bytes(layout: str, page: int, said: Sequence[str]) -> int:
 
 
 def _places(number: int) -> Iterator[tuple[int, int]]:
-    """That many pairs of a session's number and a sequence."""
+    """A number of pairs of a session's number and a sequence."""
     at_once = _OF_A_SESSION * _SESSIONS_AT_ONCE
     for place in range(number):
         group, turn = divmod(place, at_once)

@@ -1,4 +1,4 @@
-"""One run of the load generator against one program, and what it cost."""
+"""Runs the load generator against one program, and measures rate, latency, CPU and memory."""
 
 import subprocess
 import tempfile
@@ -13,7 +13,7 @@ import msgspec
 from .processes import busy_seconds, cpu_seconds, own_seconds, peak_mebibytes, reset_peak
 from .programs import LOAD_CORE, BenchmarkFailed, Server
 
-# A share of one core, taken by anything but the programs measured and the load generator.
+# The limit of CPU, as a share of one core, that other programs than the measured ones and the load generator use.
 MAX_FOREIGN = 0.15
 
 _SCRIPT = Path(__file__).with_name("load.lua")
@@ -21,7 +21,7 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """One kind of request, from this number of clients at once on `cores`, round and round along paths and bodies."""
+    """One kind of request, from a number of concurrent clients on `cores`, which cycle through paths and bodies."""
 
     method: str
     paths: Sequence[str]
@@ -31,7 +31,7 @@ class Load:
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What one run of a workload gave; times in microseconds, memory in MiB."""
+    """The result of one run of a workload; times in microseconds, memory in MiB."""
 
     rate: float
     p50: float
@@ -43,7 +43,7 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def clean(self) -> bool:
-        """Was the machine ours."""
+        """Whether no other program used the machine."""
         return self.foreign <= MAX_FOREIGN
 
 
@@ -59,7 +59,7 @@ class _Outcome(msgspec.Struct):
 
 
 def measure(load: Load, server: Server, servers: Sequence[Server], seconds: int) -> Run:
-    """Put `load` on a program for some seconds; `servers` are all that may take CPU meanwhile."""
+    """Put `load` on a program for some seconds; only `servers` may use CPU during this time."""
     reset_peak(server.pid)
     before, foreign_before, started = cpu_seconds(server.pid), _foreign_seconds(servers), time.monotonic()
     outcome = _generate(load, server, seconds)
@@ -83,7 +83,7 @@ def measure(load: Load, server: Server, servers: Sequence[Server], seconds: int)
 
 def _rate(load: Load, outcome: _Outcome, answered: int) -> float:
     if load.clients == 1 and not outcome.refused:
-        # Of three requests a second, the one that the end cuts off would be a quarter of the rate.
+        # With three requests a second, the one that is cut off at the end would be a quarter of the rate.
         return 1e6 / outcome.mean
     return answered * 1e6 / outcome.microseconds
 
@@ -93,7 +93,12 @@ def _generate(load: Load, server: Server, seconds: int) -> _Outcome:
         command: list[Any] = [
             *("taskset", "--cpu-list", load.cores, "wrk", "--threads", 1, "--connections", load.clients),
             *("--duration", f"{seconds}s", "--timeout", "30s", "--script", _SCRIPT, server.url),
-            *("--", load.method, _listed(folder, "paths", load.paths), _listed(folder, "bodies", load.bodies)),
+            *(
+                "--",
+                load.method,
+                _save(folder, "paths", load.paths),
+                _save(folder, "bodies", load.bodies),
+            ),
         ]
         ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)  # noqa: S603
     if ended.returncode != 0:
@@ -101,7 +106,7 @@ def _generate(load: Load, server: Server, seconds: int) -> _Outcome:
     return msgspec.json.decode(ended.stdout.splitlines()[-1], type=_Outcome)
 
 
-def _listed(folder: str, name: str, lines: Sequence[str]) -> Path:
+def _save(folder: str, name: str, lines: Sequence[str]) -> Path:
     path = Path(folder, name)
     path.write_text("\n".join(lines))
     return path

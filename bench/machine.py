@@ -1,4 +1,4 @@
-"""What it takes to measure."""
+"""Checks that the machine can run the benchmark."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from .programs import LOAD_CORE, SERVER_CORE, BenchmarkFailed
 
 
 def check_machine() -> None:
-    """Raises `BenchmarkFailed` where the load generator or a core is missing."""
+    """Raises `BenchmarkFailed` if the load generator or a core is missing."""
     for program in ("wrk", "taskset"):
         if shutil.which(program) is None:
             raise BenchmarkFailed(f"`{program}` is not installed; Debian has it (apt-get install wrk util-linux).")

@@ -1,9 +1,9 @@
-"""`python -m bench.page`: what the page costs in a browser, with a transcript of 100,000 messages. Needs Chromium.
+"""`python -m bench.page`: measures the page in a browser, with a transcript of 100,000 messages. Needs Chromium.
 
-Prints the table of docs/page.md: bytes of the first load, the time to the first paint, the time until a session is
+Prints the table of docs/page.md: the bytes of the first load, the time to the first paint, the time until a session is
 shown at its end, at a search hit and at a message, the time of frames while scrolling, the elements of the document,
-and the memory before and after a live tail. Of several times it prints the median and the shortest. An address opens
-in a new process of the browser, which is all that an empty document needs.
+and the memory before and after a live tail. It prints the median and the minimum of repeated measurements. An address
+opens in a new process of the browser; the time of an empty document is that of the process alone.
 """
 
 import json
@@ -32,7 +32,7 @@ TIME = "2025-11-21T19:33:19.192107Z"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 MARKDOWN = "An **answer** with `code`:\n\n```python\nprint('once')\n```\n\n- one\n- two\n"
 
-# When the message that a test waits for is shown, in milliseconds since the navigation began.
+# The time when the awaited message is shown, in milliseconds since the navigation began.
 SHOWN = """sequence => new Promise(resolve => {
     const look = () => {
         const row = document.querySelector(`[data-sequence='${sequence}']`);
@@ -41,7 +41,7 @@ SHOWN = """sequence => new Promise(resolve => {
     };
     look();
 })"""
-# The same since a link was pressed.
+# The same, in milliseconds since a link was pressed.
 PRESSED = """([link, sequence]) => new Promise(resolve => {
     const start = performance.now();
     link.click();
@@ -88,7 +88,7 @@ def lines() -> Iterator[bytes]:
 
 
 def shown(page: Page, address: str, sequence: int) -> float:
-    """How long a session takes until a message is in view, in a new process of the browser."""
+    """The time until a message of a session is in view, in a new process of the browser."""
     page.goto("about:blank")
     page.goto(address, wait_until="commit")
     milliseconds: float = page.evaluate(SHOWN, sequence)
@@ -96,7 +96,7 @@ def shown(page: Page, address: str, sequence: int) -> float:
 
 
 def busy(page: Page, address: str, sequence: int) -> float:
-    """How long the page's main thread works until a message is in view, without what other programs take meanwhile."""
+    """The CPU time of the page's main thread until a message is in view, independent of other programs."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     shown(page, address, sequence)
@@ -106,7 +106,7 @@ def busy(page: Page, address: str, sequence: int) -> float:
 
 
 def shown_first(browser: Browser, address: str, sequence: int) -> float:
-    """The same in a browser that has read nothing before."""
+    """Like `shown`, in a browser with an empty cache."""
     context = browser.new_context(viewport=VIEWPORT)
     milliseconds = shown(context.new_page(), address, sequence)
     context.close()
@@ -114,7 +114,7 @@ def shown_first(browser: Browser, address: str, sequence: int) -> float:
 
 
 def painted_first(browser: Browser, url: str) -> float:
-    """How long the first paint takes in a browser that has read nothing before."""
+    """The time until the first paint in a browser with an empty cache."""
     context = browser.new_context(viewport=VIEWPORT)
     page = context.new_page()
     page.goto(url)
@@ -125,7 +125,7 @@ def painted_first(browser: Browser, url: str) -> float:
 
 
 def empty(page: Page, url: str) -> float:
-    """How long a document takes that has nothing."""
+    """The time until an empty document is loaded."""
     page.goto("about:blank")
     page.goto(f"{url}/web/icon.svg", wait_until="commit")
     milliseconds: float = page.evaluate(FRAME)
@@ -133,7 +133,7 @@ def empty(page: Page, url: str) -> float:
 
 
 def pressed(page: Page, view: str, link: str, sequence: int) -> float:
-    """How long a session takes until a message is in view, after a link to it is pressed in another view."""
+    """The time until a message is in view after a link to it is pressed in another view."""
     page.goto(view)
     element = page.wait_for_selector(link)
     milliseconds: float = page.evaluate(PRESSED, [element, sequence])
@@ -141,7 +141,7 @@ def pressed(page: Page, view: str, link: str, sequence: int) -> float:
 
 
 def heap(page: Page) -> float:
-    """The memory of the page's objects, in MB, without what nobody uses."""
+    """The memory of the page's objects, in MB, after garbage collection."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
     size: float = session.send("Runtime.getHeapUsage")["usedSize"]
@@ -149,7 +149,7 @@ def heap(page: Page) -> float:
 
 
 def opening(browser: Browser, page: Page, url: str) -> dict[str, list[float]]:
-    """How long the first paint takes, and a session to open, by how it is opened."""
+    """The times of the first paint, and of opening a session in different ways, by name."""
     session, hit = f"{url}/?session={SESSION}", f"a[data-item][href='?session={SESSION}#{HIT}']"
     ways: dict[str, Callable[[], float]] = {
         "first paint, nothing read before, ms": lambda: painted_first(browser, url),
@@ -165,7 +165,7 @@ def opening(browser: Browser, page: Page, url: str) -> dict[str, list[float]]:
 
 
 def wait_for_index(client: httpx.Client) -> None:
-    """Return when the search finds what was imported."""
+    """Wait until the imported messages are in the search index."""
     for _ in range(INDEX_SECONDS):
         if client.get("/search", params={"q": WORD}).is_success:
             return
@@ -174,7 +174,7 @@ def wait_for_index(client: httpx.Client) -> None:
 
 
 def measure(browser: Browser, url: str, client: httpx.Client) -> dict[str, list[float]]:
-    """All figures by name; several times of what is done several times."""
+    """All figures by name; repeated measurements have several values."""
     page = browser.new_page(viewport=VIEWPORT)
     page.set_default_timeout(WAIT_MS)
     session = f"{url}/?session={SESSION}"
@@ -198,7 +198,7 @@ def measure(browser: Browser, url: str, client: httpx.Client) -> dict[str, list[
 
 
 def rounded(value: float) -> str:
-    """A figure as people read it."""
+    """A figure as text, rounded."""
     return f"{value:,.{0 if value >= 50 else 1}f}"
 
 

@@ -1,4 +1,4 @@
-"""What the kernel says of processes: the CPU they took, the memory they had, and what else the machine was doing."""
+"""Reads CPU time and memory of processes from the kernel, and the CPU time of the whole machine."""
 
 import os
 import resource
@@ -8,8 +8,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """The CPU time of a process and of those that it has started and that run, in user and in kernel mode."""
-    # The name in parentheses may hold anything; what follows the last one is numbers.
+    """The CPU time of a process and its running children, in user and kernel mode."""
+    # The name in parentheses may contain anything; only numbers follow the last parenthesis.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS + sum(map(_of_child, _children(pid)))
 
@@ -35,7 +35,7 @@ def _children_of(thread: Path) -> list[int]:
 
 
 def busy_seconds() -> float:
-    """The CPU time of the whole machine, all cores together, and what its host took away."""
+    """The CPU time of the whole machine, all cores together, including time stolen by its host."""
     fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:]
     user, nice, system, _idle, _waiting, hard, soft, stolen = map(int, fields[:8])
     return (user + nice + system + hard + soft + stolen) / _TICKS
@@ -48,17 +48,17 @@ def own_seconds() -> float:
 
 
 def peak_mebibytes(pid: int) -> float:
-    """The most memory that a process had resident, since its start or since `reset_peak`."""
+    """The peak resident memory of a process, since its start or since `reset_peak`."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     peak = next(line for line in lines if line.startswith("VmHWM:"))
     return int(peak.split()[1]) / 1024
 
 
 def reset_peak(pid: int) -> None:
-    """Let the peak start again from what is resident now (proc(5), clear_refs)."""
+    """Reset the peak to the current resident memory (proc(5), clear_refs)."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def open_files(pid: int) -> int:
-    """How many files and sockets a process has open."""
+    """The number of open files and sockets of a process."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

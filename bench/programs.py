@@ -1,4 +1,4 @@
-"""The programs that are measured, and a run of each on a core of its own."""
+"""The measured programs, and a run of each on its own core."""
 
 import os
 import socket
@@ -23,14 +23,14 @@ Arguments = list[str]
 
 
 class BenchmarkFailed(Exception):
-    """The benchmark can't go on; the sentence says why and what to do."""
+    """The benchmark cannot continue; the sentence says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Program:
     """One program: the arguments to Python that serve a port from a database.
 
-    The database's path is BENCH_DATABASE in its environment, too; its `url`, where it has one of its own.
+    BENCH_DATABASE in its environment is the database's path, or its `url` if it has one.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Server:
-    """A program that runs."""
+    """A running program."""
 
     program: Program
     pid: int
@@ -48,12 +48,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL on which it listens."""
         return f"http://127.0.0.1:{self.port}"
 
 
 def amplifierd(*options: str) -> Program:
-    """Ours, with more options of `amplifierd serve`."""
+    """amplifierd, with more options of `amplifierd serve`."""
 
     def arguments(port: int, database: Path) -> Arguments:
         return [
@@ -79,7 +79,7 @@ def _baseline(port: int, _database: Path) -> Arguments:
 
 
 def _limit(port: int, _database: Path, *, module: str = "limit") -> Arguments:
-    # What uvicorn adds to a response, and what it looks for in a request, is left out where it can be.
+    # Everything optional that uvicorn adds to a response, or searches for in a request, is disabled.
     bare = ["--no-proxy-headers", "--no-server-header", "--interface", "asgi3", "--ws", "none"]
     return ["-m", "uvicorn", f"bench.peers.{module}:app", "--port", str(port), *_QUIET, *bare]
 
@@ -111,7 +111,7 @@ def serve(program: Program, database: Path, *, cores: str = SERVER_CORE) -> Iter
 
 
 def free_port() -> int:
-    """A port of this machine that nothing listens on."""
+    """A free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

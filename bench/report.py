@@ -1,4 +1,4 @@
-"""The figures as a person reads them: tables, and the machine they were taken on."""
+"""Writes the report: tables of figures, and the machine on which they were measured."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ _PACKAGES = (
 
 
 def results(comparisons: Sequence[Comparison], command: str) -> str:
-    """All of it, in Markdown."""
+    """The whole report, in Markdown."""
     return f"""# What amplifierd costs
 
 Made by `{command}`. The programs are `amplifierd serve` with its defaults and {BASELINE.name} and {LIMIT.name} from
@@ -45,13 +45,13 @@ other programs took at most {MAX_FOREIGN:.0%} of one core; with fewer than {LEAS
 
 
 def ratios(comparisons: Sequence[Comparison]) -> str:
-    """What amplifierd reaches of what it is to reach."""
+    """The table of amplifierd's ratios to the other programs, and their goals."""
     head = ("workload", "clients", "times the baseline", "goal", "of the limit", "goal", "clean rounds")
     return table(head, [_ratio_row(comparison) for comparison in comparisons])
 
 
 def details(comparisons: Sequence[Comparison]) -> str:
-    """Every program under every workload."""
+    """The table of every program under every workload."""
     head = ("workload", "program", "requests/s", "spread", "p50 ms", "p99 ms", "CPU us/request", "peak MiB", "refused")
     rows = [
         (comparison.workload.name, name, *_detail(figures))
@@ -98,7 +98,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def machine() -> str:
-    """What the figures were taken on, and with which versions."""
+    """The machine and the versions with which the figures were measured."""
     facts = {
         "cores": str(os.cpu_count()),
         "CPU": _cpu_model(),
@@ -126,6 +126,6 @@ def _wrk_version() -> str:
 
 
 def log(line: str) -> None:
-    """Say how far it is."""
+    """Print a line of progress."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()

@@ -1,9 +1,9 @@
-"""What a request passes through: `python -m bench.request_trace`.
+"""Traces the functions that a request calls: `python -m bench.request_trace`.
 
-Serves a SQLite file in this process, over a real socket, and counts for each operation the files, the functions and the
-calls of this project that its second request passes, from the first byte that is read to the last that is written, and
-the functions of each part of the program; with `--functions`, names them in order. A thread that writes is counted, a
-client is not.
+Serves a SQLite file in this process, over a real socket. For each operation it counts the files, functions and calls of
+this project during the second request, from the first byte that is read to the last that is written, and the functions
+of each part of the program; with `--functions`, it names them in order. The writer thread is included, the client is
+not.
 """
 
 import argparse
@@ -40,8 +40,8 @@ class Trace:
         self.calls: list[CodeType] = []
 
     def profile(self, frame: FrameType, event: str, _argument: object) -> None:
-        """Note a call."""
-        # A comprehension, and a class's body, are parts of the function around them.
+        """Record a call."""
+        # A comprehension or a class body is part of the function around it.
         if event == "call" and frame.f_code.co_filename.startswith(self._root) and frame.f_code.co_name[0] != "<":
             self.calls.append(frame.f_code)
 
@@ -73,14 +73,14 @@ class Client:
         self._writer = writer
 
     async def send(self, method: str, path: str, body: bytes = b"") -> Any:
-        """Send a request; the JSON of its response."""
+        """Send a request. Returns the JSON of its response."""
         self.begin(method, path, body)
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split()[0])
         return msgspec.json.decode(await self._reader.readexactly(length))
 
     def begin(self, method: str, path: str, body: bytes = b"") -> None:
-        """Send a request and wait for nothing."""
+        """Send a request without waiting for the response."""
         head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
@@ -93,7 +93,7 @@ class Client:
 
 
 @asynccontextmanager
-async def _served(folder: Path) -> AsyncIterator[int]:
+async def _serve(folder: Path) -> AsyncIterator[int]:
     """The port on which a database in `folder` is served."""
     settings = Settings(
         database=f"sqlite:///{folder / 'trace.db'}", data_path=folder / "directories", log_level="warning"
@@ -112,9 +112,9 @@ async def _served(folder: Path) -> AsyncIterator[int]:
         await serving
 
 
-async def _traced(trace: Trace, folder: Path) -> dict[str, Trace]:
+async def _trace(trace: Trace, folder: Path) -> dict[str, Trace]:
     threading.setprofile(trace.profile)
-    async with _served(folder) as port:
+    async with _serve(folder) as port:
         client = Client(*await asyncio.open_connection("127.0.0.1", port))
         session = (await client.send("POST", "/sessions", b"{}"))["id"]
         requests: dict[str, tuple[str, str, bytes]] = {
@@ -124,37 +124,37 @@ async def _traced(trace: Trace, folder: Path) -> dict[str, Trace]:
         }
         traces = {}
         for name, request in requests.items():
-            # The first request of each kind makes what is made once.
+            # The first request of each kind fills caches.
             await client.send(*request)
-            with _profiled(trace):
+            with _profile(trace):
                 await client.send(*request)
-            traces[name] = _taken(trace)
-        traces["tail, one event"] = await _traced_tail(trace, client, port, session)
+            traces[name] = _copy_of(trace)
+        traces["tail, one event"] = await _trace_tail(trace, client, port, session)
     return traces
 
 
-async def _traced_tail(trace: Trace, client: Client, port: int, session: str) -> Trace:
+async def _trace_tail(trace: Trace, client: Client, port: int, session: str) -> Trace:
     tail = Client(*await asyncio.open_connection("127.0.0.1", port))
     tail.begin("GET", f"/sessions/{session}/events")
-    # Until it follows, so that what is traced wakes it.
+    # Wait until it follows, so that the traced request wakes it.
     await client.send("POST", f"/sessions/{session}/messages", _BODY)
     await tail.event()
-    with _profiled(trace):
+    with _profile(trace):
         await client.send("POST", f"/sessions/{session}/messages", _BODY)
         await asyncio.wait_for(tail.event(), _EVENT_SECONDS)
-    return _taken(trace)
+    return _copy_of(trace)
 
 
 @contextmanager
-def _profiled(trace: Trace) -> Iterator[None]:
-    """Trace what this thread calls meanwhile."""
+def _profile(trace: Trace) -> Iterator[None]:
+    """Trace the calls of this thread in the context."""
     trace.calls.clear()
     sys.setprofile(trace.profile)
     yield
     sys.setprofile(None)
 
 
-def _taken(trace: Trace) -> Trace:
+def _copy_of(trace: Trace) -> Trace:
     taken = Trace()
     taken.calls = list(trace.calls)
     return taken
@@ -162,13 +162,13 @@ def _taken(trace: Trace) -> Trace:
 
 def main() -> int:
     """Print a line for each operation."""
-    parser = argparse.ArgumentParser(prog="python -m bench.request_trace", description="What a request passes through.")
+    parser = argparse.ArgumentParser(prog="python -m bench.request_trace", description="Trace what a request calls.")
     parser.add_argument(
         "--functions", action="store_true", help="name the functions, in the order of their first calls"
     )
     show = parser.parse_args().functions
     with tempfile.TemporaryDirectory() as folder:
-        traces = asyncio.run(_traced(Trace(), Path(folder)))
+        traces = asyncio.run(_trace(Trace(), Path(folder)))
     sys.stdout.write(f"{'operation':<18}{'files':>6}{'functions':>11}{'calls':>7}  functions by part\n")
     for name, trace in traces.items():
         parts = ", ".join(f"{part.removesuffix('.py')} {count}" for part, count in trace.parts.most_common())

@@ -1,4 +1,4 @@
-"""The runs, in turns: every workload on every program in each round, in an order that no round shares."""
+"""Runs every workload on every program in each round, in a different order in each round."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from .processes import busy_seconds, cpu_seconds
 from .programs import BenchmarkFailed, Server
 
 _LOOK_SECONDS = 0.2
-# A share of one core: what event loops without a request do.
+# The share of one core that idle event loops use.
 _IDLE = 0.05
 _MAX_WAIT_SECONDS = 60
 
@@ -24,8 +24,8 @@ Turns = Mapping[str, Sequence[Turn]]
 class Plan:
     """How long to measure.
 
-    Rounds that were not clean are played again, up to `most_rounds` in all: the machine may be busy all day. Before a
-    run, other programs have `patience` seconds to let the machine go.
+    Rounds that were not clean are repeated, up to `most_rounds` in total, because the machine may always be busy.
+    Before a run, other programs have `patience` seconds to become idle.
     """
 
     rounds: int
@@ -36,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Entry:
-    """One that takes turns with others: a server, and a load for each of its runs."""
+    """An entry in a contest: a server, and a load for each of its runs."""
 
     server: Server
     loads: Iterator[Load]
@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Contest:
-    """Entries, by their names, that are measured against each other."""
+    """Entries by name that are compared with each other."""
 
     name: str
     entries: Mapping[str, Entry]
@@ -53,27 +53,27 @@ class Contest:
 def play(contests: Sequence[Contest], servers: Sequence[Server], plan: Plan, log: Callable[[str], None]) -> Turns:
     """Play rounds until each contest has `plan.rounds` clean ones or `plan.most_rounds` in all.
 
-    `servers` are all that run meanwhile.
+    `servers` are all servers that run at the same time.
     """
     turns: defaultdict[str, list[Turn]] = defaultdict(list)
     order = random.Random()  # noqa: S311  # nobody gains by guessing it
     for number in range(plan.most_rounds):
-        wanting = [contest for contest in contests if _wanting(turns[contest.name], plan)]
+        wanting = [contest for contest in contests if _needs_rounds(turns[contest.name], plan)]
         if wanting:
             log(f"round {number + 1}: {len(wanting)} workloads")
         for contest in order.sample(wanting, len(wanting)):
             turn = _turn(order.sample(sorted(contest.entries.items()), len(contest.entries)), servers, plan)
             turns[contest.name].append(turn)
-            log(f"  {contest.name}: " + ", ".join(_said(name, run) for name, run in sorted(turn.items())))
+            log(f"  {contest.name}: " + ", ".join(_summary(name, run) for name, run in sorted(turn.items())))
     return turns
 
 
 def clean(turn: Turn) -> bool:
-    """Had no run of the turn to share the machine."""
+    """Whether no other program used the machine in any run of the turn."""
     return all(run.clean for run in turn.values())
 
 
-def _wanting(turns: Sequence[Turn], plan: Plan) -> bool:
+def _needs_rounds(turns: Sequence[Turn], plan: Plan) -> bool:
     return sum(map(clean, turns)) < plan.rounds
 
 
@@ -86,7 +86,7 @@ def _turn(entries: Sequence[tuple[str, Entry]], servers: Sequence[Server], plan:
 
 
 def _wait_until_idle(pids: Sequence[int], patience: int) -> None:
-    # What one program has left to do would be measured as another's slowness.
+    # Remaining work of one program would slow another one during the measurement.
     started = time.monotonic()
     while time.monotonic() < started + _MAX_WAIT_SECONDS:
         servers, machine = sum(map(cpu_seconds, pids)), busy_seconds()
@@ -98,5 +98,5 @@ def _wait_until_idle(pids: Sequence[int], patience: int) -> None:
     raise BenchmarkFailed(f"The programs are not idle after {_MAX_WAIT_SECONDS} seconds without a request.")
 
 
-def _said(name: str, run: Run) -> str:
+def _summary(name: str, run: Run) -> str:
     return f"{name} {run.rate:,.4g}/s" + ("" if run.clean else f" (foreign CPU {run.foreign:.0%})")

@@ -1,4 +1,4 @@
-"""How much is measured: sizes and rounds."""
+"""The scale of a measurement: sizes and rounds."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from .rounds import Plan
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes from the least to the most, and how often each is measured."""
+    """Sizes in ascending order, and the number of rounds for each."""
 
     plan: Plan
     transcripts: tuple[int, ...]

@@ -1,9 +1,9 @@
-"""`python -m bench.search`: recall, precision, size and latency of the search on both databases, beside others.
+"""`python -m bench.search`: recall, precision, size and latency of the search on both databases, and of others.
 
-The queries of `tests/search-cases.json` over their messages among filling ones, whose words follow Zipf's law; a fifth
-of these is Chinese. It prints a table, and another one of what is found by meaning (bench/search_meaning.py).
-PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names, if it names one; `python tests/postgres.py` starts one for a
-command.
+Runs the queries of `tests/search-cases.json` over their messages among filler messages, whose words follow Zipf's law;
+a fifth of the filler is Chinese. It prints a table, and another one for the search by meaning
+(bench/search_meaning.py). AMPLIFIERD_TEST_POSTGRES names a PostgreSQL, if there is one; `python tests/postgres.py`
+starts one for a command.
 """
 
 import argparse
@@ -50,7 +50,7 @@ _HEAD = ("search", *(f"{kind} found" for kind in _KINDS), "seconds to index", "i
 _RUNS = 20
 
 _decode = msgspec.json.Decoder(list[SearchHit]).decode
-# What a query finds, by the numbers of messages.
+# Runs a query. Returns the numbers of the messages that it finds.
 Find = Callable[[str], set[int]]
 
 

@@ -1,8 +1,8 @@
-"""`python -m bench.search_latency`: how long searches take in a large database, by kind of query.
+"""`python -m bench.search_latency`: measures searches in a large database, by kind of query.
 
-It fills a SQLite file, and the PostgreSQL that AMPLIFIERD_TEST_POSTGRES names, if it names one (`python
-tests/postgres.py` starts one for a command), with the messages of bench/corpus.py, or with messages of one length. Then
-it sends 1,000 different queries of each kind, one after the other, and prints the median and the worst time.
+It fills a SQLite file, and the PostgreSQL that AMPLIFIERD_TEST_POSTGRES names, if it is set (`python tests/postgres.py`
+starts one for a command), with the messages of bench/corpus.py, or with messages of one length. Then it sends 1,000
+different queries of each kind, one after another, and prints the median and the worst time.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def _queries(kind: str, said: Sequence[str], number: int) -> Iterator[SearchQuer
 
 
 def _adjacent(chance: random.Random, said: Sequence[str]) -> str:
-    """Two words of a message, one after the other."""
+    """Two adjacent words of a message."""
     while True:
         words = [word for word in chance.choice(said).split() if word.isalpha()]
         if len(words) > 1:

@@ -1,4 +1,4 @@
-"""How many messages a search by words alone finds, and one by meaning as well, by queries without a word of them.
+"""Compares searches by words and by meaning, with queries that share no word with the message.
 
 The messages and queries are those of `tests/meaning-cases.json`, among the paragraphs of this project's documentation.
 """
@@ -33,7 +33,7 @@ _decode = msgspec.json.Decoder(list[SearchHit]).decode
 
 
 def meaning_table(urls: dict[str, str]) -> str:
-    """The table of what is found in the databases, by their names; the one without a URL is a new file of SQLite."""
+    """The table of results in the databases, by name; a database without a URL is a new SQLite file."""
     rows: list[tuple[str, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, url in urls.items():
@@ -60,7 +60,7 @@ async def _rows(name: str, url: str) -> list[tuple[str, ...]]:
 
 
 async def _found(storage: Storage, cases: list[tuple[str, dict[str, str]]], mode: SearchMode) -> list[str]:
-    """For each kind of cases and each place, how many of their messages are among the first ones."""
+    """For each kind of cases and each rank, the number of messages that are found up to this rank."""
     ranks: dict[str, list[int]] = {kind: [] for kind in _CASES}
     for sequence, (kind, case) in enumerate(cases, 1):
         listing = await storage.search_messages("meaning", SearchQuery(case["query"], limit=_LIMIT, mode=mode))

@@ -1,11 +1,10 @@
-"""`python -m bench.size`: what messages of each length take on the disk of both databases, and the time of using them.
+"""`python -m bench.size`: measures the disk space of messages of each length in both databases, and read times.
 
 It prints two tables: sizes for each byte of text, and the parts of each database that take 15 bytes a message or more.
-Sessions have 50 messages, which 16 of them get in turns, or as many as `--at-once` says. "talk" is the corpus without
-the outputs of tools.
+Sessions have 50 messages, appended to 16 sessions in turn, or to the number in `--at-once`. "talk" is the corpus
+without the outputs of tools.
 
-PostgreSQL is the one that AMPLIFIERD_TEST_POSTGRES names, if it names one; `python tests/postgres.py` starts one for a
-command.
+AMPLIFIERD_TEST_POSTGRES names a PostgreSQL, if there is one; `python tests/postgres.py` starts one for a command.
 """
 
 import argparse
@@ -37,13 +36,13 @@ from .report import log, table
 _W = "default"
 _LENGTHS = (80, 300, 325, 900, 2_000, 20_000)
 _TALK, _CORPUS = "talk", "corpus"
-# Of long ones there are fewer.
+# There are fewer long messages.
 _MAX_CHARACTERS = 40_000_000
 _OF_A_SESSION = 50
 _READS = 2_000
 _READ_BYTES = 200_000_000
 _BATCH = 16
-# Of a part that is told, for each message.
+# The minimum bytes for each message of a part that is listed.
 _LEAST_BYTES = 15
 
 _HEAD = (
@@ -58,7 +57,7 @@ _HEAD = (
     "transcript us",
 )
 
-# Tables of SQLite with their indexes; pages that are free are none's.
+# Tables of SQLite with their indexes; free pages belong to none.
 _SQLITE_PARTS = """
 SELECT COALESCE((SELECT tbl_name FROM sqlite_schema WHERE sqlite_schema.name = dbstat.name), name), name, SUM(pgsize)
 FROM dbstat
@@ -95,7 +94,7 @@ _Parts = Callable[[], Awaitable[list[_Part]]]
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _Result:
     name: str
     database: str
     text_bytes: int
@@ -142,7 +141,7 @@ def main() -> int:
     return 0
 
 
-def _runs(name: str, number: int, at_once: int) -> Iterator[Coroutine[Any, Any, _Measured]]:
+def _runs(name: str, number: int, at_once: int) -> Iterator[Coroutine[Any, Any, _Result]]:
     said = _texts(name, number)
     yield _measure(name, "SQLite", said, at_once, _sqlite())
     server = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
@@ -161,7 +160,7 @@ def _texts(name: str, number: int) -> list[str]:
 
 @asynccontextmanager
 async def _sqlite() -> AsyncIterator[tuple[str, _Parts]]:
-    # On the disk of the checkout: where temporary files are kept in memory, a sync costs nothing.
+    # On the disk of the checkout: if temporary files are kept in memory, a sync costs nothing.
     with tempfile.TemporaryDirectory(prefix=".data-", dir=Path(__file__).parent) as folder:
 
         async def parts() -> list[_Part]:
@@ -206,23 +205,23 @@ async def _measure(
     said: Sequence[str],
     at_once: int,
     opened: AbstractAsyncContextManager[tuple[str, _Parts]],
-) -> _Measured:
+) -> _Result:
     log(f"{name}, {database}")
     text_bytes = sum(len(text.encode()) for text in said)
     async with opened as (url, parts):
         async with open_storage(url) as storage:
             ids, append = await _fill(storage, said, at_once)
             average = text_bytes / len(said)
-            get = await _timed(_READS, lambda place: _get(storage, ids, place))
+            get = await _time(_READS, lambda place: _get(storage, ids, place))
             transcripts = max(20, round(min(_READS, _READ_BYTES / average / _OF_A_SESSION)))
-            transcript = await _timed(transcripts, lambda place: _transcript(storage, ids[place % len(ids)]))
-            # So that what is appended is in the index.
-            await _indexed(storage)
-        return _Measured(name, database, text_bytes, len(said), await parts(), (append, get, transcript))
+            transcript = await _time(transcripts, lambda place: _transcript(storage, ids[place % len(ids)]))
+            # So that the appended messages are in the index.
+            await _wait_for_index(storage)
+        return _Result(name, database, text_bytes, len(said), await parts(), (append, get, transcript))
 
 
-async def _indexed(storage: Storage) -> None:
-    """Wait until everything is in the index: more than a search waits for may be left."""
+async def _wait_for_index(storage: Storage) -> None:
+    """Wait until everything is in the index, because more may be waiting than a search waits for."""
     while True:
         try:
             await storage.search_messages(_W, SearchQuery("absent"))
@@ -233,9 +232,9 @@ async def _indexed(storage: Storage) -> None:
 
 
 async def _fill(storage: Storage, said: Sequence[str], at_once: int) -> tuple[list[str], float]:
-    """Append each text; the ids of the sessions, and the microseconds of this process for each append."""
+    """Append each text. Returns the ids of the sessions, and this process's microseconds for each append."""
     ids = [(await storage.create_session(_W, NewSession())).id for _ in range(-(-len(said) // _OF_A_SESSION))]
-    # The session of each text, as often as it has messages, by turns.
+    # The session of each text: each occurs once for each of its messages, in turn.
     order = [
         number
         for group in range(0, len(ids), at_once)
@@ -249,7 +248,7 @@ async def _fill(storage: Storage, said: Sequence[str], at_once: int) -> tuple[li
     return ids, (time.process_time() - begun) / len(said) * 1e6
 
 
-async def _timed(number: int, read: Callable[[int], Awaitable[object]]) -> float:
+async def _time(number: int, read: Callable[[int], Awaitable[object]]) -> float:
     """The microseconds of this process for a read of a random place."""
     chance = random.Random(1)  # noqa: S311  # it keeps no secret
     places = [chance.randrange(1_000_000) for _ in range(number)]

@@ -1,7 +1,7 @@
-"""`python -m bench.soak`: full load for ten minutes; what it takes at the end is to be what it took at the beginning.
+"""`python -m bench.soak`: full load for ten minutes; rate, latency and memory must not change over time.
 
 16 clients append as fast as they can, while a thousand connections are open, a hundred readers follow a session, and
-one reads a transcript of 100,000 messages over and over. Written to bench/SOAK.md.
+one reads a transcript of 100,000 messages repeatedly. Writes bench/SOAK.md.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from .background_load import Crowd, crowd
+from .background_load import BackgroundClients, background_clients
 from .data import NEW_MESSAGE, messages_of
 from .fill import fill
 from .load import Load, Run, measure
@@ -33,37 +33,37 @@ _MAX_MEBIBYTES = 300
 
 @dataclass(frozen=True)
 class _Window:
-    """What a part of the time gave: its run, and how many files were open at its end."""
+    """The result of a part of the time: its run, and the number of open files at its end."""
 
     run: Run
     files: int
 
 
 def main() -> int:
-    """Measure; 1 where that can't be done, or memory passes its bound."""
+    """Measure. Returns 1 if that is impossible, or memory exceeds its limit."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description="Put full load on amplifierd for long.")
     parser.add_argument("--minutes", type=int, default=_MINUTES, help="how long")
     minutes: int = parser.parse_args().minutes
     try:
         check_machine()
-        windows = _measured(minutes)
+        windows = _measure(minutes)
     except BenchmarkFailed as error:
         log(str(error))
         return 1
-    text = _told(windows)
+    text = _report(windows)
     sys.stdout.write(f"{text}\n")
     (_HERE / "SOAK.md").write_text(_REPORT.format(minutes=minutes, text=text, machine=machine()))
     return int(max(window.run.peak for window in windows) > _MAX_MEBIBYTES)
 
 
-def _measured(minutes: int) -> list[_Window]:
+def _measure(minutes: int) -> list[_Window]:
     with tempfile.TemporaryDirectory(prefix=".data-", dir=_HERE) as folder:
         database = Path(folder) / "a.db"
         long, followed, *others = fill(database, [_TRANSCRIPT, *[1] * _SESSIONS])
         load = Load("POST", [messages_of(each) for each in (followed, *others)], [NEW_MESSAGE])
         with (
             serve(OURS, database, cores=BOTH_CORES) as server,
-            crowd(server, Crowd(_CONNECTIONS, _TAILS, followed, long)),
+            background_clients(server, BackgroundClients(_CONNECTIONS, _TAILS, followed, long)),
         ):
             windows: list[_Window] = []
             for number in range(minutes * 60 // _WINDOW_SECONDS):
@@ -72,7 +72,7 @@ def _measured(minutes: int) -> list[_Window]:
             return windows
 
 
-def _told(windows: Sequence[_Window]) -> str:
+def _report(windows: Sequence[_Window]) -> str:
     rows = [_row(number, window) for number, window in enumerate(windows)]
     half = len(windows) // 2
     summary = "\n".join(

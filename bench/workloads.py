@@ -1,4 +1,4 @@
-"""What is asked of each program, and what amplifierd is to reach beside the others."""
+"""The workloads of the benchmark, and amplifierd's goals relative to the other programs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .programs import Server
 
 @dataclass(frozen=True)
 class Workload:
-    """One kind of request, from this number of clients at once, round and round along `paths` and `bodies`."""
+    """One kind of request, from a number of concurrent clients, which cycle through `paths` and `bodies`."""
 
     name: str
     method: str
@@ -26,11 +26,11 @@ class Workload:
         return Load(self.method, self.paths(data), self.bodies, self.clients)
 
 
-def _read(data: Prepared) -> Server:
+def _readable(data: Prepared) -> Server:
     return data.read
 
 
-def _written(data: Prepared) -> Server:
+def _writable(data: Prepared) -> Server:
     return data.written
 
 
@@ -39,33 +39,43 @@ def _appended_to(data: Prepared) -> list[str]:
 
 
 WORKLOADS = (
-    Workload("create session", "POST", _written, lambda _: [SESSIONS], 8, [NEW_SESSION]),
-    Workload("append to 1,000 sessions", "POST", _written, _appended_to, 15, [NEW_MESSAGE]),
+    Workload("create session", "POST", _writable, lambda _: [SESSIONS], 8, [NEW_SESSION]),
+    Workload("append to 1,000 sessions", "POST", _writable, _appended_to, 15, [NEW_MESSAGE]),
     Workload(
-        "append to one session", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, [NEW_MESSAGE]
+        "append to one session",
+        "POST",
+        _writable,
+        lambda data: [messages_of(data.appended_to[0])],
+        20,
+        [NEW_MESSAGE],
     ),
-    Workload("append to 1,000 sessions, corpus", "POST", _written, _appended_to, 20, CORPUS),
+    Workload("append to 1,000 sessions, corpus", "POST", _writable, _appended_to, 20, CORPUS),
     Workload(
-        "append to one session, corpus", "POST", _written, lambda data: [messages_of(data.appended_to[0])], 20, CORPUS
+        "append to one session, corpus",
+        "POST",
+        _writable,
+        lambda data: [messages_of(data.appended_to[0])],
+        20,
+        CORPUS,
     ),
-    Workload("append of five parts", "POST", _written, _appended_to, 12, [NEW_PARTS]),
+    Workload("append of five parts", "POST", _writable, _appended_to, 12, [NEW_PARTS]),
     Workload(
         "get session",
         "GET",
-        _read,
+        _readable,
         lambda data: [f"{SESSIONS}/{session_id}" for session_id in data.listed[:APPENDED_TO]],
         15,
     ),
-    Workload("transcript of 50", "GET", _read, lambda data: [messages_of(data.short_transcript)], 20),
+    Workload("transcript of 50", "GET", _readable, lambda data: [messages_of(data.short_transcript)], 20),
     Workload(
         "transcript of 50, corpus",
         "GET",
-        _read,
+        _readable,
         lambda data: [messages_of(data.corpus_transcript)],
         20,
         of_limit=0.85,
     ),
-    Workload("transcript of 10,000", "GET", _read, lambda data: [messages_of(data.long_transcript)], 25, clients=1),
-    Workload("page of 50 sessions", "GET", _read, lambda _: [f"{SESSIONS}?limit=50"], 8),
-    Workload("all 10,000 sessions", "GET", _read, lambda _: [SESSIONS], 10, clients=1),
+    Workload("transcript of 10,000", "GET", _readable, lambda data: [messages_of(data.long_transcript)], 25, clients=1),
+    Workload("page of 50 sessions", "GET", _readable, lambda _: [f"{SESSIONS}?limit=50"], 8),
+    Workload("all 10,000 sessions", "GET", _readable, lambda _: [SESSIONS], 10, clients=1),
 )

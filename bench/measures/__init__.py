@@ -1,4 +1,4 @@
-"""What amplifierd costs as it grows: a module for each measure, with one function of a scale and a folder for data."""
+"""Measures of amplifierd with growing data: a module for each, with one function of a scale and a folder for data."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ from . import append, memory, opening, sessions, start, tails, workers
 
 Measure = Callable[[Scale, Path], list[Curve]]
 
-# In the order in which they are told.
+# In the order of the report.
 MEASURES: dict[str, Measure] = {
     "append": append.measure,
     "sessions": sessions.measure,

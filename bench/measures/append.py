@@ -1,4 +1,4 @@
-"""Appending to a transcript, however long it is already."""
+"""Measures appends to transcripts of different lengths."""
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
@@ -14,12 +14,12 @@ from ..rounds import Contest, Entry, play
 from ..scale import Scale
 
 CLIENTS = 16
-# From here on, what is appended while it is measured doesn't make a transcript another.
+# From this length on, the appends during the measurement do not change the length much.
 _LONG = 10_000
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """The time of an append with 16 clients, a session for each, by the messages that are there already."""
+    """The time of an append with 16 clients, each with its own session, by the number of existing messages."""
     database = folder / "append.db"
     batches = {size: 1 if size >= _LONG else scale.plan.most_rounds for size in scale.transcripts}
     ids = iter(fill(database, [size for size, times in batches.items() for _ in range(CLIENTS * times)]))

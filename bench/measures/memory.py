@@ -1,4 +1,4 @@
-"""The memory of a daemon that waits, and of one that long transcripts are read from."""
+"""Measures the memory of an idle daemon, and of one whose long transcripts are read."""
 
 from itertools import repeat
 from pathlib import Path
@@ -19,7 +19,7 @@ _SECONDS = 5
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """The most memory that was resident: idle, and under 16 readers of the longest transcripts."""
+    """The peak resident memory: idle, and with 16 readers of the longest transcripts."""
     longest = max(scale.transcripts)
     idle, reading = [], []
     for number in range(_ROUNDS):

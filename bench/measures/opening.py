@@ -1,4 +1,4 @@
-"""Opening a database, however large, and reading from it."""
+"""Measures opening databases of different sizes, and the first read."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _MAX_MILLISECONDS = 1_000
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """The time from the start of the storage to its first page of a transcript, by the messages in the database."""
+    """The time from opening the storage to the first page of a transcript, by the number of stored messages."""
     databases = {size: folder / f"messages-{size}.db" for size in scale.messages}
     ids = {size: fill(database, [_TRANSCRIPT] * (size // _TRANSCRIPT)) for size, database in databases.items()}
     taken: dict[int, list[float]] = {size: [] for size in databases}

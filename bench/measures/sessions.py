@@ -1,4 +1,4 @@
-"""Finding a session, and a page of them, among however many."""
+"""Measures reads of a session, and of a page of sessions, by the number of sessions."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,13 +16,13 @@ from ..report import log
 from ..rounds import Contest, Entry, Turn, play
 from ..scale import Scale
 
-# What is asked for lies all over the sessions, and not where it was just found.
+# The requested sessions are spread over all of them, so that they are not in a cache.
 _PLACES = 1_000
 _PAGE = 50
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """The time of a read with 16 clients, by the sessions that there are."""
+    """The time of a read with 16 clients, by the number of sessions."""
     got: dict[str, Entry] = {}
     listed: dict[str, Entry] = {}
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def _pages(ids: Sequence[str]) -> list[str]:
 
 
 def _places(size: int) -> range:
-    # The list begins with the youngest; before the oldest few there is no whole page.
+    # The list begins with the newest; the oldest few sessions are not followed by a full page.
     return range(min(_PAGE, size // 2), size, max(size // _PLACES, 1))
 
 

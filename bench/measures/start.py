@@ -1,4 +1,4 @@
-"""From the command to the first answer, beside the import of Connexion that it contains."""
+"""Measures the time from the command to the first response, and the import of Connexion, which is part of it."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ _MAX_SECONDS = 60
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """Milliseconds to the first answer, and to import Connexion, in turns."""
+    """The milliseconds until the first response, and to import Connexion, measured in turns."""
     imports, starts = [], []
     _import()
     _start(folder / "start.db")

@@ -1,4 +1,4 @@
-"""Following sessions live: how soon what is said arrives, and what it costs to wait."""
+"""Measures live streams: the delay of a message, and the CPU of waiting readers."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from ..scale import Scale
 
 _ROUNDS = 3
 _MESSAGES = 20
-# Not in step with a look at what other processes wrote.
+# Not synchronous with the polls for writes of other processes.
 _BETWEEN_SECONDS = 0.137
 _IDLE_SECONDS = 5.0
 _MAX_FILES = 4_096
@@ -28,7 +28,7 @@ _RATED_READERS = 100
 
 
 class _Tail:
-    """One reader; `arrived` are the times at which messages came."""
+    """One reader; `arrived` are the times at which messages arrived."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self.arrived: list[float] = []
@@ -42,20 +42,20 @@ class _Tail:
                 self._more.set()
 
     async def has(self, count: int) -> None:
-        """Wait for so many messages."""
+        """Wait until `count` messages have arrived."""
         while len(self.arrived) < count:
             self._more.clear()
             await self._more.wait()
 
 
 class _Speaker:
-    """One connection that says things."""
+    """One connection that appends messages."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     async def ask(self, method: str, path: str, body: str = "") -> Any:
-        """The JSON of an answer."""
+        """Send a request. Returns the JSON of the response."""
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         headers = await self._reader.readuntil(b"\r\n\r\n")
@@ -64,7 +64,7 @@ class _Speaker:
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """Milliseconds from the answer to who speaks until the last reader has it, and the CPU that waiting takes."""
+    """The milliseconds from the response to an append until the last reader has the message, and the CPU of waiting."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     last = {count: [_last_reader(folder, count, number) for number in range(_ROUNDS)] for count in scale.tails}
     points = [
@@ -117,7 +117,7 @@ async def _speak(speaking: Server, reading: Server, count: int) -> tuple[float, 
         before = cpu_seconds(reading.pid)
         await asyncio.sleep(_IDLE_SECONDS)
         idle = (cpu_seconds(reading.pid) - before) / _IDLE_SECONDS * 100
-        # The daemon has closed a connection that was idle for so long.
+        # The daemon has closed the connection, which was idle for too long.
         speaker = await stack.enter_async_context(_speaker(speaking))
         taken = [await _say(speaker, session_id, tails) for _ in range(_MESSAGES)]
     return sorted(taken)[len(taken) // 2], idle

@@ -1,4 +1,4 @@
-"""What a second worker gains on two cores that the load generator needs, too."""
+"""Measures the gain of a second worker on two cores that the load generator also uses."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,7 +20,7 @@ _PROGRAMS = {"1 worker": OURS, "2 workers": amplifierd("--workers", "2")}
 
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
-    """Requests a second with one worker and with two."""
+    """The requests a second with one worker and with two."""
     appends: dict[str, Entry] = {}
     gets: dict[str, Entry] = {}
     with ExitStack() as stack:

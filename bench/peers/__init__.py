@@ -1,1 +1,1 @@
-"""What amplifierd stands beside: the same API written the usual way, and written for nothing but speed."""
+"""Programs to compare with: the same API in the usual style, and written only for speed."""

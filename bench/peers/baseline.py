@@ -1,4 +1,4 @@
-"""What a user would write instead: FastAPI, Pydantic, SQLAlchemy's asyncio session, aiosqlite in WAL or asyncpg."""
+"""A typical implementation: FastAPI, Pydantic, SQLAlchemy's asyncio session, aiosqlite in WAL mode or asyncpg."""
 
 import os
 import uuid
@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 DATABASE = os.environ["BENCH_DATABASE"]
 
 engine = (
-    # The default of 5 would have a server with 16 clients open connections all the time.
+    # With the default of 5, a server with 16 clients would open connections all the time.
     create_async_engine(DATABASE, pool_size=20)
     if "://" in DATABASE
     else create_async_engine(f"sqlite+aiosqlite:///{DATABASE}")
@@ -58,7 +58,7 @@ class Message(Table):
     role: Mapped[str]
     content: Mapped[str]
     timestamp: Mapped[datetime]
-    # A declarative class has a `metadata` of its own.
+    # `metadata` is reserved in a declarative class.
     details: Mapped[dict[str, Any]] = mapped_column("metadata")
     parts: Mapped[list[dict[str, Any]] | None]
 

@@ -1,6 +1,6 @@
-"""As fast as Python gets on uvicorn: a bare ASGI function, routes by hand, SQLite, and nothing checked.
+"""The fastest possible Python on uvicorn: a bare ASGI function, routes by hand, SQLite, and no validation.
 
-What it answers it keeps encoded; SQLite joins rows into JSON. One thread writes, and commits in groups.
+Responses are stored encoded; SQLite joins rows into JSON. One thread writes, and commits in groups.
 """
 
 import asyncio
@@ -76,14 +76,14 @@ def now() -> str:
 def connect() -> apsw.Connection:
     connection = apsw.Connection(os.environ["BENCH_DATABASE"])
     connection.set_busy_timeout(5_000)
-    # A cached statement is not prepared again for other values.
+    # A cached statement is not prepared again for new values.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
     return connection
 
 
 class Writer:
-    """One thread that commits in groups whatever waits; `add` answers when it is on disk."""
+    """One thread that commits all waiting writes in groups; the future of `add` is done when the write is on disk."""
 
     def __init__(self) -> None:
         self._connection = connect()
@@ -116,7 +116,7 @@ class Writer:
                 continue
             execute = self._connection.execute
             execute("BEGIN IMMEDIATE")
-            # The file is this thread's alone, so that nothing here fails but the machine.
+            # Only this thread uses the file, so only the machine can fail here.
             results = [(future, work(execute, *values)) for future, work, values in group]
             execute("COMMIT")
             self._loop.call_soon_threadsafe(settle, results)
@@ -162,7 +162,7 @@ def append(execute: Any, session_id: str, head: str, tail: str) -> bytes | None:
 
 
 class Limit:
-    """The routes, and what they ask of SQLite."""
+    """The routes, and their statements on SQLite."""
 
     writer: Writer
     reader: apsw.Connection

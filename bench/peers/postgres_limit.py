@@ -1,6 +1,6 @@
-"""As fast as Python gets on uvicorn and PostgreSQL: a bare ASGI function on asyncpg, one statement for each request.
+"""The fastest possible Python on uvicorn and PostgreSQL: a bare ASGI function on asyncpg, one statement a request.
 
-PostgreSQL builds the JSON of the responses; nothing is checked.
+PostgreSQL builds the JSON of the responses; nothing is validated.
 """
 
 import os
@@ -49,7 +49,7 @@ RETURNING convert_to(body, 'UTF8')"""
 
 
 class PostgresLimit(Limit):
-    """The routes, and what they ask of PostgreSQL."""
+    """The routes, and their statements on PostgreSQL."""
 
     pool: asyncpg.Pool
 
