@@ -22,9 +22,9 @@ from .characters import (
     normalize,
 )
 
-# The first characters of a word, which tell it from others.
+# The number of characters of a word that are significant.
 MAX_WORD = 128
-# The different pieces of a chunk whose words are kept: a long chunk often repeats them.
+# The number of different pieces of a chunk whose words are cached: a long chunk often repeats them.
 MAX_KNOWN = 4_096
 # A longer chunk has no compounds.
 MAX_CHUNK = 1_000
@@ -41,7 +41,7 @@ _PIECE = re.compile(
     """,
     re.VERBOSE,
 )
-# The same of a chunk in ASCII.
+# The same pattern for a chunk in ASCII.
 _ASCII_PIECE = re.compile(
     r"""
     (?P<number>(?<![\w.,])[0-9]{1,3}(?:,[0-9]{3})+(?![\w,]))
@@ -55,7 +55,7 @@ _HAS_MARK = re.compile(f"[{UNSPACED_MARKS}]")
 _EMOJI_STYLE = re.compile(f"[\ufe0f{SKIN_TONES}]")
 _CLUSTER = re.compile(rf"(?s).[{following_characters()}]*")
 
-# What stands between the words of one compound.
+# The text between two words of a compound.
 _CONNECTOR = re.compile(r"""[-.'"\u2019\u2010]|_+""")
 
 # Of "parseJSONResponse2" these are "parse", "JSON", "Response", "2".

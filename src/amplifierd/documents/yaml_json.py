@@ -16,7 +16,7 @@ from ..contract import DecodedBody, DecodeError, LineTree
 # The same depth as for JSON.
 MAX_DEPTH = 100
 MAX_CHARACTERS = 512 * 1024
-# For the text itself, for the characters that aliases expand to, and for the resulting JSON.
+# The limit for the text itself, for the characters to which aliases expand, and for the resulting JSON.
 MAX_VALUES = 100_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -37,9 +37,9 @@ Path = tuple[str, ...]
 
 
 def json_of(text: str, first_line: int, is_text: Callable[[Path], bool]) -> DecodedBody:
-    """The JSON of a text that is one YAML document and begins at `first_line` of its file.
+    """Convert a YAML document that begins at `first_line` of its file to JSON.
 
-    Plain words are strings, whatever they look like, at the paths of names and numbers for which `is_text` is true.
+    Plain words are always strings at the paths of names and numbers for which `is_text` is true.
 
     Raises `DecodeError`.
     """
@@ -59,7 +59,7 @@ def json_of(text: str, first_line: int, is_text: Callable[[Path], bool]) -> Deco
 
 
 class _Reader:
-    """Reads a document; `lines` are those of its places."""
+    """Reads a document; `lines` has the line of each place."""
 
     def __init__(self, first_line: int, is_text: Callable[[Path], bool]) -> None:
         self.lines = LineTree(first_line)

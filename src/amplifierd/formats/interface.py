@@ -8,7 +8,7 @@ ROLES = frozenset({"user", "assistant", "system", "developer", "tool"})
 
 
 class ContentNotConvertible(ValueError):
-    """A part can't be written in a format: its text says which and why."""
+    """A part cannot be written in a format; the text names the part and the reason."""
 
 
 class _Required(TypedDict):
@@ -17,7 +17,7 @@ class _Required(TypedDict):
 
 
 class Message(_Required, total=False):
-    """A message as `NewMessage` of the contract has it, ready to be sent; and as much of a `Message` that was read."""
+    """The members of the contract's `NewMessage`, ready to be sent, or the same members of a `Message`."""
 
     metadata: Object
     model: str
@@ -25,25 +25,24 @@ class Message(_Required, total=False):
 
 
 class Format(Protocol):
-    """One published kind of message, of one provider or program.
+    """One published message format of a provider or program.
 
-    What the contract has no field for goes into a part's `native` and the message's `metadata`, each under the
-    format's `name`; a block of a type that the format does not know becomes a part `data` of the kind `name.type`. So
-    `write(read(source)) == source` for every JSON object, and arguments that are text stay so byte for byte.
+    Data without a field in the contract goes into a part's `native` and the message's `metadata`, under the format's
+    `name`; a block of an unknown type becomes a part `data` of the kind `name.type`. So `write(read(source)) == source`
+    for every JSON object, and arguments that are text are kept byte for byte.
 
-    A `file` part may have a `data:` URL of any length: whoever sends it to a server uploads it first.
+    A `file` part may have a `data:` URL of any length; the caller uploads its data before sending the message.
     """
 
     @property
     def name(self) -> str:
-        """What the format is called in `native`, `metadata` and `kind`: lower case, digits, `-`."""
+        """The name of the format in `native`, `metadata` and `kind`: lower-case letters, digits, `-`."""
 
     def read(self, source: Object, /) -> Message:
-        """The message that a provider's message or item is; it shares values with `source`."""
+        """Convert a provider's message or item to a message, which shares values with `source`."""
 
     def write(self, message: Message, /) -> Object:
-        """The provider's message or item that a message is.
+        """Convert a message to the provider's message or item.
 
-        Of a message that was read from another format it is what both can say: `data` parts are left out. Raises
-        `ContentNotConvertible`.
+        If the message was read from another format, `data` parts are left out. Raises `ContentNotConvertible`.
         """

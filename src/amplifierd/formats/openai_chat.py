@@ -9,7 +9,7 @@ from .interface import ContentNotConvertible, Message, Object
 
 NAME = "openai-chat"
 
-# Members of a message that are texts beside its content.
+# Members of a message with texts beside the content.
 _TEXTS = {"refusal": "text", "reasoning_content": "reasoning"}
 _SHAPES = {
     "text": BlockShape("text", "text", {"text": "text"}, default=True),
@@ -17,18 +17,18 @@ _SHAPES = {
 }
 # The types of calls, and the key of their input.
 _CALL_TYPES = {"function": "arguments", "custom": "input"}
-# The members of a content part that is a file, and what its media type is if nothing says it.
+# The members of a content part with a file, and its default media type.
 _FILES = {"image_url": "image/*", "input_audio": "audio/*", "file": "application/octet-stream"}
-# Begins the `native` type of a part that is beside a message's content: no content part has such a type.
+# The prefix of the `native` type of a part beside a message's content; no content part has a type with this prefix.
 _BESIDE = "message."
 _CALLS = _BESIDE + "tool_calls"
 
 
 class OpenAIChat:
-    """One message, of a request or an answer: a text or content parts, and the calls beside it.
+    """One message of a request or a response: a text or content parts, and calls beside it.
 
-    A message of the role `tool` is one part `tool_result`, whose own parts follow. The reasoning of compatible servers
-    (`reasoning_content`) is a part as well.
+    A message with the role `tool` becomes one part `tool_result`, followed by its own parts. The reasoning of
+    compatible servers (`reasoning_content`) also becomes a part.
     """
 
     name = NAME
@@ -65,7 +65,7 @@ class OpenAIChat:
 
 
 def _read_members(source: Object) -> tuple[list[Object], set[str]]:
-    """The parts that are members of a message beside its content, and which members these are."""
+    """The parts from members of a message beside its content, and the names of these members."""
     parts: list[Object] = []
     consumed: set[str] = set()
     for member, part_type in _TEXTS.items():
@@ -118,7 +118,7 @@ def _read_file(part: Object, block_type: str) -> Object | None:
 
 
 def _url_of(own: Object, block_type: str) -> str | None:
-    """The URL of a file, whose members that say it are taken from `own`; None if they say none."""
+    """The URL of a file, from members that are removed from `own`; None if there is none."""
     if block_type == "input_audio":
         audio = own.pop("format", None), own.pop("data", None)
         return data_url(f"audio/{audio[0]}", audio[1]) if isinstance(audio[0], str) else None
@@ -131,7 +131,7 @@ def _url_of(own: Object, block_type: str) -> str | None:
 
 
 def _with_rest(native: Object, block: Object, consumed: set[str], own: Object) -> Object:
-    """`native` with the other members of a block, and what is left of its own object."""
+    """`native` with the other members of a block, and the remaining members of its own object."""
     rest = {key: value for key, value in block.items() if key not in consumed}
     return native | ({"rest": rest} if rest else {}) | ({"own": own} if own else {})
 

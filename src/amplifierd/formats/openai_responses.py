@@ -20,9 +20,9 @@ _TEXTS = {
     )
 }
 _RESULTS = ("function_call_output", "custom_tool_call_output")
-# The lists of a reasoning item, and what is in them.
+# The lists of a reasoning item, and the types of their elements.
 _REASONING = {"summary": "summary_text", "content": "reasoning_text"}
-# Where a file may be, and what its media type is if nothing says it.
+# The members that may contain a file, and its default media type.
 _FILES = {
     "input_image": (("image_url",), "image/*"),
     "input_file": (("file_url", "file_data"), "application/octet-stream"),
@@ -31,9 +31,9 @@ _IMAGE = "image_generation_call"
 
 
 class OpenAIResponses:
-    """One item of an input or an output: a message, a call, its output, reasoning, whatever else there is.
+    """One item of an input or an output: a message, a call, its output, reasoning, or any other type.
 
-    An item that is both a call and its result, as those that the provider carries out, is a part of each.
+    An item that is both a call and its result, such as a call that the provider executes, becomes two parts.
     """
 
     name = NAME
@@ -49,7 +49,7 @@ class OpenAIResponses:
         return message_of(source, parts, NAME, consumed, role)
 
     def write(self, message: Message, /) -> Object:
-        """See `Format`: calls, results and reasoning of another format are each a message of its own."""
+        """See `Format`. Calls, results and reasoning of another format must each be a separate message."""
         parts = message["parts"]
         source, form = source_of(message, NAME)
         if form == "item":
@@ -59,7 +59,7 @@ class OpenAIResponses:
         if item_type == "message":
             return source | _write_content(message, form)
         if not source.get("type"):
-            # It was no item before, and such an item has no role.
+            # It was not read from an item, and an item of this type has no role.
             source = {"type": item_type}
         return source | _write_item(parts, item_type)
 
@@ -79,7 +79,7 @@ def _read_item(item: Object, item_type: str) -> tuple[list[Object], set[str], st
 
 
 def _item_type(parts: list[Object]) -> str:
-    """The type of the item that parts of another format are."""
+    """The type of the item for parts of another format."""
     types = {part["type"] for part in parts if "call" not in part or part["type"] in {"tool_call", "tool_result"}}
     match sorted(types - {"data", "source"}):
         case ["reasoning"]:
@@ -135,7 +135,7 @@ def _read_block(block: Any) -> Object:
 
 
 def _write_block(parts: list[Object], text: str) -> tuple[list[Any], int]:
-    """The block that the first part is; a text of another format is of the type `text`."""
+    """The block for the first part; a text of another format gets the type `text`."""
     part = parts[0]
     native = native_of(part, NAME)
     block_type = native.pop("type", text)

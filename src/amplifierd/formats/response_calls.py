@@ -1,4 +1,4 @@
-"""Items of the Responses API that are calls and their results."""
+"""Converts items of the Responses API that are calls and results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from .interface import Object
 
 @dataclass(frozen=True, slots=True)
 class CallShape:
-    """An item that is a call, or a call's result, or both: the keys of its id, name, input and output.
+    """An item that is a call, a result, or both: the keys of its id, name, input and output.
 
-    The `name` is fixed where the item has none. What is named in `json` is any JSON in the item.
+    `name` is fixed if the item has none. The keys in `json` have any JSON value in the item.
     """
 
     call: str
@@ -41,7 +41,7 @@ class CallShape:
         return parts, consumed
 
     def write(self, parts: list[Object]) -> Object:
-        """The members of the item that these parts are."""
+        """The members of the item for these parts."""
         members: Object = {self.call: parts[0]["call"]}
         for part in parts:
             for name, key in (("name", self.name_key), ("input", self.input_key), ("output", self.output_key)):
@@ -73,7 +73,7 @@ CALLS = {
     "local_shell_call_output": CallShape("id", output_key="output"),
     "shell_call_output": CallShape("call_id", output_key="output", json=frozenset({"output"})),
     "apply_patch_call_output": CallShape("call_id", output_key="output"),
-    # What these call is done by the provider: each has its result, as soon as it is an item.
+    # The provider executes these calls: each item already contains its result.
     "web_search_call": CallShape(
         "id", "web_search", input_key="action", output_key="results", json=frozenset({"action", "results"})
     ),

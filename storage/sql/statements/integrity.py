@@ -9,7 +9,7 @@ FROM session
 
 
 def strays(table: str, key: str, owner: str, owner_key: str) -> str:
-    """The clause that selects the rows of a table that belong to nothing: `key` is the owner's `owner_key`."""
+    """The clause that selects the rows of a table without an owner: `key` is the owner's `owner_key`."""
     return f"""NOT EXISTS (
     SELECT 1
     FROM {owner}
@@ -19,7 +19,7 @@ def strays(table: str, key: str, owner: str, owner_key: str) -> str:
 
 
 def _lasting_strays(table: str, key: str, owner: str, owner_key: str) -> str:
-    """The same, except those that are being removed or written."""
+    """The same clause, without rows that are being removed or written."""
     return f"""{strays(table, key, owner, owner_key)}
     AND {strays(table, key, "removal", "session_id")}"""
 

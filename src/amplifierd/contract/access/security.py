@@ -1,7 +1,7 @@
 """Authorization by keys, which are bearer tokens (RFC 6750).
 
-OpenAPI 3.0 has no scopes for these: an operation that needs more than the lowest scope says so in the challenge that
-its 403 declares.
+OpenAPI 3.0 has no scopes for bearer tokens: an operation that needs more than the lowest scope declares this in the
+challenge of its 403.
 """
 
 import re
@@ -28,14 +28,14 @@ _REALM = 'Bearer realm="amplifierd"'
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The rights of a request: those of a scope in one workspace, and the key of the request, if any."""
+    """The rights of a request: a scope in one workspace, and the key of the request, if any."""
 
     workspace: str
     scope: str
     key_id: str | None
 
 
-# Returns the credential of a key, or that of requests without one; None if it is invalid.
+# Returns the credential of a key, or of requests without a key; None if the key is invalid.
 Authenticate = Callable[[str | None], Awaitable[Credential | None]]
 
 

@@ -1,4 +1,4 @@
-"""The contract as an application: Connexion routes, compiled operations do the rest."""
+"""The contract as an application: Connexion routes requests, compiled operations handle them."""
 
 import re
 from collections.abc import Callable, Collection, Mapping

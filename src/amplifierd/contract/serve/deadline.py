@@ -1,4 +1,4 @@
-"""The time limit until a response begins: one timer for all requests, since they have the same limit."""
+"""The time limit until a response begins: one timer for all requests, because they have the same limit."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from itertools import takewhile
 from ..core.problems import RETRY_AFTER_SECONDS, Problem
 from ..core.request_state import RequestState
 
-# How long a cancelled request has to report whether it wrote anything, before the response is sent without that.
+# The time for a cancelled request to report whether it wrote anything; then the response is sent without this.
 UNWINDING_SECONDS = 1.0
 
 _SAFE = ("GET", "HEAD", "OPTIONS")

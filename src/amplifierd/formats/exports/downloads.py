@@ -1,4 +1,4 @@
-"""Sessions as downloads, in any format of the contract."""
+"""Exports sessions as downloads, in any format of the contract."""
 
 from functools import cached_property
 
@@ -14,14 +14,14 @@ _NDJSON = "application/x-ndjson"
 
 
 class Downloads:
-    """Writes sessions in formats, each piece in a thread for all of them, so that other work goes on."""
+    """Writes sessions in formats; one thread writes the pieces of all sessions, so that other work continues."""
 
     def __init__(self) -> None:
         self._executor = SerialExecutor()
 
     @cached_property
     def _formats(self) -> dict[str, ExportFormat]:
-        # Late, because a daemon starts faster without what only pages need.
+        # Imported late, because a daemon starts faster without modules that only pages need.
         return export_formats()
 
     async def download(
@@ -35,6 +35,6 @@ class Downloads:
         known = self._formats[form]
         place = embed_files(storage, workspace) if files and not known.has_files_beside else omit_files
         blocks = write_session(known, storage, workspace, session_id, Losses(), place, self._executor.run)
-        # One session is one object, and not lines of them.
+        # One session is one JSON object, and not NDJSON.
         media, suffix = (known.media, known.suffix) if known.is_document else ("application/json", ".json")
         return Download(blocks, media, f"{name}{suffix}")

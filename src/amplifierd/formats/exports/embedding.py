@@ -1,6 +1,6 @@
-"""Files in exports: a format writes a placeholder for the base64 of a file, and the file is read when that is sent.
+"""Embeds files in exports: a format writes a placeholder for a file's base64; the file is read when that place is sent.
 
-So a message with large files is written as any other, and of a file one block at a time is in memory.
+So a message with large files is written like any other, and only one block of a file is in memory at a time.
 """
 
 import base64
@@ -26,11 +26,11 @@ _KNOWN_FILES = 1_000
 
 _decode_text = msgspec.json.Decoder(str).decode
 
-# Runs a function that takes long in another thread.
+# Runs a long function in another thread.
 Run: TypeAlias = Callable[..., Awaitable[Any]]
 # Looks up a file by its id. Raises `FileNotFound`.
 Find: TypeAlias = Callable[[str], Awaitable[FileContent]]
-# What a text has between its placeholders, or in the place of one.
+# A segment of a text: the text between two placeholders, or the file or digest that replaces a placeholder.
 Segment: TypeAlias = "bytes | _File | _Digest"
 
 
@@ -41,18 +41,18 @@ class _File(NamedTuple):
 
 
 class _Digest(NamedTuple):
-    """The place of a digest, and what it is of."""
+    """The place of a digest, and the data to digest."""
 
     segments: deque[Segment]
 
 
 class EmbeddedFiles:
-    """The files of one export, which are put in place of their placeholders in all that a format writes."""
+    """The files of one export; each replaces its placeholders in the text that a format writes."""
 
     def __init__(self, find: Find, run: Run) -> None:
         self._find = find
         self._run = run
-        # No message has it, because nobody can guess it. As base64 is, it is the same in JSON and in HTML.
+        # No message contains it, because it cannot be guessed. Like base64, it is the same in JSON and in HTML.
         self._mark = secrets.token_hex(16)
         self._placeholder = re.compile(rf"{self._mark}(?:(?P<digest>begin)|(?P<file>[0-9a-f]{{64}}))?".encode())
         # None for a file that cannot be read.
@@ -63,7 +63,7 @@ class EmbeddedFiles:
 
     @property
     def is_full(self) -> bool:
-        """Whether short files that are added now may be read again: what was written should be embedded first."""
+        """Whether short files that are added now may be read twice: the text so far should be embedded first."""
         return self._left < _KEPT_BYTES // 2
 
     async def add(self, content: FileContent) -> str | None:
@@ -84,7 +84,7 @@ class EmbeddedFiles:
         return f"{self._mark}begin{text}{self._mark}end" if self._mark in text else digest_of(written)
 
     def segments(self, text: bytes) -> deque[Segment]:
-        """A text, divided at its placeholders. Raises `ValueError` if one is not as it was given."""
+        """Divide a text at its placeholders. Raises `ValueError` if a placeholder was changed."""
         if not self._is_used:
             return deque([text])
         segments = deque[Segment]()
@@ -96,7 +96,7 @@ class EmbeddedFiles:
                 segments.append(_File(found["file"].decode()))
             elif found["digest"] is not None:
                 end = text.index(b"%bend" % self._mark.encode(), place)
-                # It is inside a string of JSON.
+                # The placeholder is inside a JSON string.
                 digested = _decode_text(b'"%b"' % text[place:end])
                 segments.append(_Digest(self.segments(digested.encode())))
                 place = end + len(self._mark) + len("end")
@@ -106,9 +106,9 @@ class EmbeddedFiles:
         return segments
 
     async def embed(self, segments: deque[Segment]) -> AsyncGenerator[bytes, None]:
-        """The text of segments, which are removed, with the files in it, in blocks, none of which is empty.
+        """The text of segments with the embedded files, in non-empty blocks; the segments are removed.
 
-        Raises `FileNotFound` if a file is deleted meanwhile.
+        Raises `FileNotFound` if a file is deleted during the export.
         """
         waiting: list[bytes] = []
         size = 0
@@ -116,7 +116,7 @@ class EmbeddedFiles:
             async for part in parts:
                 waiting.append(part)
                 size += len(part)
-                # It may be large, and the client may not read the block that it is in.
+                # The text may be large, and the client may not read its block.
                 del part
                 if size >= _BLOCK_BYTES:
                     size = 0
@@ -150,7 +150,7 @@ class EmbeddedFiles:
         return digest.hexdigest()[:DIGEST_CHARACTERS].encode()
 
     async def _file(self, file_id: str) -> FileContent:
-        """A file, which was added, but perhaps long ago."""
+        """Look up a file that was added earlier."""
         content = self._files.get(file_id)
         if content is None:
             content = await self._find(file_id)
@@ -163,7 +163,7 @@ class EmbeddedFiles:
         self._files[file_id] = content
 
     async def _is_readable(self, content: FileContent) -> bool:
-        """Whether a file has its first bytes; those of a short one are kept."""
+        """Whether the first bytes of a file can be read; the bytes of a short file are kept."""
         try:
             async with aclosing(self._base64(content)) as blocks:
                 await anext(blocks, None)
@@ -200,7 +200,7 @@ async def _base64_blocks(content: FileContent) -> AsyncGenerator[bytes, None]:
     async with aclosing(content.read(0, content.file.size - 1)) as blocks:
         async for block in blocks:
             data = rest + block
-            # Three bytes are four characters.
+            # Three bytes become four characters.
             end = len(data) - len(data) % 3
             rest = data[end:]
             yield base64.b64encode(data[:end])

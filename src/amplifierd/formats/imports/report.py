@@ -15,7 +15,7 @@ MAX_CHARACTERS = 500
 
 
 class SourceFormat(Struct, frozen=True):
-    """How many files of a format were read."""
+    """A format, and the number of its files that were read."""
 
     format: str
     files: int
@@ -51,7 +51,7 @@ class HistoryReport(Struct, frozen=True, rename="camel"):
 
 
 class HistoryImportReport(ImportReport, frozen=True, rename="camel"):
-    """The report of an import, with that of the files of another program."""
+    """The report of an import, including the report on another program's files."""
 
     history: HistoryReport | UnsetType = UNSET
 
@@ -115,7 +115,7 @@ class Report:
                 yield f"  and {count - len(places)} more."
 
     def record(self) -> HistoryReport:
-        """The report of what was read, as a record."""
+        """The report on the files that were read, as a record."""
         return HistoryReport(
             formats=[SourceFormat(name, count) for name, count in sorted(self.files.items())],
             branches=self.branches,

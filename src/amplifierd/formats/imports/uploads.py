@@ -1,4 +1,4 @@
-"""Files of other programs that clients send: kept in a temporary file, then converted by a process of their own."""
+"""Imports files of other programs that clients send: from a temporary file, through a separate process."""
 
 import asyncio
 import time
@@ -33,13 +33,13 @@ from .process.protocol import DONE, LAST_STORED, REPORT, ROOM, HistoryTooLarge, 
 from .report import HistoryImportReport, HistoryReport
 
 AUTO = "auto"
-# How many files are converted at a time, one for each workspace: no workspace keeps all others waiting.
+# The number of files that are converted at a time, one for each workspace, so that none keeps all others waiting.
 MAX_CONVERSIONS = 2
-# What converting a file takes at most. 256 MiB of Claude Code's lines take some 45 s.
+# The limits for the conversion of a file. 256 MiB of Claude Code's lines take about 45 s.
 CPU_SECONDS = 30
 CPU_SECONDS_PER_MIB = 0.6
 MEMORY_BYTES = 1024 * 1024 * 1024
-# A process that gets no CPU is not waited for.
+# The time limit, for a process that gets no CPU.
 SECONDS = 900
 _TICK_SECONDS = 1
 _CHUNK_BYTES = 256 * 1024
@@ -53,7 +53,7 @@ class FormatUnknown(Exception):
 
 
 class Uploads:
-    """Imports files: few conversions at a time, because each may take all that one is allowed."""
+    """Imports files, with few conversions at a time, because each may use its full limits."""
 
     def __init__(self, contract: Path, max_body: int, max_file: int) -> None:
         self._contract = contract
@@ -63,7 +63,7 @@ class Uploads:
 
     @cached_property
     def _formats(self) -> dict[str, HistoryFormat]:
-        # Late, because a daemon starts faster without it.
+        # Imported late, because a daemon starts faster without it.
         return history_formats()
 
     async def import_file(
@@ -75,7 +75,7 @@ class Uploads:
         on_conflict: OnConflict,
         once: IdempotentRequest | None,
     ) -> ImportReport:
-        """Import a file of a format, or of the one that is recognized.
+        """Import a file in a format, or in the format that is recognized.
 
         Raises `FormatUnknown`, `HistoryUnreadable`, `HistoryTooLarge`, and what an import of an export raises.
         """
@@ -130,19 +130,19 @@ class _Import:
         self._names: list[tuple[str, str]] = []
 
     async def run(self, task: Task, once: IdempotentRequest | None) -> HistoryImportReport:
-        """Convert and import it."""
+        """Convert the file and import its sessions."""
         export = Export(self._batches(task), self._progressed)
         try:
             written = await self._storage.import_sessions(self._workspace, export, "extend", once=once)
         except AlreadyAnswered as recorded:
-            # An earlier attempt may have ended before it had set the names.
+            # An earlier attempt may have ended before it set the names.
             raise AlreadyAnswered(await self._finish(recorded.answer)) from None
         return await self._finish(written)
 
     async def _finish(self, written: ImportReport) -> HistoryImportReport:
-        """Set the names of the imported sessions; the report."""
+        """Set the names of the imported sessions. Returns the report."""
         for session_id, name in self._names:
-            # It may have been deleted meanwhile.
+            # It may have been deleted since.
             with suppress(SessionNotFound):
                 await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
             self._progressed()
@@ -184,9 +184,9 @@ class _Import:
             while not waiting.done():
                 await asyncio.wait(either, timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done():
-                    # Nobody waits for the result, and nothing is written yet.
+                    # The client has disconnected, and nothing is written yet.
                     gone.result()
-                # It is limited by the CPU that it may use.
+                # Extend the request's deadline: the process has its own CPU limit.
                 self._progressed()
                 if time.monotonic() > ends:
                     raise StorageUnavailable("the machine has no time to convert a file", is_busy=True)
@@ -212,7 +212,7 @@ class _Import:
         return True
 
     async def _note_names(self, lines: list[ExportLine]) -> None:
-        """Note the name of a session that had none when it was imported."""
+        """Record the name of a session that had none when it was imported."""
         for line in lines:
             if isinstance(line.session, Session) and isinstance(line.session.name, str):
                 stored = await self._session(line.session.id)
