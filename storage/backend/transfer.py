@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from msgspec import UnsetType
 
+from ..model.database_errors import Skipped
 from ..model.errors import IdempotencyKeyInUse, SessionExists
 from ..model.records import Export, IdempotentRequest, ImportReport, Message, OnConflict, Progressed, Session
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
@@ -19,6 +20,7 @@ from ..operations.transfer.export import FilePosition, SessionPosition, export
 from ..operations.transfer.id_uses import uses_of_ids
 from ..operations.transfer.import_staging import ImportStaging
 from ..operations.transfer.import_words import WordsNeeded
+from ..operations.transfer.readable import ReadableFilePosition, ReadablePosition
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
@@ -31,16 +33,21 @@ WAITING_SECONDS = 0.1
 class TransactionalTransfer(TransactionalFiles):
     """Reads and writes sessions with their messages and files."""
 
-    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
-        return self._export(workspace, None, files=files)
+    async def export_sessions(self, workspace: str, *, files: bool = False, skipped: Skipped | None = None) -> Export:
+        return self._export(workspace, None, skipped, files=files)
 
-    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
-        return self._export(workspace, canonical_id(session_id), files=files)
+    async def export_session(
+        self, workspace: str, session_id: str, *, files: bool = False, skipped: Skipped | None = None
+    ) -> Export:
+        return self._export(workspace, canonical_id(session_id), skipped, files=files)
 
-    def _export(self, workspace: str, session_id: str | None, *, files: bool) -> Export:
-        reads = [SessionPosition(self.statements, workspace, session_id).read]
-        if files:
-            reads.append(FilePosition(workspace, session_id).read)
+    def _export(self, workspace: str, session_id: str | None, skipped: Skipped | None, *, files: bool) -> Export:
+        if skipped is None:
+            reads = [SessionPosition(self.statements, workspace, session_id).read]
+            reads += [FilePosition(workspace, session_id).read] if files else []
+        else:
+            reads = [ReadablePosition(self.statements, workspace, session_id, skipped).read]
+            reads += [ReadableFilePosition(workspace, session_id, skipped).read] if files else []
         return Export(export(*(partial(self._read, read) for read in reads)))
 
     async def import_sessions(

@@ -1,8 +1,12 @@
 """Errors of a whole database, as facts; `commands` adds the sentences that say what to do."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import StorageError, StorageUnavailable
+
+# Called with a sentence for each record that is left out because it can't be read.
+Skipped = Callable[[str], None]
 
 # The time after which a refused search may be retried.
 INDEXED_A_SECOND = 2_000

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import ClassVar, Literal, Self
 
 from .collections import Collections
+from .database_errors import Skipped
 from .directories import Directories
 from .files import Files
 from .modules import Modules, MountPlans
@@ -314,16 +315,22 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """Whether it has a session, a profile, a directory or a key, or had a session within the last week."""
 
     @abstractmethod
-    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
+    async def export_sessions(self, workspace: str, *, files: bool = False, skipped: Skipped | None = None) -> Export:
         """Read every session with its messages: a header, the sessions in the order of their ids, and an end.
 
         Each session is read as of one moment, all in constant memory. If a session is deleted while it is being read,
         the iteration of the batches raises `SessionNotFound`. With `files` the files to which messages refer follow the
         sessions, each once; if one is deleted while it is being read, the iteration raises `FileNotFound`.
+
+        A record that cannot be read ends the iteration with `DatabaseDamaged`, unless `skipped` is told: then a
+        message is exported as a deleted one in its place, a context as an empty one, and a session or a file is left
+        out. The sums of a session are those of what was read.
         """
 
     @abstractmethod
-    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
+    async def export_session(
+        self, workspace: str, session_id: str, *, files: bool = False, skipped: Skipped | None = None
+    ) -> Export:
         """Read one session with its messages, and with its `files`, as `export_sessions` does.
 
         The iteration of the batches raises `SessionNotFound`.

@@ -11,6 +11,7 @@ import click
 import msgspec
 from msgspec import UNSET
 
+from ..storage.model.database_errors import Skipped
 from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
@@ -38,10 +39,10 @@ class Copied:
     checksum: str
 
 
-async def copy(source: Storage, target: Storage) -> Copied:
+async def copy(source: Storage, target: Storage, skipped: Skipped | None = None) -> Copied:
     """Copy everything that `target` lacks, first keys and settings of sessions, then compare the sessions.
 
-    Shows progress.
+    Shows progress. `skipped` is told of damaged records of `source`; without it the first of them ends the copy.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. The sessions
     must not change during the copy. Raises `CopyDiffers`.
@@ -53,18 +54,20 @@ async def copy(source: Storage, target: Storage) -> Copied:
         workspaces = [contents.workspace for contents in await source.workspace_contents()]
         for workspace in workspaces:
             await copy_contexts(source, target, workspace)
-            await copy_files(source, target, workspace)
+            await copy_files(source, target, workspace, skipped)
         sessions = sum([await source.count_sessions(workspace) for workspace in workspaces])
         with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
-            found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
+            found = sum([await _copy(source, target, workspace, bar.update, skipped) for workspace in workspaces])
         with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
-            compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
+            compared = [await _compare(source, target, workspace, bar.update, skipped) for workspace in workspaces]
         return _total(compared, found)
 
 
-async def _copy(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> int:
+async def _copy(
+    source: Storage, target: Storage, workspace: str, done: Callable[[int], None], skipped: Skipped | None
+) -> int:
     found = 0
-    async with _lines(source, workspace) as lines:
+    async with _lines(source, workspace, skipped) as lines:
         while (line := await lines.next()) is not None:
             if await _is_there(target, workspace, line):
                 found += 1
@@ -140,8 +143,8 @@ class _Part:
 
 
 @asynccontextmanager
-async def _lines(storage: Storage, workspace: str) -> AsyncIterator[_Lines]:
-    export = await storage.export_sessions(workspace)
+async def _lines(storage: Storage, workspace: str, skipped: Skipped | None = None) -> AsyncIterator[_Lines]:
+    export = await storage.export_sessions(workspace, skipped=skipped)
     async with aclosing(export.batches) as batches:
         yield _Lines(batches)
 
@@ -157,10 +160,15 @@ async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
     return True
 
 
-async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
+async def _compare(
+    source: Storage, target: Storage, workspace: str, done: Callable[[int], None], skipped: Skipped | None
+) -> Copied:
     total = hashlib.sha256()
     messages = compared = 0
-    async with aclosing(_sums(source, workspace)) as source_sums, aclosing(_sums(target, workspace)) as target_sums:
+    async with (
+        aclosing(_sums(source, workspace, skipped)) as source_sums,
+        aclosing(_sums(target, workspace)) as target_sums,
+    ):
         async for session_id, count, checksum in source_sums:
             copied = await anext(target_sums, None)
             # Sessions that are only in the target are ignored.
@@ -181,12 +189,14 @@ def _total(compared: list[Copied], found: int) -> Copied:
     return Copied(sessions, messages, found, checksum.hexdigest())
 
 
-async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:
+async def _sums(
+    storage: Storage, workspace: str, skipped: Skipped | None = None
+) -> AsyncGenerator[tuple[str, int, bytes], None]:
     """The id of each session, its number of messages, and the SHA-256 of its exported lines."""
     session_id = ""
     messages = 0
     digest = hashlib.sha256()
-    async with _lines(storage, workspace) as lines:
+    async with _lines(storage, workspace, skipped) as lines:
         while (line := await lines.next()) is not None:
             if isinstance(line.session, Session):
                 if session_id:

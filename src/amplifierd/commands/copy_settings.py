@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..storage.model.collections import CollectionContent, CollectionExists, all_collections
+from ..storage.model.database_errors import DatabaseDamaged, Skipped
 from ..storage.model.directories import AmplifiedDirectory, NewDirectory
 from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
 from ..storage.model.files import File, NewFile
@@ -108,19 +109,37 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
     )
 
 
-async def copy_files(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the files that `target` lacks, before the messages that refer to them. They get the time of the copy."""
+async def copy_files(source: Storage, target: Storage, workspace: str, skipped: Skipped | None) -> None:
+    """Copy the files that `target` lacks, before the messages that refer to them. They get the time of the copy.
+
+    Raises `DatabaseDamaged` for a file that is damaged, unless `skipped` is told.
+    """
     async for file in all_records(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
-        await _copy_file(source, target, workspace, file)
+        try:
+            await _copy_file(source, target, workspace, file)
+        except (DatabaseDamaged, FileNotFound):
+            if skipped is None:
+                raise
+            skipped(f"File {file.id} can't be read.")
 
 
 async def _copy_file(source: Storage, target: Storage, workspace: str, file: File) -> None:
+    if await _has_file(target, workspace, file.id):
+        return
+    content = await source.read_file(workspace, file.id)
+    name = file.name if isinstance(file.name, str) else None
+    created = await target.create_file(workspace, NewFile(content.read(0, file.size - 1), file.media, name))
+    if created.id != file.id:
+        await target.delete_file(workspace, created.id)
+        raise DatabaseDamaged(f"file {file.id} has other bytes")
+
+
+async def _has_file(storage: Storage, workspace: str, file_id: str) -> bool:
     try:
-        await target.read_file(workspace, file.id)
+        await storage.read_file(workspace, file_id)
     except FileNotFound:
-        content = await source.read_file(workspace, file.id)
-        name = file.name if isinstance(file.name, str) else None
-        await target.create_file(workspace, NewFile(content.read(0, file.size - 1), file.media, name))
+        return False
+    return True
 
 
 def _new(profile: Profile) -> NewProfile:

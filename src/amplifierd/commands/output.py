@@ -31,6 +31,25 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
         bar.update((bar.length or 0) - bar.pos)
 
 
+class SkippedRecords:
+    """The damaged records that a command has left out, each as a sentence."""
+
+    def __init__(self) -> None:
+        self._sentences: dict[str, None] = {}
+
+    def add(self, sentence: str) -> None:
+        """Keep a sentence, once."""
+        self._sentences[sentence] = None
+
+    def report(self) -> bool:
+        """Print the sentences on standard error; whether there are any."""
+        for sentence in self._sentences:
+            click.echo(sentence, err=True)
+        if self._sentences:
+            click.echo(f"Skipped {len(self._sentences)} damaged records; a backup may have them.", err=True)
+        return bool(self._sentences)
+
+
 @contextmanager
 def writing(path: str) -> Iterator[IO[bytes]]:
     """Open the file at `path` for writing, or standard output for `-`; its content is on disk at the end.

@@ -14,6 +14,7 @@ from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
 from ..storage.values.clock import DAY_SECONDS
 from .exports.filters import check_session_id, query_of, session_filters
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
+from .output import SkippedRecords
 
 # A file on the command line is on this machine already; the limit is for a file without line breaks.
 MAX_LINE = 1024 * 1024 * 1024
@@ -23,6 +24,12 @@ UNBOUNDED_BYTES = 2**63
 
 # How long an interrupted import can be continued.
 RESUMED_SECONDS = 30 * DAY_SECONDS
+
+skip_damaged = click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Go on past damaged records, report them at the end and exit with 1. A damaged message is written as deleted.",
+)
 
 
 @click.command("export", context_settings=FROM_ENVIRONMENT)
@@ -42,6 +49,7 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
     type=click.Path(file_okay=False, path_type=Path),
     help="For markdown and html: the folder into which to write one file for each session.",
 )
+@skip_damaged
 @click.argument("file", type=click.Path(allow_dash=True), default="-")
 def export_sessions(
     database: str,
@@ -52,6 +60,7 @@ def export_sessions(
     output: Path | None,
     *,
     files: bool,
+    skip_damaged: bool,
     **filters: Any,
 ) -> None:
     """Write sessions with their messages to FILE, or to standard output. Without a filter, write all sessions.
@@ -64,9 +73,13 @@ def export_sessions(
         kept_in = path_of(database)
         if kept_in is not None and output is None:
             refuse_itself(kept_in, Path(file))
-        target = ExportTarget(format_name, session, query_of(**filters), files, file, output)
+        skipped = SkippedRecords()
+        told = skipped.add if skip_damaged else None
+        target = ExportTarget(format_name, session, query_of(**filters), files, file, output, told)
         exported = asyncio.run(export_to(target, open_existing(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
+    if skipped.report():
+        raise click.exceptions.Exit(1)
 
 
 @click.command("import", context_settings=FROM_ENVIRONMENT)
@@ -161,7 +174,8 @@ def clean_up_sessions(
 @click.command("copy", context_settings=FROM_ENVIRONMENT)
 @click.option("--from", "source", required=True, help="The database to copy from; see serve --database.")
 @click.option("--to", "target", required=True, help="The database to copy to.")
-def copy_sessions(source: str, target: str) -> None:
+@skip_damaged
+def copy_sessions(source: str, target: str, *, skip_damaged: bool) -> None:
     """Copy all sessions from one database to another, and compare both.
 
     Stop all writers first. To continue an interrupted copy, run it again.
@@ -169,10 +183,12 @@ def copy_sessions(source: str, target: str) -> None:
     from .copy_database import copy
 
     with sentences():
-        copied = asyncio.run(
-            copy(open_existing(source), open_storage(target, upgrade=False, temporary_bytes=UNBOUNDED_BYTES))
-        )
+        skipped = SkippedRecords()
+        into = open_storage(target, upgrade=False, temporary_bytes=UNBOUNDED_BYTES)
+        copied = asyncio.run(copy(open_existing(source), into, skipped.add if skip_damaged else None))
     click.echo(
         f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
         f"{copied.found} of which were there before; checksum {copied.checksum}."
     )
+    if skipped.report():
+        raise click.exceptions.Exit(1)

@@ -26,6 +26,9 @@ CHUNKS_AT_ONCE = 4
 # The limit of files, or references to them, that one read examines.
 FILES_AT_ONCE = 500
 
+# The place of the id in the row of a session.
+_SESSION_ID = 3
+
 _decode_profile = msgspec.json.Decoder(ProfileSettings).decode
 _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -68,38 +71,57 @@ class SessionPosition:
         if self._only is not None and self._is_begun:
             return 0
         self._is_begun = True
-        row = await rows.row(self._next, self._key)
-        if row is None and self._only is not None:
+        while (row := await self._next_row(rows)) is not None:
+            found = await self._session_lines(rows, row)
+            self._key["id"] = self._session_id = row[_SESSION_ID]
+            if found is not None:
+                session = found[0].session
+                assert isinstance(session, Session), "It is the first line."
+                self._sequence, self._message_count = 0, session.message_count
+                lines += found
+                return len(bytes(session.context)) + sum(map(len, filter(None, row[:2]))) + 1
+        if self._only is not None:
             raise SessionNotFound(self._only)
-        if row is None:
-            return 0
+        return 0
+
+    async def _next_row(self, rows: Reader) -> Row | None:
+        return await rows.row(self._next, self._key)
+
+    async def _session_lines(self, _rows: Reader, row: Row) -> list[ExportLine] | None:
+        """The session of a row with its profile; None to leave it out. Raises `MessageCountWrong`."""
         profile, texts, last, *columns = row
         session = session_of("", tuple(columns))
         if session.message_count != last:
             raise MessageCountWrong(session.id, session.message_count, last)
-        self._key["id"] = self._session_id = session.id
-        self._sequence, self._message_count = 0, session.message_count
-        lines.append(ExportLine(session=session))
-        if profile is not None:
-            lines.append(ExportLine(profile=_decode_profile(profile)))
-            plan = plan_of(targets_in(profile), {} if texts is None else _decode_texts(texts))
-            lines += [] if plan is None else [ExportLine(plan=plan)]
-        return len(bytes(session.context)) + len(profile or "") + len(texts or "") + 1
+        return [ExportLine(session=session), *profile_lines(profile, texts)]
 
     async def _messages(self, rows: Reader, lines: list[ExportLine]) -> int:
+        self._sequence, found, size = await self._message_lines(rows)
+        lines += found
+        return size
+
+    async def _message_lines(self, rows: Reader) -> tuple[int, list[ExportLine], int]:
+        """The next messages: the sequence of the last one, their lines, and their size."""
         bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MAX_LINES}
         found = await rows.block(self._statements.TAIL_MESSAGES, bindings, BATCH_BYTES)
         if not found:
             raise SessionNotFound(self._session_id)
-        self._sequence = found[-1][0]
-        lines += [ExportLine(message=self._message(*row)) for row in found]
-        return sum(len(record) for _, record in found)
+        lines = [ExportLine(message=self._message(*row)) for row in found]
+        return found[-1][0], lines, sum(len(record) for _, record in found)
 
     def _message(self, sequence: int, record: bytes) -> Message:
         message = read_record(record)
         if message is None or not is_stored_form(message.timestamp):
             raise DatabaseDamaged(f"message {sequence} of session {self._session_id} can't be read")
         return message
+
+
+def profile_lines(profile: str | None, texts: str | None) -> list[ExportLine]:
+    """The lines of a session's profile, given as its content and the texts that it refers to."""
+    if profile is None:
+        return []
+    plan = plan_of(targets_in(profile), {} if texts is None else _decode_texts(texts))
+    return [ExportLine(profile=_decode_profile(profile)), *([] if plan is None else [ExportLine(plan=plan)])]
 
 
 def plan_of(mounted: ReferenceTargets, texts: Mapping[str, str]) -> ExportPlan | None:
@@ -127,15 +149,23 @@ class FilePosition:
         if self._left:
             return await self._chunks(rows)
         if self._found:
-            self._file_id, media, size, name, self._content_id = self._found.popleft()
+            file_id, media, size, name, content_id = self._found.popleft()
+            file = ExportFile(file_id, media, size, UNSET if name is None else name)
+            if not await self._is_whole(rows, file, content_id):
+                return []
+            self._file_id, self._content_id = file_id, content_id
             self._place, self._left = 0, size
-            return [ExportLine(file=ExportFile(self._file_id, media, size, UNSET if name is None else name))]
+            return [ExportLine(file=file)]
         examined = await rows.all(self._next, self._key | self._last)
         if not examined:
             return None
         self._last = {"sequence": examined[-1][-2], "file_id": examined[-1][0]}
         self._found.extend(row[:-2] for row in examined if row[-1])
         return []
+
+    async def _is_whole(self, _rows: Reader, _file: ExportFile, _content_id: str) -> bool:
+        """Whether a file is to be exported."""
+        return True
 
     async def _chunks(self, rows: Reader) -> list[ExportLine]:
         place = {"first": self._place, "last": self._place + CHUNKS_AT_ONCE - 1}

@@ -310,3 +310,12 @@ WHERE NOT EXISTS (
 )
 GROUP BY workspace, amplified_dir
 """  # noqa: S608  # of the texts above
+
+
+# The next session whose row may be damaged: an index has its id.
+NEXT_SESSION_ID = """
+SELECT MIN(id)
+FROM session
+WHERE workspace = :workspace
+    AND id > :id
+"""

@@ -1,0 +1,188 @@
+"""`amplifierd export` and `copy` of damaged databases: with --skip-damaged all else is there, and this is reported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from corrupt import of_messages, vandalise, without_messages
+from daemon import Daemon
+from fork_server import run_amplifierd
+
+PAGE = 4096
+CONTENT = b"bytes of a file " * 1_000
+
+
+class Filled:
+    """A database with sessions and a file, which no program has open."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        with Daemon(database, check_responses=False) as daemon, daemon.client() as client:
+            self.file = client.post("/files", content=CONTENT).raise_for_status().json()
+
+            def session(count: int, characters: int, **new: Any) -> str:
+                session_id: str = client.post("/sessions", json=new).raise_for_status().json()["id"]
+                usage = {"input_tokens": 1}
+                messages = [
+                    {"content": f"{number} " * characters, "token_count": 2, "usage": usage, "metadata": {"n": number}}
+                    for number in range(1, count + 1)
+                ]
+                client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+                return session_id
+
+            self.whole = session(4, 1)
+            part = {"type": "file", "url": self.file["url"], "media": "text/plain"}
+            client.post(f"/sessions/{self.whole}/messages", json={"parts": [part]}).raise_for_status()
+            self.damaged = session(5, 1)
+            self.gap = session(5, 1)
+            self.contextless = session(2, 1, context={"text": "x" * 1_000})
+            self.long = session(50, 4_000)
+
+    def damage(self) -> None:
+        """Damage a record, a context and the bytes of the file, and lose a message."""
+        bad = "timestamp = 'zz'" if self.database.startswith("sqlite") else "record = '{bad'"
+        table, _, condition = of_messages(self.database, self.damaged, "= 3").partition(" ")
+        vandalise(
+            self.database,
+            f"UPDATE {table} SET {bad} {condition}",  # noqa: S608  # of the test
+            without_messages(self.database, self.gap, "IN (2, 5)"),
+            f"UPDATE session_detail SET context = '{{bad' WHERE session_id = '{self.contextless}'",  # noqa: S608
+        )
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is said of these, in any order."""
+        return [
+            f"Message 3 of session {self.damaged} can't be read.",
+            f"Message 2 of session {self.gap} can't be read.",
+            f"Session {self.gap} counts 5 messages; its last message is 4.",
+            f"The context of session {self.contextless} can't be read.",
+        ]
+
+
+@pytest.fixture
+def filled(database: str) -> Filled:
+    return Filled(database)
+
+
+def imported(tmp_path: Path, file: Path) -> str:
+    """A new database with an export, in which a check finds nothing."""
+    database = f"sqlite:///{tmp_path}/imported.db"
+    ran = run_amplifierd("import", "--create", "--database", database, str(file))
+    assert ran.returncode == 0, ran.stderr
+    return checked(database)
+
+
+def checked(database: str) -> str:
+    ran = run_amplifierd("check", "--database", database)
+    assert ran.returncode == 0, ran.stdout
+    return database
+
+
+def contents(database: str, filled: Filled) -> dict[str, list[dict[str, Any]]]:
+    with Daemon(database, check_responses=False) as daemon, daemon.client() as client:
+        ids = [filled.whole, filled.damaged, filled.gap, filled.contextless, filled.long]
+        return {each: client.get(f"/sessions/{each}/messages").raise_for_status().json()["messages"] for each in ids}
+
+
+def of(messages: list[dict[str, Any]]) -> list[str]:
+    """What messages say, each by its first word."""
+    return ["deleted" if "deletedAt" in message else message["content"].partition(" ")[0] for message in messages]
+
+
+def test_export_goes_on_past_damaged_records(filled: Filled, tmp_path: Path) -> None:
+    filled.damage()
+    file = tmp_path / "export.ndjson"
+    refused = run_amplifierd("export", "--database", filled.database, str(file))
+    assert refused.returncode == 1
+    assert not file.exists()
+    ran = run_amplifierd("export", "--skip-damaged", "--files", "--database", filled.database, str(file))
+    assert ran.returncode == 1
+    assert {*filled.sentences} <= {*ran.stderr.splitlines()}, ran.stderr
+    assert "Exported 5 sessions." in ran.stderr
+    assert ran.stderr.splitlines()[-1] == "Skipped 4 damaged records; a backup may have them."
+    database = imported(tmp_path, file)
+    found = contents(database, filled)
+    assert of(found[filled.whole]) == ["1", "2", "3", "4", ""]
+    assert of(found[filled.damaged]) == ["1", "2", "deleted", "4", "5"]
+    assert of(found[filled.gap]) == ["1", "deleted", "3", "4"]
+    assert len(found[filled.long]) == 50
+
+
+def test_copy_goes_on_past_damaged_records(filled: Filled, tmp_path: Path) -> None:
+    filled.damage()
+    target = f"sqlite:///{tmp_path}/copy.db"
+    refused = run_amplifierd("copy", "--from", filled.database, "--to", target)
+    assert refused.returncode == 1
+    for _ in range(2):
+        ran = run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target)
+        assert ran.returncode == 1
+        assert {*filled.sentences} <= {*ran.stderr.splitlines()}, ran.stderr
+        assert ran.stdout.startswith("5 sessions with 66 messages are the same in both"), ran.stderr
+    found = contents(checked(target), filled)
+    assert of(found[filled.damaged]) == ["1", "2", "deleted", "4", "5"]
+    assert of(found[filled.gap]) == ["1", "deleted", "3", "4"]
+
+
+def test_undamaged_database_is_exported_and_copied_as_ever(filled: Filled, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("as_ever.ndjson", "skipping.ndjson")]
+    for file, options in zip(files, [[], ["--skip-damaged"]], strict=True):
+        ran = run_amplifierd("export", "--files", *options, "--database", filled.database, str(file))
+        assert ran.returncode == 0, ran.stderr
+    assert files[0].read_bytes() == files[1].read_bytes()
+    target = f"sqlite:///{tmp_path}/copy.db"
+    assert run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target).returncode == 0
+
+
+@pytest.mark.parametrize("form", ["openai", "sharegpt"])
+def test_other_formats_go_on_too(filled: Filled, tmp_path: Path, form: str) -> None:
+    filled.damage()
+    file = tmp_path / "export.jsonl"
+    options = ["--format", form, "--database", filled.database]
+    assert run_amplifierd("export", *options, str(file)).returncode == 1
+    ran = run_amplifierd("export", "--skip-damaged", *options, str(file))
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1] == "Skipped 4 damaged records; a backup may have them."
+    assert len([json.loads(line) for line in file.read_text().splitlines()]) == 5
+
+
+def overwrite(path: Path, text: bytes) -> None:
+    """Overwrite the page of a database file in which a text begins."""
+    with path.open("r+b") as file:
+        file.seek(path.read_bytes().index(text) // PAGE * PAGE)
+        file.write(b"\xff" * PAGE)
+
+
+def test_page_in_the_midst_loses_its_messages_and_no_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    filled = Filled(f"sqlite:///{path}")
+    overwrite(path, b"25 25 25")
+    file = tmp_path / "export.ndjson"
+    assert run_amplifierd("export", "--database", filled.database, str(file)).returncode == 1
+    ran = run_amplifierd("export", "--skip-damaged", "--database", filled.database, str(file))
+    assert ran.returncode == 1
+    found = contents(imported(tmp_path, file), filled)
+    said = of(found.pop(filled.long))
+    lost = said.count("deleted")
+    assert 1 <= lost <= 3
+    assert [word for word in said if word != "deleted"] == [str(n) for n in range(1, 51) if said[n - 1] != "deleted"]
+    assert sum(f"of session {filled.long} can't be read." in line for line in ran.stderr.splitlines()) == lost
+    assert all("deleted" not in of(messages) for messages in found.values())
+
+
+def test_damaged_file_is_left_out(tmp_path: Path) -> None:
+    filled = Filled(f"sqlite:///{tmp_path}/a.db")
+    vandalise(filled.database, "UPDATE file_chunk SET bytes = zeroblob(length(bytes))")
+    target = f"sqlite:///{tmp_path}/copy.db"
+    refused = run_amplifierd("copy", "--from", filled.database, "--to", target)
+    assert (refused.returncode, "has other bytes" in refused.stderr) == (1, True)
+    sentence = f"File {filled.file['id']} can't be read."
+    ran = run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target)
+    assert (ran.returncode, sentence in ran.stderr) == (1, True)
+    checked(target)
+    file = tmp_path / "export.ndjson"
+    ran = run_amplifierd("export", "--skip-damaged", "--files", "--database", filled.database, str(file))
+    assert (ran.returncode, sentence in ran.stderr) == (1, True)
+    imported(tmp_path, file)
