@@ -108,7 +108,7 @@ def test_key_is_known_to_its_last_letter(locked: Locked) -> None:
 
 
 @pytest.mark.parametrize("operation", PUBLIC, ids=name)
-def test_everybody_may_ask_how_it_is(locked: Locked, operation: tuple[str, str, object]) -> None:
+def test_status_needs_no_key(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client() as client:
         assert send(client, operation, "").status_code == 200
         assert http_get(f"{locked.daemon.url}/openapi.yaml").status_code == 200

@@ -68,7 +68,7 @@ def session_id(client: httpx.Client) -> Iterator[str]:
         (b"[" * 90_000, "deeper than 100 levels"),
     ],
 )
-def test_body_that_is_no_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
+def test_body_other_than_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
     refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
 
 
@@ -243,7 +243,7 @@ def test_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, se
     refused(exchange(daemon.port, head.encode(), *[chunk] * 12, b"0\r\n\r\n"), 413, "larger than")
 
 
-def test_client_that_waits_for_100_continue_is_told_413_first(daemon: Daemon, session_id: str) -> None:
+def test_client_that_waits_for_100_continue_gets_413_first(daemon: Daemon, session_id: str) -> None:
     path = MESSAGES.format(session_id)
     head = post(path, b"", b"Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 99999999")
     refused(exchange(daemon.port, head), 413, "larger than")
@@ -309,7 +309,7 @@ def test_connection_serves_on_after_an_error(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("body", [DEEP])
-def test_hundred_levels_are_taken(daemon: Daemon, client: httpx.Client, body: bytes) -> None:
+def test_hundred_levels_are_accepted(daemon: Daemon, client: httpx.Client, body: bytes) -> None:
     created = client.post("/sessions", json={}).json()["id"]
     answered = exchange(daemon.port, post(MESSAGES.format(created), body))
     assert answered.status == 201

@@ -176,7 +176,7 @@ def test_page_fetches_nothing(asked: tuple[str, list[str]], keyword: str) -> Non
     assert paths == []
 
 
-def test_steps_are_those_of_all_checks_together() -> None:
+def test_steps_are_counted_over_all_checks() -> None:
     schema, steps = ConfigSchema(b'{"items": {"type": "integer"}}'), Steps(100)
     assert schema.violations([1] * 60, steps) == []
     with pytest.raises(TooManySteps):

@@ -65,7 +65,7 @@ def test_response_varies_by_origin(daemon: Daemon, client: httpx.Client, origin:
         ("/nothing", {"get", "head"}),
     ],
 )
-def test_preflight_is_told_what_the_path_takes(client: httpx.Client, path: str, methods: set[str]) -> None:
+def test_preflight_lists_methods_and_headers(client: httpx.Client, path: str, methods: set[str]) -> None:
     for method in methods:
         asked = PREFLIGHT | {"Access-Control-Request-Method": method.upper()}
         allowed = client.options(path, headers=asked)
@@ -79,7 +79,7 @@ def test_preflight_is_told_what_the_path_takes(client: httpx.Client, path: str, 
         assert "access-control-allow-private-network" not in allowed.headers
 
 
-def test_preflight_is_told_that_a_private_network_may_be_reached(client: httpx.Client) -> None:
+def test_preflight_allows_private_network_access(client: httpx.Client) -> None:
     asked = PREFLIGHT | {"Access-Control-Request-Private-Network": "true"}
     allowed = client.options("/sessions/x", headers=asked)
     assert (allowed.status_code, allowed.headers["access-control-allow-private-network"]) == (204, "true")
@@ -110,7 +110,7 @@ def test_strange_page_changes_nothing(client: httpx.Client) -> None:
         assert client.post("/sessions", headers={"Origin": origin}).status_code == 403
 
 
-def test_any_page_may_use_a_server_that_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_wildcard_origin_allows_any_page(tmp_path_factory: pytest.TempPathFactory) -> None:
     database = f"sqlite:///{tmp_path_factory.mktemp('any')}/a.db"
     with Daemon(database, "--cors-origin", "*") as running, running.client() as client:
         asked = PREFLIGHT | {"Origin": "https://any.example"}

@@ -258,7 +258,7 @@ def test_client_reads_what_to_do(error: StorageError, sentence: str) -> None:
 
 
 @pytest.mark.parametrize(("error", "sentence"), TERMINAL, ids=lambda it: type(it).__name__)
-def test_terminal_says_which_command_helps(error: StorageError, sentence: str) -> None:
+def test_terminal_errors_name_a_command(error: StorageError, sentence: str) -> None:
     assert message_of(error) == sentence
 
 

@@ -110,7 +110,7 @@ def test_fence_is_closed_wherever_pieces_end(lines: list[str], fence: str, endin
         assert said(content) == content + (f"\n{fence}" if fence else "") + "\n\n"
 
 
-def test_tool_s_answer_is_fenced_by_more_than_it_has() -> None:
+def test_tool_output_gets_a_longer_fence() -> None:
     for content in ("", "`", "a `` b", "```", "`" * 1_000 + " " + "`" * 999, "` " * 4 * MIB):
         runs = [len(run) for run in re.findall("`+", content)] if len(content) < MIB else [1]
         fence = "`" * max(3, 1 + max(runs, default=0))

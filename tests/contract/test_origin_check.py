@@ -46,7 +46,7 @@ def test_pages_are_not_for_other_names_either(daemon: Daemon, path: str) -> None
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8420", "localhost.", "[::1]"])
-def test_machine_s_own_names_are_taken(client: httpx.Client, host: str) -> None:
+def test_machine_s_own_names_are_accepted(client: httpx.Client, host: str) -> None:
     assert client.get("/health", headers={"Host": host}).status_code == 200
 
 
@@ -110,7 +110,7 @@ def test_form_media_types_are_no_body(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/sessions/%2e%2e", "/sessions/..", "/sessions/%2e%2e%2f%2e%2e", "/sessions/%00"])
-def test_id_is_no_path(daemon: Daemon, path: str) -> None:
+def test_id_is_not_a_path(daemon: Daemon, path: str) -> None:
     with daemon.client() as client:
         client.post("/sessions")
         before = client.get("/sessions").json()
@@ -121,7 +121,7 @@ def test_id_is_no_path(daemon: Daemon, path: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ALL, ids=name)
-def test_query_parameter_that_nobody_knows_is_400(client: httpx.Client, operation: tuple[str, str, object]) -> None:
+def test_unknown_query_parameter_is_400(client: httpx.Client, operation: tuple[str, str, object]) -> None:
     method, path, body = operation
     answered = send(client, (method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body), "x")
     assert answered.status_code == 400

@@ -103,7 +103,7 @@ def test_gemini_cli_goes_on_after_its_history_was_shortened() -> None:
 
 
 @pytest.mark.parametrize("name", ["claude-code", "codex", "gemini-cli"])
-def test_source_that_grows_keeps_what_it_had(name: str) -> None:
+def test_growing_source_keeps_its_messages(name: str) -> None:
     whole = SAMPLES[name]().splitlines(keepends=True)
     sessions: dict[str, list[str]] = {}
     for count in range(1, len(whole) + 1):
@@ -113,14 +113,14 @@ def test_source_that_grows_keeps_what_it_had(name: str) -> None:
         sessions = {key: [message["id"] for message in found] for key, found in read.messages.items()}
 
 
-def test_late_result_of_a_tool_is_no_branch() -> None:
+def test_late_tool_result_is_not_a_branch() -> None:
     late = code_line("r9", "a3", {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c2"}]})
     read = Read(lines(*CLAUDE_CODE[:11], late))
     assert len(read.sessions) == 1
     assert read.ids()[-1] == "r9"
 
 
-def test_conversation_goes_on_after_it_was_compacted() -> None:
+def test_conversation_continues_after_compaction() -> None:
     boundary = code_line("b1", None, subtype="compact_boundary", logicalParentUuid="a5")
     after = [
         code_line("u9", "b1", user("Summary"), isCompactSummary=True),

@@ -37,7 +37,7 @@ def test_llm_s_threads_may_be_damaged(tmp_path: FilePath) -> None:
     assert len(read.sessions) == 3
 
 
-def test_files_of_opencode_hold_whatever_they_hold() -> None:
+def test_opencode_files_may_contain_anything() -> None:
     files = opencode_files()
     for place in [*paths_in(files)][1:]:
         for value in OTHER_VALUES:
@@ -146,7 +146,7 @@ def test_array_in_any_place_is_read_or_a_fault(name: str) -> None:
         Read(lines_or_array(with_other(records, {place: []}), is_lines=is_lines), name)
 
 
-def test_opencode_reads_whatever_its_columns_hold(tmp_path: FilePath) -> None:
+def test_opencode_columns_may_contain_anything(tmp_path: FilePath) -> None:
     path = tmp_path / "opencode.db"
     places = [place for place in paths_in([ANSWER, READ]) if place]
     with closing(fill_opencode(path)) as database:

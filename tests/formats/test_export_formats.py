@@ -110,7 +110,7 @@ RECORDS = {"openai": OPENAI_RECORDS, "anthropic": ANTHROPIC_RECORDS}
     [(name, each) for name, found in RECORDS.items() for each in found],
     ids=lambda it: it if isinstance(it, str) else "",
 )
-def test_record_comes_out_as_it_went_in(name: str, record: Object) -> None:
+def test_record_round_trips(name: str, record: Object) -> None:
     found, faults = imported(json.dumps(record).encode(), READ_AS[name])
     assert faults == []
     for session, messages in found:

@@ -65,7 +65,7 @@ def test_documentation_has_the_report_of_each_sample() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_fault_is_told_with_its_line_and_the_rest_is_read(source: bytes, kind: str, line: int) -> None:
+def test_fault_has_its_line_and_the_rest_is_read(source: bytes, kind: str, line: int) -> None:
     read = Read(source, "claude-code")
     assert (kind, line) in read.faults
     assert len(read.sessions) == (kind != "no messages")
@@ -109,7 +109,7 @@ def test_conversations_beside_a_broken_one_are_read() -> None:
     assert len(read.sessions) == 2
 
 
-def test_file_that_ends_early_is_told() -> None:
+def test_truncated_file_is_reported() -> None:
     whole = json.dumps([*CHATGPT, *CHATGPT], indent=1).encode()
     read = Read(whole[:-40])
     [(kind, line)] = read.faults

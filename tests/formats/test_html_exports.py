@@ -152,7 +152,7 @@ def test_calls_and_reasoning_are_folded() -> None:
         "urn:x:y",
     ],
 )
-def test_url_that_may_run_something_is_no_link(url: str) -> None:
+def test_url_that_may_run_code_is_not_a_link(url: str) -> None:
     texts = [f"[x]({url})", f"[x](<{url}>)", f"<{url}>", f"[x]\n\n[x]: {url}", f"![x]({url})", f"[![x]({url})]({url})"]
     parts: list[Object] = [
         {"type": "file", "media": "text/html", "url": url},

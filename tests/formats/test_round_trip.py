@@ -22,7 +22,7 @@ def same(first: Any, second: Any) -> bool:
 
 
 @pytest.mark.parametrize(("each", "source"), CASES, ids=IDS)
-def test_published_message_comes_back_as_it_was(each: Format, source: dict[str, Any]) -> None:
+def test_published_message_round_trips(each: Format, source: dict[str, Any]) -> None:
     before = copy.deepcopy(source)
     message = each.read(source)
     assert same(each.write(message), before)
@@ -111,7 +111,7 @@ def test_formats_exchange_what_both_can_say(source: dict[str, Any], target: Form
     assert target.write(OpenAIChat().read(source)) == expected
 
 
-def test_format_refuses_what_it_cannot_hold() -> None:
+def test_format_refuses_parts_that_it_cannot_represent() -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": "not JSON"}}
     message = OpenAIChat().read({"role": "assistant", "content": "Hi.", "tool_calls": [call]})
     with pytest.raises(ContentNotConvertible, match="not JSON"):
@@ -187,7 +187,7 @@ def mutations(source: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: str(each.name))
 @settings(max_examples=50)
 @given(data=st.data())
-def test_any_object_comes_back_as_it_was(each: Format, data: st.DataObject) -> None:
+def test_any_object_round_trips(each: Format, data: st.DataObject) -> None:
     source = data.draw(st.one_of(SOURCES, st.sampled_from(PUBLISHED[each.name]).flatmap(mutations)))
     before = copy.deepcopy(source)
     assert same(each.write(json.loads(json.dumps(each.read(source)))), before)
@@ -196,7 +196,7 @@ def test_any_object_comes_back_as_it_was(each: Format, data: st.DataObject) -> N
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: str(each.name))
 @settings(max_examples=50)
 @given(data=st.data())
-def test_any_block_comes_back_as_it_was(each: Format, data: st.DataObject) -> None:
+def test_any_block_round_trips(each: Format, data: st.DataObject) -> None:
     blocks = [
         block
         for source in PUBLISHED[each.name]

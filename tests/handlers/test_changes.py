@@ -119,7 +119,7 @@ def test_patch_is_merged(client: httpx.Client, path: str, headers: dict[str, str
     assert client.get(path).text == changed.text
 
 
-def test_patch_is_refused_where_it_is_wrong(client: httpx.Client, path: str) -> None:
+def test_invalid_patch_is_refused(client: httpx.Client, path: str) -> None:
     assert client.patch(path, content="{}", headers={"Content-Type": "text/plain"}).status_code == 415
     refused = client.patch(path, json={"status": "active", "profile": None, "context": None})
     assert refused.status_code == 422
@@ -199,7 +199,7 @@ def test_read_for_another_version_is_412(client: httpx.Client, path: str) -> Non
     assert client.get("/sessions/nobody", headers={"If-Match": '"7"'}).status_code == 404
 
 
-def test_tag_that_a_proxy_altered_is_412_that_says_so(client: httpx.Client, path: str) -> None:
+def test_tag_altered_by_a_proxy_is_an_explained_412(client: httpx.Client, path: str) -> None:
     for altered in ('W/"1"', 'W/"1-gzip"', '"1-br"', '"1--gzip"', '"1;br"'):
         for method, body in (("PATCH", {}), ("GET", None)):
             refused = client.request(method, path, json=body, headers={"If-Match": f'"7", {altered}'})
@@ -218,7 +218,7 @@ def test_precondition_holds_for_what_is_there(client: httpx.Client, name: str) -
         assert refused.status_code == 404
 
 
-def test_fork_says_where_it_is(client: httpx.Client, session: Session, path: str) -> None:
+def test_fork_returns_the_location(client: httpx.Client, session: Session, path: str) -> None:
     client.post(f"{path}/messages/batch", json=TURN)
     fork = client.post(f"{path}/fork", json={"at_sequence": 1, "name": "Other"})
     assert fork.status_code == 201

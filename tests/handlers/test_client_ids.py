@@ -33,12 +33,12 @@ def test_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.C
         None,
     ],
 )
-def test_session_id_that_is_no_uuid_is_refused(client: httpx.Client, session_id: object) -> None:
+def test_session_id_other_than_a_uuid_is_refused(client: httpx.Client, session_id: object) -> None:
     answered = client.post("/sessions", json={"id": session_id})
     assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/id")
 
 
-def test_replayed_session_of_an_own_id_is_no_conflict(client: httpx.Client) -> None:
+def test_replay_with_a_client_id_is_not_a_conflict(client: httpx.Client) -> None:
     body, headers = {"id": str(uuid4())}, {"Idempotency-Key": str(uuid4())}
     sent = [client.post("/sessions", json=body, headers=headers) for _ in range(2)]
     assert [each.status_code for each in sent] == [201, 201]

@@ -92,7 +92,7 @@ def test_markers_of_changes_at_once_say_what_the_last_did(client: httpx.Client, 
     assert "Cannot write the marker" not in daemon.log
 
 
-def test_marker_written_by_the_server_is_no_edit(client: httpx.Client, daemon: Daemon) -> None:
+def test_marker_written_by_the_server_is_not_an_edit(client: httpx.Client, daemon: Daemon) -> None:
     escaped = b'{"relative_path":"konto","metadata":{"gr\\u00f6\\u00dfe":1,"b":"\\u00e9"}}'
     headers = {"Content-Type": "application/json"}
     assert client.post("/amplified-directories", content=escaped, headers=headers).status_code == 201

@@ -134,7 +134,7 @@ def test_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
     assert "ERROR" not in daemon.log
 
 
-def test_reader_on_another_worker_gets_it_too(database: str) -> None:
+def test_reader_on_another_worker_gets_events(database: str) -> None:
     with Daemon(database, "--workers", "2", check_responses=False) as daemon, daemon.client() as client:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
 

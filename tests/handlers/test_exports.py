@@ -189,7 +189,7 @@ def test_limit_of_files_counts_each_reference(client: httpx.Client, path: str, f
     client.delete(path)
 
 
-def test_export_says_what_it_lacks(client: httpx.Client, path: str) -> None:
+def test_export_reports_its_losses(client: httpx.Client, path: str) -> None:
     source = {"type": "source", "url": "https://example.org/tides"}
     message = {"parts": [source], "metadata": {"rating": 5}}
     assert client.post(f"{path}/messages", json=message).status_code == 201

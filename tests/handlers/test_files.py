@@ -28,7 +28,7 @@ def refer(client: httpx.Client, *urls: str) -> httpx.Response:
     return client.post(f"/sessions/{session_id}/messages", json={"parts": parts})
 
 
-def test_file_is_downloaded_as_it_was_uploaded(client: httpx.Client) -> None:
+def test_download_returns_the_uploaded_bytes(client: httpx.Client) -> None:
     answered = client.post("/files", content=PNG, headers={"Content-Type": "image/png"}, params={"name": "a.png"})
     file = answered.json()
     assert (file["id"], file["url"], file["size"]) == (ID, f"/files/{ID}", len(PNG))

@@ -158,7 +158,7 @@ def test_broken_lines_are_in_the_report_and_the_rest_is_imported(
     assert (place["line"], "file" in place) == (2, False)
 
 
-def test_export_of_ours_is_recognized(client: httpx.Client) -> None:
+def test_own_export_is_recognized(client: httpx.Client) -> None:
     session_id = client.post("/sessions").json()["id"]
     exported = client.get(f"/sessions/{session_id}/export").content
     refused = send(client, exported)
@@ -179,7 +179,7 @@ def test_import_that_is_sent_again_has_no_second_effect(client: httpx.Client, co
     assert (other.status_code, "was used for another request" in other.text) == (422, True)
 
 
-def test_unknown_format_is_400_that_names_those_known(client: httpx.Client) -> None:
+def test_unknown_format_is_400_with_the_known_ones(client: httpx.Client) -> None:
     refused = send(client, b"{}", "format=chat-gpt")
     assert refused.status_code == 400
     assert "no format is called 'chat-gpt'; known are amplifierd, auto, anthropic-messages, chatgpt," in refused.text
@@ -202,7 +202,7 @@ def test_unknown_format_is_400_that_names_those_known(client: httpx.Client) -> N
         (b"[" * 100_000, "format=chatgpt", "No conversation was found in it: "),
     ],
 )
-def test_file_in_which_nothing_is_found_is_422(client: httpx.Client, content: bytes, query: str, words: str) -> None:
+def test_file_without_conversations_is_422(client: httpx.Client, content: bytes, query: str, words: str) -> None:
     before = client.get("/sessions").json()
     refused = send(client, content, query)
     assert refused.status_code == 422, refused.text
@@ -210,7 +210,7 @@ def test_file_in_which_nothing_is_found_is_422(client: httpx.Client, content: by
     assert client.get("/sessions").json() == before
 
 
-def test_cycles_deep_values_and_long_lines_are_told(client: httpx.Client) -> None:
+def test_cycles_deep_values_and_long_lines_are_reported(client: httpx.Client) -> None:
     session = f"5c2f6a54-3333-4000-8000-{next(_numbers):012x}"
     said = [
         code_line("c1", "c2", user("One"), sessionId=session),
@@ -242,7 +242,7 @@ def test_archive_bomb_is_413(client: httpx.Client) -> None:
     assert send(client, bomb(16 * MIB)).status_code == 422
 
 
-def test_archive_that_says_less_than_it_has_is_not_read_further(client: httpx.Client) -> None:
+def test_archive_is_read_up_to_its_declared_size(client: httpx.Client) -> None:
     packed = bytearray(bomb(8 * MIB))
     for size in (packed.index((8 * MIB).to_bytes(4, "little")), packed.rindex((8 * MIB).to_bytes(4, "little"))):
         packed[size : size + 4] = (1000).to_bytes(4, "little")

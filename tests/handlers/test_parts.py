@@ -55,7 +55,7 @@ def test_formats_take_and_return_messages(client: httpx.Client, path: str, each:
         ({"type": "data", "kind": "a b", "value": 1}, "/parts/1/kind", "must match ^[A-Za-z0-9._-]+$"),
     ],
 )  # fmt: skip
-def test_error_names_the_place_in_the_part_that_has_it(
+def test_error_names_the_place_in_the_part(
     client: httpx.Client, path: str, part: Any, pointer: str, detail: str
 ) -> None:
     parts = [{"type": "text", "text": "x"}, part]
@@ -79,9 +79,7 @@ def test_invalid_part_is_named(client: httpx.Client, path: str) -> None:
         ({"content": "a", "parts": [CALL]}, "is not what the texts of the parts say; leave it out"),
     ],
 )
-def test_content_is_required_or_that_of_the_parts(
-    client: httpx.Client, path: str, body: dict[str, Any], detail: str
-) -> None:
+def test_content_is_required_without_parts(client: httpx.Client, path: str, body: dict[str, Any], detail: str) -> None:
     assert violations(client.post(f"{path}/messages", json=body)) == [("/content", detail)]
     batch = {"messages": [{"content": "a"}, body]}
     assert violations(client.post(f"{path}/messages/batch", json=batch)) == [("/messages/1/content", detail)]

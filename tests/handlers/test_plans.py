@@ -156,7 +156,7 @@ def test_kernel_has_its_own_form(client: httpx.Client, folder: Path) -> None:
     assert [*plan["context"]] == ["docs.a.c", "docs.b"]
 
 
-def test_plan_is_made_as_it_was_asked_for(client: httpx.Client, folder: Path) -> None:
+def test_plan_has_the_values_of_its_request(client: httpx.Client, folder: Path) -> None:
     assert folder.exists()
     assert client.post("/amplified-directories", json={"relative_path": "a/b"}).status_code == 201
     plan = generate(
@@ -351,7 +351,7 @@ def test_servers_with_other_packages_give_the_same_plan_of_a_session(database: s
             assert plans[0]["tools"]["installed/tool/one"]["version"] == version
 
 
-def test_session_without_modules_of_packages_gets_those_of_the_server(database: str, tmp_path: Path) -> None:
+def test_session_without_package_modules_gets_the_server_s(database: str, tmp_path: Path) -> None:
     with (
         server(database, tmp_path, "1.0.0") as daemon,
         Daemon(database) as plain,

@@ -8,7 +8,7 @@ import pytest
 ID = "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11"
 
 
-def test_creating_says_where_the_session_is(client: httpx.Client) -> None:
+def test_creation_returns_the_location(client: httpx.Client) -> None:
     created = client.post("/sessions", json={"context": {"a": 1}})
     assert created.status_code == 201
     assert created.headers["location"] == f"sessions/{created.json()['id']}"

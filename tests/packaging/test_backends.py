@@ -84,14 +84,14 @@ def test_suite_needs_a_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["nosuch://a", "nosuch:", ""])
-def test_unknown_scheme_names_those_that_are_installed(url: str) -> None:
+def test_unknown_scheme_error_lists_installed_ones(url: str) -> None:
     with pytest.raises(
         BackendMissing, match=r"not understood; write .* are for .*memory, postgres, postgresql, sqlite\.$"
     ):
         open_storage(url)
 
 
-def test_password_of_an_invalid_url_is_not_told() -> None:
+def test_password_of_an_invalid_url_is_not_shown() -> None:
     with pytest.raises(BackendMissing) as refused:
         open_storage("nosuch://user:secret@host/a")
     assert "secret" not in str(refused.value)

@@ -19,7 +19,7 @@ EXPORTS = set(PROJECT["entry-points"]["amplifierd.exports"])
 IN, OUT = PAGE.split("## Exports\n")
 
 
-def test_formats_are_those_of_the_table() -> None:
+def test_formats_match_the_table() -> None:
     formats = history_formats()
     assert {name: each.name for name, each in formats.items()} == {name: name for name in NAMES}
     assert names_of(IN) == NAMES | {"amplifierd"}
@@ -30,7 +30,7 @@ def names_of(page: str) -> set[str]:
     return set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
 
 
-def test_exports_are_those_of_the_table() -> None:
+def test_exports_match_the_table() -> None:
     formats = export_formats()
     assert {name: each.name for name, each in formats.items()} == {name: name for name in EXPORTS}
     assert names_of(OUT) == EXPORTS | {"amplifierd"}

@@ -63,6 +63,6 @@ def test_collections_have_no_violations(page: Page, address: str) -> None:
     assert_accessible(page)
 
 
-def test_unknown_collection_says_so(page: Page) -> None:
+def test_unknown_collection_is_reported(page: Page) -> None:
     page.goto("/?view=collection&id=none")
     expect(page.get_by_role("alert")).to_contain_text("not found")

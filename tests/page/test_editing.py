@@ -260,7 +260,7 @@ def test_directory_is_made_and_edited_as_its_file(page: Page, client: httpx.Clie
     assert directory_of(client) == ({"team": {"name": "maps"}, "none": [None], "__proto__": {"a": 1}}, None)
 
 
-def test_directory_s_file_is_refused_if_it_would_be_saved_as_another(page: Page, client: httpx.Client) -> None:
+def test_directory_file_is_refused_if_it_would_be_changed(page: Page, client: httpx.Client) -> None:
     path = "projects/exact"
     metadata = {"a": 1, "list": [LARGE, 1], "large": LARGE, "kept": {"n": None}, "none": None}
     client.post(

@@ -64,7 +64,7 @@ def test_choice_can_be_left_without_an_embedder(plain_page: Page, sqlite_daemon:
     expect(plain_page.get_by_label(CHOICE)).to_have_count(0)
 
 
-def test_failed_search_says_so_beside_the_results_before_it(page: Page) -> None:
+def test_failed_search_is_reported_and_retried(page: Page) -> None:
     page.goto("/?view=search&q=snow")
     expect(page.locator("[data-item]")).to_contain_text("because of snow")
     page.route(re.compile("/search[?].*mode=hybrid"), lambda route: route.abort())

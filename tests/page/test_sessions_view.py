@@ -79,7 +79,7 @@ def test_lists_by_label_and_marks(page: Page, client: httpx.Client, new_session:
     expect(names).to_have_text(["Sorted away"])
 
 
-def test_filter_that_is_refused_says_so(page: Page) -> None:
+def test_refused_filter_is_reported(page: Page) -> None:
     page.goto("/?label=a%3A%00")
     expect(page.get_by_role("alert")).to_contain_text("label")
 
@@ -143,7 +143,7 @@ def test_search_for_a_mistyped_word_suggests_another(page: Page, named: dict[str
     expect(page.locator("[data-item] mark").first).to_have_text("quinces")
 
 
-def test_search_without_results_and_suggestions_says_so(page: Page, named: dict[str, str]) -> None:
+def test_search_without_results_is_reported(page: Page, named: dict[str, str]) -> None:
     assert named
     page.goto("/?view=search&q=zzzzzzzz")
     with page.expect_response(lambda response: "/search/suggestions" in response.url):

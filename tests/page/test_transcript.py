@@ -227,6 +227,6 @@ def test_kept_files_are_shown(page: Page, client: httpx.Client, new_session: Cal
     assert (download.value.suggested_filename, download.value.path().read_text()) == ("notes.txt", "Notes")
 
 
-def test_unknown_session_says_so(page: Page) -> None:
+def test_unknown_session_is_reported(page: Page) -> None:
     page.goto("/?session=00000000-0000-7000-8000-000000000000")
     expect(page.get_by_role("alert")).to_contain_text("not found")

@@ -162,7 +162,7 @@ def test_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 100, 4096])
-def test_damaged_database_is_replaced_and_kept_as_it_is(path: Path, tmp_path: Path, at: int) -> None:
+def test_damaged_database_is_kept_when_replaced(path: Path, tmp_path: Path, at: int) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
         done("backup", "--database", daemon.database, tmp_path / "b.db")

@@ -157,7 +157,7 @@ def test_database_without_a_schema_is_brought_up_to_date_first(empty_database: s
     assert check(empty_database).stdout == "Nothing is wrong in 0 sessions with 0 messages.\n"
 
 
-def test_check_shows_how_far_it_is(database: str) -> None:
+def test_check_shows_its_progress(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
         path = f"/sessions/{session_id}/messages/batch"

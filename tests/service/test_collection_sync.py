@@ -51,7 +51,7 @@ def silent_host() -> Iterator[str]:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_sync_of_many_files_holds_nobody_up(tmp_path: Path) -> None:
+def test_sync_of_many_files_does_not_block_others(tmp_path: Path) -> None:
     folder = make(tmp_path / "c", {f"context/{number % 100}/{number}.md": "x" for number in range(FILES)})
     version_of(folder, "1.0.0")
     with (

@@ -22,7 +22,7 @@ def test_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
             assert daemon.stop() == 0
 
 
-def test_start_says_where_everything_is(tmp_path: Path) -> None:
+def test_start_prints_its_paths(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/deep/er/a.db") as daemon:
         said = daemon.log.splitlines()
         assert said[0] == f"amplifierd listens on {daemon.api}"
@@ -118,7 +118,7 @@ def test_places_have_to_be_named_without_a_home_directory(tmp_path: Path, postgr
     assert not (tmp_path / "~").exists()
 
 
-def test_user_without_a_name_is_told_to_say_who_it_is(tmp_path: Path) -> None:
+def test_unnamed_user_gets_a_hint(tmp_path: Path) -> None:
     options = ["--database", "postgresql://127.0.0.1:1/x", "--data-path", str(tmp_path)]
     outcome = run_without_home("serve", "--port", "0", *options, cwd=tmp_path)
     assert outcome.returncode == 1

@@ -84,7 +84,7 @@ def test_damaged_file_is_refused_at_the_start(path: Path, damage: Callable[[Bina
     assert re.search("damaged", checked.output)
 
 
-def test_damaged_file_without_a_log_is_refused_as_it_is(path: Path) -> None:
+def test_damaged_file_without_a_log_is_refused_unchanged(path: Path) -> None:
     connection = apsw.Connection(str(path))
     connection.pragma("journal_mode", "delete")
     connection.close()
@@ -123,7 +123,7 @@ def test_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> Non
     assert "It cannot be repaired; a backup may have what is lost." in repaired.stdout
 
 
-def test_index_that_was_damaged_is_built_anew(path: Path) -> None:
+def test_damaged_index_is_rebuilt(path: Path) -> None:
     vandal = apsw.Connection(str(path))
     # What no other program can do: rows leave a table whose index they stay in.
     [(root,)] = vandal.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'session_by_revision'")
@@ -140,7 +140,7 @@ def test_index_that_was_damaged_is_built_anew(path: Path) -> None:
     assert "Nothing is wrong in 1 sessions with 100 messages." in run("check", "--database", f"sqlite:///{path}").stdout
 
 
-def test_damaged_search_is_built_anew(path: Path) -> None:
+def test_damaged_search_index_is_rebuilt(path: Path) -> None:
     vandal = apsw.Connection(str(path))
     vandal.execute("UPDATE search_data SET block = zeroblob(length(block)) WHERE id > 10")
     vandal.close()

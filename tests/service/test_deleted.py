@@ -80,7 +80,7 @@ def test_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemon)
         wait_until_gone(daemon.database, word)
 
 
-def test_profile_is_gone_with_the_last_that_has_it(client: httpx.Client, daemon: Daemon) -> None:
+def test_profile_is_deleted_with_its_last_owner(client: httpx.Client, daemon: Daemon) -> None:
     changed, word, override = canary(), canary(), canary()
     client.post("/profiles", json={"name": "secret", "instructions": changed}).raise_for_status()
     client.patch("/profiles/secret", json={"instructions": word}).raise_for_status()

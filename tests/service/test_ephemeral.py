@@ -115,7 +115,7 @@ def test_its_port_can_be_chosen() -> None:
         assert httpx.get(f"{url}/api/v1/health").status_code == 200
 
 
-def test_start_that_fails_is_told() -> None:
+def test_failed_start_is_reported() -> None:
     with pytest.raises(RuntimeError, match="did not start; its exit code is 2"), daemon("--nonsense"):
         pass
 
@@ -130,7 +130,7 @@ def test_daemon_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_seed_that_is_refused_is_told(amplifierd_server: Server) -> None:
+def test_refused_seed_is_reported(amplifierd_server: Server) -> None:
     with pytest.raises(RuntimeError, match=r"POST /sessions/.*/messages: The body .* /contnt is unknown"):
         amplifierd_server.reset([{"messages": [{"contnt": "x"}]}])
 

@@ -208,7 +208,7 @@ def test_export_of_some_sessions_is_imported(tmp_path: Path, filled: Run, worksp
         ("sharegpt", "1 parts of the type data, 1 parts of the type file, 1 parts of the type reasoning", "1 files"),
     ],
 )
-def test_record_reports_what_it_cannot_say(name: str, kept: str, left_out: str, filled: Run) -> None:
+def test_record_reports_its_losses(name: str, kept: str, left_out: str, filled: Run) -> None:
     status, text, said = filled("export", "--format", name)
     assert status == 0
     assert f"The format has no place for these; the member amplifierd has them: {kept}.\n" in said

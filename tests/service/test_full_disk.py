@@ -86,7 +86,7 @@ def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_s
 
 
 @pytest.mark.parametrize("of_database", [True, False], ids=["of the database", "of temporary files"])
-def test_full_disk_leaves_a_collection_as_it_was(
+def test_full_disk_leaves_a_collection_unchanged(
     disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, *, of_database: bool
 ) -> None:
     root = tmp_path_factory.mktemp("collections")
@@ -152,7 +152,7 @@ def refused(answered: httpx.Response) -> None:
     assert "The storage is not available: " in answered.json()["detail"]
 
 
-def test_disk_that_can_only_be_read_is_no_place_for_a_database(disk: SmallDisk) -> None:
+def test_read_only_disk_refuses_a_database(disk: SmallDisk) -> None:
     database = f"sqlite:///{disk.directory}/a.db"
     with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
         client.post("/sessions")

@@ -125,7 +125,7 @@ def test_name_of_a_file_is_any_bytes(import_: Import, exported: Exported, storag
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_files_of_one_path_in_an_archive_are_told(
+def test_duplicate_paths_in_an_archive_are_reported(
     import_: Import, exported: Exported, storage: Path, tmp_path: Path
 ) -> None:
     archive = tmp_path / "opencode.zip"
@@ -139,7 +139,7 @@ def test_files_of_one_path_in_an_archive_are_told(
     assert "What is in a.txt?" in json.dumps(exported())
 
 
-def test_unreadable_files_of_a_directory_are_told(import_: Import, exported: Exported, tmp_path: Path) -> None:
+def test_unreadable_files_of_a_directory_are_reported(import_: Import, exported: Exported, tmp_path: Path) -> None:
     folder = tmp_path / "projects"
     folder.mkdir()
     (folder / "a.zip").write_bytes(b"PK\x03\x04 but no archive")

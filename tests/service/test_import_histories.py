@@ -146,7 +146,7 @@ def test_file_that_cannot_be_named_is_reported(url: str, tmp_path: Path, import_
     assert message["parts"][-1]["name"] == "message.json"
 
 
-def test_faults_are_told_with_file_and_line(tmp_path: Path, import_: Import, exported: Exported) -> None:
+def test_faults_have_file_and_line(tmp_path: Path, import_: Import, exported: Exported) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(lines(*CLAUDE_CODE[:3]) + b"{broken\n" + lines(code_line("u9", "gone", user("!"))))
     for _ in range(2):

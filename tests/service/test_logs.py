@@ -30,7 +30,7 @@ def test_logs_are_a_line_a_request(tmp_path: Path) -> None:
     assert re.fullmatch(expected, lines[0], re.IGNORECASE)
 
 
-def test_requests_go_on_when_nobody_reads_the_log(tmp_path: Path) -> None:
+def test_requests_continue_if_the_log_is_not_read(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "amplifierd", "serve", "--ephemeral"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout is not None
@@ -84,7 +84,7 @@ def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> 
         (["--host", "192.0.2.1"], "Cannot listen on 192.0.2.1", 1),
     ],
 )
-def test_start_that_fails_says_so_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:
+def test_failed_start_is_reported_in_json(tmp_path: Path, options: list[str], words: str, code: int) -> None:
     places = {"AMPLIFIERD_DATABASE": f"sqlite:///{tmp_path}/a.db", "AMPLIFIERD_DATA_PATH": str(tmp_path)}
     outcome = run("serve", *options, AMPLIFIERD_PORT="0", AMPLIFIERD_LOG_FORMAT="json", **places)
     [line] = json_lines(outcome.stderr)

@@ -40,7 +40,7 @@ def create_key(url: str) -> str:
     return amplifierd_keys("create", "--name", "x", "--database", url).strip()
 
 
-def test_keys_that_are_made_beside_it_are_seen(second_postgres: str) -> None:
+def test_keys_created_without_the_pooler_are_seen(second_postgres: str) -> None:
     with pgbouncer(second_postgres, "session") as url, Daemon(url) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
         for number in range(60):
@@ -61,7 +61,7 @@ def _wait_until_closed(daemon: Daemon, client: httpx.Client) -> None:
     raise AssertionError(f"Requests without a key are served: {daemon.log}")
 
 
-async def test_each_connection_through_it_is_set_up(second_postgres: str) -> None:
+async def test_connections_through_the_pooler_are_set_up(second_postgres: str) -> None:
     with pgbouncer(second_postgres, "session") as url:
         async with open_storage(url) as storage:
             session = await storage.create_session(W, NewSession())

@@ -80,7 +80,7 @@ def starting(url: str, data_path: Path, *options: str) -> Iterator[tuple[subproc
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, tmp_path: Path, workers: str) -> None:
+def test_daemon_is_live_but_not_ready_during_a_migration(second_postgres: str, tmp_path: Path, workers: str) -> None:
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
         with migration_held(second_postgres):
             until(lambda: answers_with(api, "/live", 200))
@@ -110,9 +110,7 @@ def test_while_a_migration_runs_it_lives_and_is_not_ready(second_postgres: str, 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_start_that_fails_while_it_is_asked_ends_with_a_sentence(
-    second_postgres: str, tmp_path: Path, workers: str
-) -> None:
+def test_failed_start_during_requests_prints_a_sentence(second_postgres: str, tmp_path: Path, workers: str) -> None:
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
         with migration_held(second_postgres):
             until(lambda: answers_with(api, "/live", 200))

@@ -283,7 +283,7 @@ def test_daemon_stops_while_the_service_is_slow(database: str, service: Embeddin
     service.is_slow = False
 
 
-async def test_url_of_the_service_is_not_told() -> None:
+async def test_url_of_the_service_is_not_shown() -> None:
     embedder = OpenAIEmbedder(EmbedderOptions("http://127.0.0.1:9/v1", "m"))
     with pytest.raises(EmbedderUnavailable, match="its service can't be reached") as raised:
         await embedder.embed(["a"])

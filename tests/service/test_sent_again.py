@@ -199,7 +199,7 @@ def test_key_outlives_a_crash_and_reaches_another_process(database: str) -> None
         assert len(client.get(url).json()["messages"]) == 1
 
 
-def test_key_is_kept_as_long_as_the_daemon_is_told(database: str) -> None:
+def test_key_is_kept_for_the_configured_time(database: str) -> None:
     with Daemon(database, "--idempotency-ttl", "0") as daemon, daemon.client() as client:
         ids = {client.post("/sessions", headers={"Idempotency-Key": "k"}).json()["id"] for _ in range(3)}
         assert len(ids) == 3

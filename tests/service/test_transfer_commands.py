@@ -41,7 +41,7 @@ def test_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: http
     assert f"{sessions} were skipped" in skipped.stderr
 
 
-def test_export_replaces_a_file_once_it_is_whole(tmp_path: Path) -> None:
+def test_export_replaces_a_file_when_complete(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
@@ -122,7 +122,7 @@ def test_export_over_the_database_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "-"])
-def test_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: str) -> None:
+def test_export_onto_a_full_disk_is_reported(daemon: Daemon, path: str, target: str) -> None:
     assert path
     command = [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, target]
     with Path("/dev/full").open("wb") as full:
@@ -143,7 +143,7 @@ def test_export_onto_a_full_disk_is_told(daemon: Daemon, path: str, target: str)
         (("import", "--create", "--database", "{}", "nosuch.ndjson"), b"", "nosuch.ndjson"),
     ],
 )
-def test_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, words: str) -> None:
+def test_usage_error_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, words: str) -> None:
     outcome = run_amplifierd(*(it.format(f"sqlite:///{tmp_path}/a.db") for it in arguments), stdin=stdin)
     assert outcome.returncode in (1, 2)
     assert words in outcome.stderr

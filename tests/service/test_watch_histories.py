@@ -214,6 +214,6 @@ def test_watch_reads_files_together(tmp_path: Path, start: Start, contents: Cont
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["--format", "amplifierd", "a"], ["--format", "other", "a"]], ids=str)
-def test_watch_refuses_what_it_cannot_follow(arguments: list[str], daemon: Daemon) -> None:
+def test_watch_refuses_unsupported_paths(arguments: list[str], daemon: Daemon) -> None:
     outcome = run_amplifierd("import", "--watch", "--database", daemon.database, *arguments)
     assert (outcome.returncode, outcome.stderr[:7]) == (1, "Error: ")

@@ -155,7 +155,7 @@ async def test_cancelled_write_of_postgresql_is_undone(postgresql: Any) -> None:
         await sleeping
 
 
-async def test_group_of_postgresql_is_cancelled_once_nobody_waits(postgresql: Any) -> None:
+async def test_postgresql_batch_is_cancelled_without_waiters(postgresql: Any) -> None:
     session = await postgresql.create_session(W, NewSession())
 
     def append(content: str) -> "asyncio.Task[Any]":
@@ -178,7 +178,7 @@ async def test_group_of_postgresql_is_cancelled_once_nobody_waits(postgresql: An
     assert [message.content for message in await read(postgresql, session.id)] == ["second", "kept"]
 
 
-async def test_appends_go_on_beside_those_that_are_cancelled(storage: Storage) -> None:
+async def test_appends_continue_beside_cancelled_ones(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
 
     def append(content: str) -> "asyncio.Task[Any]":

@@ -64,7 +64,7 @@ async def give_up_import(storage: Storage, lines: list[ExportLine], on_conflict:
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_import_that_was_given_up_goes_on_where_it_was(storage: Storage, database: str) -> None:
+async def test_interrupted_import_continues(storage: Storage, database: str) -> None:
     await many(storage, 400)
     lines = await exported(storage)
     await give_up_import(storage, lines, "new_id")
@@ -77,7 +77,7 @@ async def test_import_that_was_given_up_goes_on_where_it_was(storage: Storage, d
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_import_that_another_process_begins_meanwhile_writes_nothing(storage: Storage) -> None:
+async def test_concurrent_import_of_another_process_writes_nothing(storage: Storage) -> None:
     await many(storage, 400)
     lines = await exported(storage)
 
@@ -123,7 +123,7 @@ async def test_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage,
     assert await storage.count_sessions(W) == 600
 
 
-async def test_cleanup_that_was_given_up_tells_all_that_it_did(storage: Storage) -> None:
+async def test_interrupted_cleanup_reports_all_deletions(storage: Storage) -> None:
     await many(storage, 1_500)
     which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
     await given_up(lambda progressed: storage.clean_up_sessions(W, which, once=once(), progressed=progressed))

@@ -28,7 +28,7 @@ def levels(value: Any) -> int:
 
 
 @given(value=VALUES, indent=st.none() | st.integers(0, 2), ascii_only=st.booleans())
-def test_values_and_levels_are_told(value: Any, indent: int | None, ascii_only: bool) -> None:
+def test_values_and_levels_are_counted(value: Any, indent: int | None, ascii_only: bool) -> None:
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
     assert not has_more_values(text, values(value))
     assert has_more_values(text, values(value) - 1)

@@ -192,7 +192,7 @@ async def test_export_of_a_file_that_is_deleted_has_no_end(storage: Storage) -> 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 32_768, LONG], ids=["none", "one", "a chunk", "many"])
 async def test_written_file_passes_the_check(storage: Storage, database: str, content: bytes) -> None:
-    await test_files.test_file_comes_back_as_it_was(storage, content)
+    await test_files.test_file_is_returned_unchanged(storage, content)
     assert await findings(database) == []
 
 

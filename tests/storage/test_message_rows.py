@@ -93,7 +93,7 @@ def test_record_is_read_as_it_is_encoded(
     assert kept <= len(msgspec.json.encode(message))
 
 
-def test_upgrade_keeps_each_record_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upgrade_keeps_each_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "a.db")
     scripts = migrations._scripts()  # noqa: SLF001  # what the program of that time had
     connection = apsw.Connection(path)

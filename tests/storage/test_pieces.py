@@ -189,7 +189,7 @@ async def test_fork_of_many_corrections_copies_few_at_once(
     assert max(written) == (8 if rounds else 2)
 
 
-async def test_fork_on_a_condition_is_not_refused_for_what_is_appended_meanwhile(
+async def test_conditional_fork_ignores_later_appends(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def append() -> None:
@@ -203,7 +203,7 @@ async def test_fork_on_a_condition_is_not_refused_for_what_is_appended_meanwhile
         await storage.fork_session(W, session_id, Fork(), versions=(before.version,))
 
 
-async def test_session_that_is_deleted_while_it_is_copied_has_no_fork(
+async def test_session_deleted_during_a_fork_has_no_fork(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(storage, TransactionalStorage)
@@ -304,7 +304,7 @@ async def test_session_comes_back_while_its_messages_are_being_removed(
     assert await findings(database) == []
 
 
-async def test_import_in_pieces_is_seen_when_it_is_whole(
+async def test_import_in_pieces_is_visible_when_complete(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = await exported(storage)
@@ -341,7 +341,7 @@ async def test_cleanup_takes_all_and_leaves_nothing(storage: Storage, session_id
     assert await findings(database) == []
 
 
-async def test_message_of_a_deleted_session_is_no_answer_to_a_key(storage: Storage, session_id: str) -> None:
+async def test_message_of_a_deleted_session_is_not_replayed(storage: Storage, session_id: str) -> None:
     await storage.append_message(W, session_id, NewMessage("said"), once=once())
     await storage.delete_session(W, session_id)
     with pytest.raises(SessionNotFound):
@@ -350,7 +350,7 @@ async def test_message_of_a_deleted_session_is_no_answer_to_a_key(storage: Stora
         await storage.get_message(W, session_id, 1)
 
 
-async def test_fork_has_corrections_made_meanwhile(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_fork_has_corrections_made_during_copying(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
     session_id = await session_with(storage, *[[call(str(number))] for number in range(9)])

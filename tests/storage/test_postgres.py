@@ -241,7 +241,7 @@ async def explained_nodes(url: str, statement: str) -> list[dict[str, Any]]:
     return [*nodes(json.loads(explained)[0]["Plan"])]
 
 
-async def test_reader_does_not_overtake_those_who_wait(url: str) -> None:
+async def test_reader_does_not_overtake_waiting_readers(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
         done = [0] * 64

@@ -64,7 +64,7 @@ def test_passing_error_is_an_unavailable_storage(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("error", OWN, ids=lambda error: type(error).__name__)
-def test_defect_stays_what_it_is(error: Exception) -> None:
+def test_defect_is_raised_unchanged(error: Exception) -> None:
     assert as_storage_error(error) is error
 
 

@@ -24,7 +24,7 @@ def test_any_cursor_is_a_position(cursor: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_cursor_is_the_name_it_was_made_of(name: str) -> None:
+def test_cursor_encodes_its_name(name: str) -> None:
     assert decode_name(encode_name(name)) == name
 
 
@@ -36,7 +36,7 @@ async def kept_versions(storage: Storage) -> list[str]:
     return sorted(msgspec.json.decode(content)["version"] for (content,) in rows)
 
 
-async def test_content_is_deleted_with_the_last_that_has_it(storage: Storage) -> None:
+async def test_content_is_deleted_with_its_last_owner(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a", version="1"))
     await storage.update_profile(W, "a", ProfilePatch(version=raw('"2"')))
     assert await kept_versions(storage) == ["2"]

@@ -130,7 +130,7 @@ async def modules_of_new_sessions(storage: Storage) -> list[list[str]]:
     return [[*(await storage.session_plan(W, each.id)).mounted.modules] for each in sessions]
 
 
-async def test_session_has_the_installed_modules_after_an_older_program_has_looked_for_modules(
+async def test_session_has_installed_modules_beside_an_older_version(
     second_postgres: str,
 ) -> None:
     bash = Module(id="installed/tool/bash", type="tool", name="bash", version="1.0.0", location="file:///bash")

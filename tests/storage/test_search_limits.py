@@ -118,7 +118,7 @@ async def test_matches_count_up_to_a_number(storage: Storage, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("text", ["t*", "x*", '"x t"*', "n* é*", "résumé na*"])
-async def test_beginnings_are_those_of_words(storage: Storage, text: str) -> None:
+async def test_prefix_matches_the_beginning_of_words(storage: Storage, text: str) -> None:
     session = await storage.create_session(W, NewSession())
     texts = ["at xt", "A T_x", "x-T", "(t)x", "9t x", "ex t\u0301", "naïve resume", "na\u00efve Résumé", "x\nt"]
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))

@@ -167,7 +167,7 @@ async def test_busy_workspace_does_not_delay_others(
         assert sum(texts.count("xx") for texts in service.batches) < 320
 
 
-async def test_text_with_which_the_service_fails_is_left_out(database: str, service: EmbeddingService) -> None:
+async def test_text_that_fails_the_service_is_skipped(database: str, service: EmbeddingService) -> None:
     service.failing = "poison"
     async with opened(database, service) as storage:
         await say(storage, "xx", "poison", "yy")
@@ -226,7 +226,7 @@ async def test_server_that_knows_no_vectors_leaves_none(second_postgres: str, se
         assert await earlier.fetchval("SELECT COUNT(*) FROM amplifierd.embedding_session") == 1
 
 
-async def test_memory_keeps_vectors_and_skips_what_is_deleted_meanwhile(service: EmbeddingService) -> None:
+async def test_memory_keeps_vectors_and_skips_deleted_messages(service: EmbeddingService) -> None:
     service.refused = "forbidden"
     async with opened("memory://", service) as storage:
         await say(storage, *["xx", "yy"] * 30, "forbidden")

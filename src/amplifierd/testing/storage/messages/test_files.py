@@ -90,7 +90,7 @@ async def wait_until_gone(storage: Storage, file_id: str) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 32_768, LONG], ids=["none", "one", "a chunk", "many"])
-async def test_file_comes_back_as_it_was(storage: Storage, content: bytes) -> None:
+async def test_file_is_returned_unchanged(storage: Storage, content: bytes) -> None:
     file = await storage.create_file(W, NewFile(pieces(content), "image/png", "ä.png"))
     digest = hashlib.sha256(content).hexdigest()
     assert (file.id, file.url, file.media, file.name) == (digest, f"/files/{digest}", "image/png", "ä.png")
@@ -131,7 +131,7 @@ async def test_deleted_file_is_not_there(storage: Storage) -> None:
             await refused
 
 
-async def test_upload_that_breaks_off_is_no_file(storage: Storage) -> None:
+async def test_aborted_upload_stores_no_file(storage: Storage) -> None:
     async def broken() -> AsyncGenerator[bytes, None]:
         yield LONG
         raise StorageUnavailable("the client is gone")
@@ -253,7 +253,7 @@ async def test_message_names_a_file_that_is_not_there(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("url", ["/files/x", "files/" + "0" * 64, "//example.com/a", "a.png", "/files/" + "A" * 64])
-async def test_relative_url_is_that_of_a_file(storage: Storage, url: str) -> None:
+async def test_relative_url_other_than_a_file_is_refused(storage: Storage, url: str) -> None:
     session = await storage.create_session(W, NewSession())
     parts = Raw(json.dumps([{"type": "file", "media": "image/*", "url": url}]).encode())
     with pytest.raises(MessageInvalid, match="/parts/0/url must be absolute, or the url of a file"):
@@ -275,7 +275,7 @@ async def test_long_url_is_refused(storage: Storage) -> None:
         await append("https://example.com/".ljust(65_537, "A"))
 
 
-async def test_escaped_url_is_that_of_a_file(storage: Storage) -> None:
+async def test_escaped_url_names_a_file(storage: Storage) -> None:
     file = await create(storage, b"x")
     session = await storage.create_session(W, NewSession())
     escaped = "".join(f"\\u{ord(character):04x}" for character in file.url)

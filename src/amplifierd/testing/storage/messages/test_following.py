@@ -106,7 +106,7 @@ async def test_follower_gets_no_earlier_messages(storage: Storage, session: Sess
         assert told([await follower.next()]) == [("message", "2")]
 
 
-async def test_session_comes_as_it_is(storage: Storage, session: Session) -> None:
+async def test_session_event_has_the_current_state(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await storage.update_session(W, session.id, SessionPatch(name="Talk"))
         changed = await follower.next()
@@ -125,7 +125,7 @@ async def test_session_comes_as_it_is(storage: Storage, session: Session) -> Non
         ("3", []),
     ],
 )
-async def test_follower_that_returns_continues_where_it_was(
+async def test_returning_follower_continues_after_its_last_event(
     storage: Storage, session: Session, after: str, expected: list[tuple[str, str]]
 ) -> None:
     await say(storage, session.id, "one", "two")
@@ -255,7 +255,7 @@ async def test_concurrent_followers_each_get_all_messages(storage: Storage, sess
     assert set(await asyncio.gather(*counting)) == {100}
 
 
-async def test_corrections_are_told(storage: Storage) -> None:
+async def test_corrections_are_reported(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     await say(storage, session.id, "one", "two", "three")
     async with following(storage, session.id) as live, following(storage, session.id, "2") as late:
@@ -274,7 +274,7 @@ async def test_corrections_are_told(storage: Storage) -> None:
             assert await resumed.upto(f"4.{version}") == told[place + 1 :]
 
 
-async def test_corrections_seen_before_are_not_told_again(storage: Storage) -> None:
+async def test_corrections_are_reported_once(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     await say(storage, session.id, "one")
     await storage.update_message(W, session.id, 1, MessagePatch(content="changed"))

@@ -23,7 +23,7 @@ async def opened(storage: Storage, messages: int = 0) -> str:
     return session.id
 
 
-async def test_message_comes_back_as_it_was_appended(storage: Storage) -> None:
+async def test_message_is_returned_as_appended(storage: Storage) -> None:
     session_id = await opened(storage)
     new = NewMessage(content="hello", role="assistant", metadata=Raw(b'{"z":1.0,"a":"\\u0000"}'))
     appended = await storage.append_message(W, session_id, new)

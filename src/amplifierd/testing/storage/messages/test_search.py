@@ -249,7 +249,7 @@ async def test_first_16_terms_are_looked_for(storage: Storage) -> None:
     assert len(await hits(storage, " ".join(["another", *words]))) == 0
 
 
-async def test_snippet_shows_both_words_where_they_are_close(storage: Storage) -> None:
+async def test_snippet_shows_both_words_if_they_are_close(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     far = f"apple {'of the ' * 11}on pear {'so it is. ' * 40}"
     await storage.append_message(W, session.id, NewMessage(content=f"{far}An apple pear pie. {'so it is. ' * 60}"))

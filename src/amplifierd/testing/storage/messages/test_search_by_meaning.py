@@ -168,7 +168,7 @@ async def test_pages_continue_where_they_end(storage: Storage, session: Session)
     assert [hit.sequence for hit in grouped] == sorted(hit.sequence for hit in whole)
 
 
-async def test_corrected_message_has_its_new_meaning(storage: Storage, session: Session) -> None:
+async def test_corrected_message_is_found_by_its_new_meaning(storage: Storage, session: Session) -> None:
     await storage.update_message(W, session.id, 1, MessagePatch(content="An umbrella"))
     await storage.delete_message(W, session.id, 3)
 

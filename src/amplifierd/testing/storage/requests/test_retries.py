@@ -118,7 +118,7 @@ async def test_failed_request_may_be_sent_again(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_answer_goes_with_the_session_that_it_is_about(storage: Storage, write: str) -> None:
+async def test_answer_is_deleted_with_its_session(storage: Storage, write: str) -> None:
     session_id = await active(storage)
     answer = await WRITES[write](storage, session_id, once())
     about = answer.id if isinstance(answer, Session) else session_id

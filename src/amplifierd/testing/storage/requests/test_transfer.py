@@ -341,7 +341,7 @@ async def test_export_in_the_midst_of_writing_can_be_imported(storage: Storage, 
         )
 
 
-async def test_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: Storage) -> None:
+async def test_session_deleted_during_an_export_aborts_it(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(3):
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 1_000)] * 500))
@@ -352,7 +352,7 @@ async def test_session_that_is_deleted_meanwhile_cuts_the_export_off(storage: St
         [batch async for batch in export.batches]
 
 
-async def test_import_tells_that_it_goes_on(storage: Storage) -> None:
+async def test_import_reports_progress(storage: Storage) -> None:
     for _ in range(3):
         session = await storage.create_session(W, NewSession())
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")] * 1_000))
@@ -375,7 +375,7 @@ async def test_import_without_sessions_is_written_in_the_end(storage: Storage) -
     assert shares[-1:] == [1]
 
 
-async def test_followers_are_told_of_what_is_imported(storage: Storage) -> None:
+async def test_followers_get_imported_sessions(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
     events = await storage.follow_sessions("other")

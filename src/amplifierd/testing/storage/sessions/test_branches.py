@@ -77,7 +77,7 @@ async def test_lineage_leads_up_and_one_step_down(storage: Storage) -> None:
     assert [session.id for session in (await storage.lineage(W, first.id)).children] == [second.id]
 
 
-async def test_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
+async def test_lineage_ends_at_a_missing_parent(storage: Storage) -> None:
     first = await talk(storage, 1)
     second = await storage.fork_session(W, first.id, Fork())
     third = await storage.fork_session(W, second.id, Fork())
@@ -88,7 +88,7 @@ async def test_lineage_ends_where_a_parent_is_gone(storage: Storage) -> None:
     assert (await storage.get_session(W, third.id)).parent_session_id == second.id
 
 
-async def test_lineage_ends_where_imported_parents_go_round(storage: Storage) -> None:
+async def test_lineage_ends_at_a_cycle_of_parents(storage: Storage) -> None:
     ids = [(await talk(storage, 0)).id for _ in range(3)]
     parents = dict(zip(ids, [ids[2], ids[0], ids[1]], strict=True))
     lines = [

@@ -66,7 +66,7 @@ async def test_cleanup_keeps_young_sessions(storage: Storage, *, dry_run: bool) 
     assert len(await left(storage)) == 1
 
 
-async def test_active_sessions_go_where_they_are_named(storage: Storage) -> None:
+async def test_cleanup_of_active_sessions_needs_their_status(storage: Storage) -> None:
     active, ended = [await session_of(storage, status) for status in ("active", "completed")]
     which = CleanUp(older_than_days=0, status=("active",), dry_run=False)
     assert (await storage.clean_up_sessions(W, which)).session_ids == (active,)

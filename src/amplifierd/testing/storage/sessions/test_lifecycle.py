@@ -66,7 +66,7 @@ async def brought_to(storage: Storage, status: SessionStatus) -> Session:
 
 @pytest.mark.parametrize("status", WAYS)
 @pytest.mark.parametrize("action", ["start", *ENDS])
-async def test_step_is_taken_where_it_fits(storage: Storage, status: SessionStatus, action: str) -> None:
+async def test_transition_depends_on_the_status(storage: Storage, status: SessionStatus, action: str) -> None:
     before = await brought_to(storage, status)
     if (status, action) == ("created", "start") or (status == "active" and action in ENDS):
         await STEPS[action](storage, before.id, None)

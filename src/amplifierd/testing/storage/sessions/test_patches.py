@@ -105,7 +105,7 @@ def merged_by_storage(database: str) -> Callable[[Any, Any], Any]:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(context=OBJECTS, patch=OBJECTS)
-def test_contexts_are_merged_as_the_rfc_has_it(
+def test_contexts_are_merged_as_in_the_rfc(
     merged_by_storage: Callable[[Any, Any], Any], context: Any, patch: Any
 ) -> None:
     expected = merge(context, patch)
@@ -123,7 +123,7 @@ async def test_patches_that_meet_lose_no_key(storage: Storage) -> None:
     assert context == {f"k{n}": n for n in range(50)}
 
 
-async def test_context_is_itself_however_long_it_gets(storage: Storage) -> None:
+async def test_context_of_any_length_is_returned_unchanged(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"a": 1})))
     await storage.start_session(W, session.id)
     for length in (10, 300, 1, 1_000, 20):

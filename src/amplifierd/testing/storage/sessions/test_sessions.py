@@ -26,7 +26,7 @@ async def ids(storage: Storage) -> list[str]:
     return [session.id for session in await sessions(storage)]
 
 
-async def test_session_comes_back_as_it_was_created(storage: Storage) -> None:
+async def test_session_is_returned_as_created(storage: Storage) -> None:
     new = NewSession(profile="foundation/base", context=Raw(b'{"b":1,"a":[]}'), amplified_dir='a "b"/c')
     created = await create_session(storage, new)
     assert UUID_7.fullmatch(created.id)

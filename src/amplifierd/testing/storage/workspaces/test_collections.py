@@ -67,7 +67,7 @@ def details(collection: Collection) -> Sequence[str]:
     return [problem.detail for problem in collection.problems]
 
 
-async def test_collection_is_kept_as_it_was_read(storage: Storage, other: Storage) -> None:
+async def test_collection_is_stored_unchanged(storage: Storage, other: Storage) -> None:
     created = await create(storage, content(NewProfile("b"), NewProfile("a"), commit="a" * 40))
     assert created.profiles == ["foundation/a", "foundation/b"]
     assert (created.kind, created.status, created.commit) == ("git", "synced", "a" * 40)
@@ -209,7 +209,7 @@ async def test_deleted_collection_takes_its_profiles(storage: Storage) -> None:
         await storage.delete_collection(W, "foundation")
 
 
-async def test_workspace_with_a_collection_or_a_source_or_an_active_profile_alone_has_contents(
+async def test_workspace_contents_include_collections_and_sources(
     storage: Storage,
 ) -> None:
     await create(storage, content(), "collection")

@@ -45,7 +45,7 @@ async def listed(storage: Storage, workspace: str = W) -> list[AmplifiedDirector
     return directories
 
 
-async def test_directory_comes_back_as_it_was_sent(storage: Storage) -> None:
+async def test_directory_is_returned_as_sent(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a/b"))
     metadata = Raw(b'{"z":1.0,"name":"\\"\xc3\xa9\\u0000","n":123456789012345678901234567890}')
     created = await storage.create_directory(W, NewDirectory("x//y/./z", "a/b", metadata))

@@ -54,7 +54,7 @@ async def test_keys_are_listed_and_known_to_be_there(storage: Storage) -> None:
     assert await storage.has_keys()
 
 
-async def test_key_is_copied_as_it_is(storage: Storage) -> None:
+async def test_key_is_copied_unchanged(storage: Storage) -> None:
     moment = "2025-11-21T19:33:19.192107Z"
     key = Key("a", "team", "ci", "read", "00" * 32, moment, "2025-12-21T19:33:19.192107Z", None)
     await storage.copy_key(key)
@@ -67,7 +67,7 @@ async def test_key_is_copied_as_it_is(storage: Storage) -> None:
     assert await storage.list_keys() == [revoked]
 
 
-async def test_workspaces_are_those_with_anything(storage: Storage) -> None:
+async def test_workspaces_are_listed_if_they_have_contents(storage: Storage) -> None:
     assert await storage.workspace_contents() == []
     for workspace in ("team", "default", "team", "another"):
         await storage.create_session(workspace, NewSession())
@@ -77,7 +77,7 @@ async def test_workspaces_are_those_with_anything(storage: Storage) -> None:
     assert names == ["another", "configured", "default", "empty", "team"]
 
 
-async def test_workspace_is_there_by_what_it_has_or_had(storage: Storage) -> None:
+async def test_workspace_exists_by_its_contents_or_history(storage: Storage) -> None:
     assert not await storage.has_workspace("team")
     await storage.create_key(CI)
     assert await storage.has_workspace("team")

@@ -64,7 +64,7 @@ async def listed(storage: Storage, workspace: str = W, kind: ModuleType | None =
     return [it.id for it in await records(await storage.list_modules(workspace, kind), ModuleSummary)]
 
 
-async def test_module_is_kept_as_it_was_read(storage: Storage, other: Storage) -> None:
+async def test_module_is_stored_unchanged(storage: Storage, other: Storage) -> None:
     assert await create(storage, content("x/a", module("a/tool/t", schema=SCHEMA))) == ["a/tool/t"]
     found = await other.get_module(W, "a/tool/t")
     assert (found.collection, found.type, found.config_schema) == ("x/a", "tool", SCHEMA)

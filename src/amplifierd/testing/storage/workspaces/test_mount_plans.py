@@ -93,7 +93,7 @@ async def test_sync_changes_later_sessions_only(storage: Storage) -> None:
     assert (versions(new), new.texts) == ({"tool/bash": "2.0.0"}, {"agents/zen.md": "Be brisk."})
 
 
-async def test_update_of_a_profile_and_of_another_collection_change_later_sessions_only(storage: Storage) -> None:
+async def test_updates_change_only_later_sessions(storage: Storage) -> None:
     await add(storage, content(identifier="other"))
     await storage.create_profile(W, NewProfile("mine", tools=TOOLS))
     first = await opened(storage, "mine")
@@ -165,7 +165,7 @@ async def test_unchanged_profile_stays_as_it_is(storage: Storage) -> None:
     assert str((await storage.get_profile(W, "foundation/base")).updated_at) > str(before.updated_at)
 
 
-async def test_session_keeps_the_installed_modules_of_where_it_was_created(database: str) -> None:
+async def test_session_keeps_the_modules_of_its_server(database: str) -> None:
     def packages(version: str) -> InstalledModules:
         return InstalledModules(lambda: {"installed/tool/bash": module("installed/tool/bash", version)})
 

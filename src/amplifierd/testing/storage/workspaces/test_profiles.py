@@ -72,7 +72,7 @@ async def names(storage: Storage, **query: int | str) -> list[str]:
     return [each["name"] for each in msgspec.json.decode(b"[" + listing.first + b"]")]
 
 
-async def test_profile_comes_back_as_it_was_sent(storage: Storage) -> None:
+async def test_profile_is_returned_as_sent(storage: Storage) -> None:
     created = await storage.create_profile(W, WHOLE)
     assert created == await storage.get_profile(W, "foundation/base")
     sent, got = msgspec.json.decode(msgspec.json.encode(WHOLE)), msgspec.json.decode(msgspec.json.encode(created))
@@ -121,7 +121,7 @@ async def test_missing_record_is_not_found(storage: Storage) -> None:
     assert await names(storage) == ["default"]
 
 
-async def test_built_in_profile_stays_as_it_is(storage: Storage) -> None:
+async def test_built_in_profile_cannot_be_changed(storage: Storage) -> None:
     built_in = await storage.get_profile(W, "default")
     assert (built_in.created_at, built_in.is_active, built_in.providers) == (UNSET, False, [])
     with pytest.raises(ProfileReadOnly, match="Profile default is built in"):
@@ -225,7 +225,7 @@ async def test_profile_is_active_alone(storage: Storage) -> None:
     assert await names(storage) == ["a", "default"]
 
 
-async def test_list_is_by_name_and_says_which_is_active(storage: Storage) -> None:
+async def test_list_is_by_name_and_marks_the_active_profile(storage: Storage) -> None:
     for name in ("z", "e/b", "e", "a", "e-a"):
         await storage.create_profile(W, NewProfile(name, description='"é'))
     await storage.activate_profile(W, "e")
@@ -262,7 +262,7 @@ async def test_request_that_comes_again_has_one_effect(storage: Storage) -> None
     assert await recorded(storage.create_profile(W, WHOLE, once=once())) == created
 
 
-async def test_session_keeps_its_profile_as_it_was(storage: Storage) -> None:
+async def test_session_keeps_its_profile(storage: Storage) -> None:
     await storage.create_profile(W, WHOLE)
     session = await storage.create_session(W, NewSession(profile=WHOLE.name))
     before = await storage.session_profile(W, session.id)
