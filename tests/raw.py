@@ -53,7 +53,7 @@ class Connection:
     def rest_of(self, head: Answer, method: str = "GET") -> Answer:
         """The response with this head, which was read before; `method` is the request's."""
         if head.headers.get("transfer-encoding") == "chunked":
-            return replace(head, body=b"".join(iter(self._chunk, b"")))
+            return replace(head, body=b"".join(iter(self.chunk, b"")))
         length = 0 if method == "HEAD" else int(head.headers.get("content-length", 0))
         return replace(head, body=self._file.read(length))
 
@@ -66,12 +66,21 @@ class Connection:
         headers = {name.lower(): value for name, value in http.client.parse_headers(self._file).items()}
         return Answer(status, headers, b"")
 
+    def chunk(self) -> bytes:
+        """The next chunk of a response whose head was read before; the last is empty."""
+        line = self._file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("The daemon cut the response short.")
+        chunk = self._file.read(int(line, 16))
+        self._file.readline()
+        return chunk
+
     def event(self) -> bytes:
         """The next chunk of a stream, once its head is read."""
         if not self._streaming:
             while self._file.readline() != b"\r\n":
                 self._streaming = True
-        return self._chunk()
+        return self.chunk()
 
     def rest(self) -> bytes:
         """All that comes until the daemon hangs up."""
@@ -89,14 +98,6 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _chunk(self) -> bytes:
-        line = self._file.readline()
-        if not line.endswith(b"\r\n"):
-            raise ConnectionError("The daemon cut the response short.")
-        chunk = self._file.read(int(line, 16))
-        self._file.readline()
-        return chunk
 
 
 def exchange(port: int, *pieces: bytes) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 HEADER = '{"header":{"format":"amplifierd-export","version":2}}\n'
+END_OF_ONE_SESSION = '{"end":{"sessions":1,"messages":0,"files":0}}\n'
 MESSAGES = [
     {"content": "How?\n\n```python\nprint(1)", "role": "user"},
     {"content": "So:\n~~~~\n```\n~~~\n~~~~\nDone.", "role": "assistant", "agent": "planner"},

@@ -1,6 +1,5 @@
 """A daemon whose disk takes no more: it says so, reads on, and goes on when it can, and nothing is lost or doubled."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from collection_folders import commit, profile
 from daemon import Daemon
 from load import Load
 from small_disk import SmallDisk, limit_files, limit_files_no_more
+from transferred import END_OF_ONE_SESSION, HEADER, session_line
 from waits import until
 
 
@@ -117,22 +117,9 @@ def test_full_disk_leaves_a_collection_unchanged(
         assert client.get("/profiles/foundation/a").json()["version"] == "2.0.0"
 
 
-def an_export() -> bytes:
+def an_export() -> str:
     """One session, which is too long to wait in memory."""
-    session = {
-        "id": "01a20a2c-0e7b-744d-a181-2eb29709db54",
-        "status": "created",
-        "profile": "default",
-        "context": {"note": "x" * 100_000},
-        "amplifiedDir": ".",
-        "createdAt": "2025-11-21T19:33:19.192107Z",
-        "updatedAt": "2025-11-21T19:33:19.192107Z",
-        "messageCount": 0,
-        "tokenUsage": 0,
-        "version": 1,
-    }
-    header = {"format": "amplifierd-export", "version": 1}
-    return "\n".join(json.dumps(line) for line in ({"header": header}, {"session": session})).encode()
+    return HEADER + session_line(context={"note": "x" * 100_000}) + END_OF_ONE_SESSION
 
 
 def until_refused(send: Callable[[int], httpx.Response]) -> list[str]:
