@@ -241,6 +241,12 @@ def _unchanged_contexts(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{session_id}", headers={"Accept-Encoding": "gzip", "If-None-Match": "*"})
 
 
+def _changed_contexts(data: Data) -> Ask:
+    session_id = data.session(context={"text": "x" * (7 * MIB)})
+    data.append(session_id, "x")
+    return Ask("GET", f"/sessions/{session_id}", headers={"If-None-Match": '"1"'})
+
+
 def _messages_of_a_rare_role(data: Data) -> Ask:
     return Ask("GET", f"/sessions/{data.long_session()}/messages?role=tool&limit=1")
 
@@ -294,6 +300,7 @@ TABLE = [
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
     Row("a context of 7 MiB", ("getSession",), _large_contexts),
     Row("a context of 7 MiB that the client has", ("getSession",), _unchanged_contexts),
+    Row("a context of 7 MiB that has changed", ("getSession",), _changed_contexts),
     Row("merge patches of 99,000 members, 32 at once", ("updateSession",), _large_merge_patches),
     Row("100,000 unknown members", ("createSession",), _unknown_members),
     Row("fork of 1,000,000 messages", ("forkSession",), _forks),

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from amplifierd.app import create_app
 from amplifierd.contract.core.problems import Problem
+from amplifierd.contract.response import large_responses
 from amplifierd.contract.response.unsent_data import UnsentData
 from amplifierd.server.http1.asgi import Receive, Send
 from amplifierd.server.http1.limits import Limits
@@ -35,6 +36,7 @@ LARGE_BYTES = 20 * MIB
 SHORT_BYTES = 150_000
 PIPELINED = 60
 CHUNKS_READ = 128
+LARGE_TEXT = "x" * (2 * MIB)
 
 
 def test_unread_responses_are_whole_at_last(database: str) -> None:
@@ -243,3 +245,41 @@ def test_pipelined_response_that_nobody_reads_ends() -> None:
     with serving(app, Limits(read_seconds=0.5)) as port, Connection(port, receive_bytes=RECEIVED_BYTES) as connection:
         connection.send(get("/1") + get("/2") + get("/3"))
         until(lambda: len(ended) > 1)
+
+
+@pytest.fixture
+def client_without_places(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a server in this process that has no places for large responses: what waits for one gets 503."""
+    monkeypatch.setattr(large_responses, "_AT_A_TIME", 0)
+    settings = Settings(database=database, data_path=tmp_path, request_timeout=1)
+    with (
+        serving(create_app(settings, open_storage(settings.database)), Limits()) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=SECONDS) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("keys", [[None] * 3, ["a", "b", "c"]], ids=["without keys", "with keys"])
+def test_small_responses_do_not_wait_for_large_ones(
+    client_without_places: httpx.Client, keys: list[str | None]
+) -> None:
+    client = client_without_places
+    # The text of parts is in the message twice: it is large, and the request is not.
+    contents = [{"content": LARGE_TEXT}, {"parts": [{"type": "text", "text": LARGE_TEXT[: MIB * 3 // 4]}]}]
+    headers = [{} if key is None else {"Idempotency-Key": key} for key in keys]
+    large = client.post("/sessions", json={"context": {"text": LARGE_TEXT}}, headers=headers[0]).raise_for_status()
+    assert client.post("/sessions", json={}).status_code == httpx.codes.CREATED
+    messages = f"/sessions/{large.json()['id']}/messages"
+    for content, header in zip(contents, headers[1:], strict=True):
+        client.post(messages, json=content, headers=header).raise_for_status()
+        assert client.post(messages, json={"content": "small"}).status_code == httpx.codes.CREATED
+    assert client.get(messages).status_code == httpx.codes.SERVICE_UNAVAILABLE
+    assert client.post(messages, json={"content": "small"}).status_code == httpx.codes.CREATED
+
+
+def test_small_request_waits_if_its_result_is_known_to_be_large(client_without_places: httpx.Client) -> None:
+    client = client_without_places
+    path = f"/sessions/{client.post('/sessions', json={'context': {'text': LARGE_TEXT}}).json()['id']}"
+    assert [client.patch(path, json={"name": name}).status_code for name in ("first", "second")] == [200, 503]
+    [session] = client.get("/sessions").json()
+    assert session["name"] == "first"

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -23,12 +22,11 @@ from ..request.idempotency import ARGUMENT, IDEMPOTENCY_KEY, Idempotency, InUse
 from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import ImportBody
 from ..request.parameters import QUERY, Arguments, Header, HeaderParameters, compile_parameters
-from ..response.blocks import LargeResponses
 from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
+from ..response.large_responses import LargeResponses, discard, is_large
 from ..response.negotiation import Renderer
-from ..response.record_encoding import discard, is_large
 from ..response.response import Delivery, Response
 from ..response.unsent_data import UnsentData
 
@@ -126,11 +124,7 @@ class Operation:
         text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)
-        key = arguments.get(ARGUMENT)
-        if key is None:
-            delivery = await self._handled(scope, receive, arguments)
-        else:
-            delivery = await self._handled_once(scope, receive, arguments, key, text)
+        delivery = await self._answer(scope, receive, arguments, text)
         if self._body is not None:
             # While the client reads, it takes no room from other bodies.
             arguments.clear()
@@ -143,51 +137,95 @@ class Operation:
         else:
             await delivery(send)
 
-    async def _handled(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
-        """The response of a request. A large result waits; that of a write only before it is applied."""
-        large = self._large
-        if not large.must_wait(scope) or _is_conditional(scope):
-            result = await self._handler(**arguments)
-            if self._follows:
-                result = Events(self._security.while_admitted(scope, result.batches))
-            if not is_large(result) or self._response.is_known(scope, result):
-                return await self._response.prepare(scope, receive, result, False)
-            large.remember(scope)
-            if not self._is_read:
-                return await self._response.prepare(scope, receive, result, False)
-            if not large.whole.locked():
-                async with large.whole:
-                    return await self._response.prepare(scope, receive, result, False)
-            # It is read again after the wait: results that wait would take much more memory than those that are sent.
-            await discard(result)
-            del result
-        async with large.whole:
+    def _answer(
+        self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
+    ) -> Awaitable[Delivery]:
+        """The response of a request."""
+        if not self._is_read:
+            return self._answer_write(scope, receive, arguments, text)
+        if self._large.is_known(scope):
+            return self._answer_large(scope, receive, arguments)
+        return self._answer_read(scope, receive, arguments)
+
+    async def _answer_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+        """The response of a read whose result is not known to be large."""
+        result = await self._handler(**arguments)
+        if self._follows:
+            result = Events(self._security.while_admitted(scope, result.batches))
+        if not is_large(result):
+            return await self._response.prepare(scope, receive, result, False)
+        self._large.remember(scope)
+        delivery = await self._answer_now(scope, receive, result)
+        del result
+        return await self._answer_large(scope, receive, arguments) if delivery is None else delivery
+
+    async def _answer_large(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+        """The response of a read whose result is known to be large: it waits before it is read."""
+        if _is_conditional(scope):
+            async with self._large.conditional:
+                check_connected(scope)
+                delivery = await self._answer_now(scope, receive, await self._handler(**arguments))
+            if delivery is not None:
+                return delivery
+        async with self._large.whole:
             check_connected(scope)
             return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
 
-    async def _handled_once(
-        self, scope: Scope, receive: Receive, arguments: Arguments, key: str, text: bytes | Digest
+    async def _answer_now(self, scope: Scope, receive: Receive, result: Any) -> Delivery | None:
+        """The response of a read with a large result; None if it has to wait.
+
+        It is then read again after the wait: results that wait would take much more memory than those that are sent.
+        """
+        whole = self._large.whole
+        if self._response.is_known(scope, result):
+            return await self._response.prepare(scope, receive, result, False)
+        if not whole.locked():
+            async with whole:
+                return await self._response.prepare(scope, receive, result, False)
+        await discard(result)
+        return None
+
+    async def _answer_write(
+        self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Delivery:
-        """The response of a request with an `Idempotency-Key`."""
+        """The response of a write. If its result is known to be large, it waits before it is applied.
+
+        It is applied even if its client has disconnected, like other writes.
+        """
+        if not self._large.is_known(scope):
+            return await self._written(scope, receive, arguments, text)
+        async with self._large.whole:
+            return await self._written(scope, receive, arguments, text)
+
+    async def _written(self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest) -> Delivery:
+        """Apply a write; its response."""
+        key = arguments.get(ARGUMENT)
+        if key is None:
+            result, replayed = await self._handler(**arguments), False
+        else:
+            result, replayed = await self._written_once(scope, arguments, key, text)
+        if is_large(result):
+            self._large.remember(scope)
+        return await self._response.prepare(scope, receive, result, replayed)
+
+    async def _written_once(
+        self, scope: Scope, arguments: Arguments, key: str, text: bytes | Digest
+    ) -> tuple[Any, bool]:
+        """Apply a write with an `Idempotency-Key`; its result, and whether that is the recorded one."""
         digest = self._idempotency.digest
         long = isinstance(text, bytes) and len(text) > INLINE_BYTES
         digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
-        async with self._large.whole if self._large.must_wait(scope) else nullcontext():
-            with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
-                arguments[ARGUMENT] = once
-                replayed = False
-                try:
-                    result = await self._handler(**arguments)
-                except AlreadyAnswered as recorded:
-                    result, replayed = recorded.answer, True
-            if is_large(result):
-                self._large.remember(scope)
-            return await self._response.prepare(scope, receive, result, replayed)
+        with self._idempotency.handling(key, arguments.get(WORKSPACE), digested) as once:
+            arguments[ARGUMENT] = once
+            try:
+                return await self._handler(**arguments), False
+            except AlreadyAnswered as recorded:
+                return recorded.answer, True
 
 
 def _is_conditional(scope: Scope) -> bool:
-    """Whether the client of a read may already have what it asks for."""
-    return scope["method"] in ("GET", "HEAD") and IF_NONE_MATCH.lower().encode() in request_state_of(scope).fields
+    """Whether the client may already have what it asks for."""
+    return IF_NONE_MATCH.lower().encode() in request_state_of(scope).fields
 
 
 def _bound(headers: list[Header]) -> dict[str, Header]:

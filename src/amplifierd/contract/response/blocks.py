@@ -10,34 +10,6 @@ from ..core.request_state import check_connected
 from .content_coding import CodedStream
 from .unsent_data import UnsentBlock, UnsentData
 
-# One is made while others are read; each may be a message of 8 MiB, in several forms.
-_AT_A_TIME = 3
-_REMEMBERED = 1_000
-
-
-class LargeResponses:
-    """Limits how many large records, and blocks of texts, are made at a time, because each takes much memory.
-
-    Blocks in other formats take longest: lines, and whole records, have limits of their own.
-    """
-
-    def __init__(self) -> None:
-        self.whole, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(3))
-        # By path and query.
-        self._known: dict[tuple[bytes, bytes], None] = {}
-
-    def must_wait(self, scope: Scope) -> bool:
-        """Whether the result of a request is known to be large, and has to wait, before it is read or written."""
-        return bool(self._known) and (scope["raw_path"], scope["query_string"]) in self._known
-
-    def remember(self, scope: Scope) -> None:
-        """Know that the result of a request is large, for some time."""
-        target = scope["raw_path"], scope["query_string"]
-        self._known.pop(target, None)
-        self._known[target] = None
-        if len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
-
 
 class CodedBlocks:
     """Blocks as they are sent; the semaphore `limit` limits how many are made at a time."""

@@ -7,13 +7,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw, UnsetType
 
-from ...storage.model.records import Export, ExportLine, Listing, Message, Messages, Session, Transcript
+from ...storage.model.records import Export, ExportLine, Message, Messages, Session
 from ..core.executor import INLINE_BYTES, SerialExecutor
 
 _PIECE_CHARACTERS = 64 * 1024
 # About what a line without a text takes.
 _LINE_BYTES = 200
-_LARGE_BYTES = 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -26,35 +25,14 @@ def is_long(record: Any) -> bool:
     return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES
 
 
-def is_large(result: Any) -> bool:
-    """Whether the result of a read takes so much memory that few should be kept at a time."""
-    # Quicker than asking for each of them.
-    kind = type(result)
-    if kind is Session:
-        return memoryview(result.context).nbytes + _length(result.error_details) > _LARGE_BYTES
-    if kind is Message:
-        return len(result.content) + _length(result.parts) + _length(result.metadata) > _LARGE_BYTES
-    if kind is Transcript:
-        return len(result.messages.first) > _LARGE_BYTES
-    if kind is Listing:
-        return len(result.first) > _LARGE_BYTES
-    return kind is Raw and memoryview(result).nbytes > _LARGE_BYTES
-
-
-async def discard(result: Any) -> None:
-    """Release what a result that is not sent holds."""
-    listing = result.messages if isinstance(result, Transcript) else result
-    if isinstance(listing, Listing) and listing.rest is not None:
-        await listing.rest.aclose()
-
-
 def is_larger(record: Any, size: int) -> bool:
     """Whether the JSON of a record has more than `size` bytes; it is encoded only if none of its texts has."""
     fields = (getattr(record, name) for name in record.__struct_fields__)
-    return any(_length(field) > size for field in fields) or len(_encode(record)) > size
+    return any(length_of(field) > size for field in fields) or len(_encode(record)) > size
 
 
-def _length(field: Any) -> int:
+def length_of(field: Any) -> int:
+    """The length of a text or JSON, 0 of any other value."""
     if isinstance(field, str):
         return len(field)
     return memoryview(field).nbytes if isinstance(field, Raw) else 0
@@ -110,9 +88,9 @@ def _size_of(line: ExportLine) -> int:
     """About how much there is to encode."""
     message, session, chunk = line.message, line.session, line.chunk
     if isinstance(message, Message):
-        return _LINE_BYTES + len(message.content) + _length(message.parts)
+        return _LINE_BYTES + len(message.content) + length_of(message.parts)
     if isinstance(session, Session):
-        return _length(session.context)
+        return length_of(session.context)
     return _LINE_BYTES if isinstance(chunk, UnsetType) else len(chunk.data)
 
 

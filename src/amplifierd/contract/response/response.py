@@ -18,11 +18,12 @@ from ..core.problems import Headers
 from ..core.request_state import request_state_of
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
-from .blocks import CodedBlocks, LargeResponses, send_blocks
+from .blocks import CodedBlocks, send_blocks
 from .content_coding import MIN_BYTES, CodedStream, Compression
 from .download import send_download
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
 from .file_response import OK, PARTIAL_CONTENT, send_file
+from .large_responses import LargeResponses
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, encoded_lines, is_long
 from .sse import EVENT_STREAM, Frames, send_events

@@ -1,0 +1,73 @@
+"""Large responses: few are made at a time, because each takes much memory."""
+
+import asyncio
+from typing import Any
+
+from msgspec import Raw
+from starlette.types import Scope
+
+from ...storage.model.records import Listing, Message, Session, Transcript
+from ..core.request_state import request_state_of
+from .record_encoding import length_of
+
+LARGE_BYTES = 1024 * 1024
+# One is made while others are read; each may be a message of 8 MiB, in several forms.
+_AT_A_TIME = 3
+_REMEMBERED = 1_000
+
+
+class LargeResponses:
+    """Limits how many large results, and blocks of texts, are made at a time, and knows which results are large.
+
+    `whole` limits results that are sent, `conditional` those that the client may already have: a 304 takes less time.
+    `formats` limits blocks in the formats of other programs, which take the longest, and `lines` all other blocks.
+    """
+
+    def __init__(self) -> None:
+        self.whole, self.conditional, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(4))
+        # By method, path and query.
+        self._known: dict[tuple[str, bytes, bytes], None] = {}
+
+    def is_known(self, scope: Scope) -> bool:
+        """Whether the result of a request is known to be large, before it is read or written."""
+        return bool(self._known) and _target(scope) in self._known
+
+    def remember(self, scope: Scope) -> None:
+        """Know for some time that the results of requests like this one are large, unless it is large itself.
+
+        A large request, such as a message to append, explains its large result: the next one may be small. Bodies have
+        a limit of their own. The result may be twice as large, because a message has its parts and their text.
+        """
+        if 2 * request_state_of(scope).held_bytes >= LARGE_BYTES:
+            return
+        target = _target(scope)
+        self._known.pop(target, None)
+        self._known[target] = None
+        if len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+
+
+def _target(scope: Scope) -> tuple[str, bytes, bytes]:
+    return scope["method"], scope["raw_path"], scope["query_string"]
+
+
+def is_large(result: Any) -> bool:
+    """Whether a result takes so much memory that few should be kept at a time."""
+    # Quicker than asking for each of them.
+    kind = type(result)
+    if kind is Session:
+        return memoryview(result.context).nbytes + length_of(result.error_details) > LARGE_BYTES
+    if kind is Message:
+        return len(result.content) + length_of(result.parts) + length_of(result.metadata) > LARGE_BYTES
+    if kind is Transcript:
+        return len(result.messages.first) > LARGE_BYTES
+    if kind is Listing:
+        return len(result.first) > LARGE_BYTES
+    return kind is Raw and memoryview(result).nbytes > LARGE_BYTES
+
+
+async def discard(result: Any) -> None:
+    """Release what a result that is not sent holds."""
+    listing = result.messages if isinstance(result, Transcript) else result
+    if isinstance(listing, Listing) and listing.rest is not None:
+        await listing.rest.aclose()
