@@ -159,7 +159,17 @@ def _body(status: int, headers: dict[str, str], received: bytes) -> tuple[bytes,
 
 def post(path: str, body: bytes, *headers: bytes, content_type: bytes | None = b"application/json") -> bytes:
     """A POST request with a Content-Length."""
-    lines = [b"POST " + path.encode() + b" HTTP/1.1", b"Host: 127.0.0.1", b"Content-Length: %d" % len(body), *headers]
+    return _with_body(b"POST", path, body, headers, content_type)
+
+
+def patch(path: str, body: bytes, *headers: bytes) -> bytes:
+    """A PATCH request of JSON with a Content-Length."""
+    return _with_body(b"PATCH", path, body, headers, b"application/json")
+
+
+def _with_body(method: bytes, path: str, body: bytes, headers: tuple[bytes, ...], content_type: bytes | None) -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    lines = [method + b" " + path.encode() + b" HTTP/1.1", b"Host: 127.0.0.1", length, *headers]
     if content_type is not None:
         lines.append(b"Content-Type: " + content_type)
     return b"\r\n".join([*lines, b"", body])

@@ -15,13 +15,14 @@ from starlette.requests import ClientDisconnect
 from amplifierd.app import create_app
 from amplifierd.contract.core.problems import Problem
 from amplifierd.contract.response import large_responses
+from amplifierd.contract.response.large_responses import LargeResponses
 from amplifierd.contract.response.unsent_data import UnsentData
 from amplifierd.server.http1.asgi import Receive, Send
 from amplifierd.server.http1.limits import Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
-from raw import SECONDS, Connection, exchange, get
+from raw import SECONDS, Connection, exchange, get, patch
 from short_timeouts import serving
 from waits import until
 
@@ -227,8 +228,9 @@ def test_requests_of_clients_that_have_gone_stop_no_others(database: str) -> Non
         for _ in range(300):
             with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
                 connection.send(get(f"/api/v1{path}"))
+        # Not at once: the server has accepted some of these connections before it has read their requests.
         until(lambda: client.get("/sessions").status_code == httpx.codes.OK)
-        assert client.get(path).raise_for_status().content == whole
+        until(lambda: client.get(path).content == whole)
 
 
 def test_pipelined_response_that_nobody_reads_ends() -> None:
@@ -283,3 +285,32 @@ def test_small_request_waits_if_its_result_is_known_to_be_large(client_without_p
     assert [client.patch(path, json={"name": name}).status_code for name in ("first", "second")] == [200, 503]
     [session] = client.get("/sessions").json()
     assert session["name"] == "first"
+
+
+def test_write_that_waits_is_applied_though_its_client_has_gone(
+    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
+) -> None:
+    places = asyncio.Semaphore(0)
+    create = LargeResponses.__init__
+
+    def create_without_places(limits: LargeResponses) -> None:
+        create(limits)
+        limits.whole = places
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/give":
+            places.release()
+        await served(scope, receive, send)
+
+    monkeypatch.setattr(LargeResponses, "__init__", create_without_places)
+    served = create_app(Settings(database=database, data_path=tmp_path), open_storage(database))
+    with serving(app, Limits()) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client:
+        session = client.post("/api/v1/sessions", json={"context": {"text": LARGE_TEXT}}).raise_for_status().json()
+        path = f"/api/v1/sessions/{session['id']}"
+        client.patch(path, json={"name": "first"}).raise_for_status()
+        with Connection(port) as connection:
+            connection.send(patch(path, b'{"name": "second"}'))
+            client.get("/api/v1/health").raise_for_status()
+        client.get("/api/v1/health").raise_for_status()
+        client.get("/give")
+        until(lambda: client.get("/api/v1/sessions").json()[0]["name"] == "second")

@@ -8,6 +8,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from .problems import Headers, Problem, busy
 
+# The extension of the scope by which the server says whether the client has disconnected.
+IS_DISCONNECTED = "amplifierd.is_disconnected"
+
 _KEY = "amplifierd.request_state"
 
 
@@ -107,7 +110,7 @@ def request_state_of(scope: Scope) -> RequestState:
 
 def check_connected(scope: Scope) -> None:
     """Raises `ClientDisconnect` if the client of a request that has waited is known to have disconnected."""
-    is_disconnected = scope["extensions"].get("amplifierd.is_disconnected")
+    is_disconnected = scope["extensions"].get(IS_DISCONNECTED)
     if is_disconnected is not None and is_disconnected():
         raise ClientDisconnect
 

@@ -1,70 +1,88 @@
-"""Large responses: few are made at a time, and texts in blocks, as their clients read."""
+"""Responses in blocks: each is made once the client has read the one before it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 
 from starlette.types import Scope, Send
 
+from ...storage.model.records import Blocks
 from ..core.problems import Headers
 from ..core.request_state import check_connected
 from .content_coding import CodedStream
 from .unsent_data import UnsentBlock, UnsentData
 
+# Writes a block in the form in which it is sent.
+Write = Callable[[bytes], Awaitable[bytes]]
+
+
+async def _unchanged(block: bytes) -> bytes:
+    return block
+
 
 class CodedBlocks:
-    """Blocks as they are sent; the semaphore `limit` limits how many are made at a time."""
+    """Blocks as they are sent, each written by `write`, and after the last of them `end`; for HEAD there are none.
+
+    The semaphore `limit` limits how many are made at a time.
+    """
 
     def __init__(
         self,
         scope: Scope,
-        blocks: AsyncGenerator[bytes, None],
+        blocks: Blocks,
         stream: CodedStream,
         unsent: UnsentData,
         limit: asyncio.Semaphore,
+        write: Write = _unchanged,
+        end: bytes = b"",
     ) -> None:
         self._scope = scope
-        self.stream = stream
+        self._is_head = scope["method"] == "HEAD"
         self._blocks = blocks
+        self._stream = stream
         self._unsent = unsent
         self._limit = limit
+        self._write = write
+        self._end = end
 
-    async def first(self, *, is_sent: bool) -> UnsentBlock | None:
+    async def first(self) -> UnsentBlock | None:
         """The first block, which is to be sent or closed; None if there is none, or it is not sent.
 
-        Raises the problem of a text that cannot be made.
+        Raises the problem of a text that cannot be made; there are no more blocks then.
         """
-        async with self._limit:
-            check_connected(self._scope)
-            block = await anext(self._blocks, None)
-            return await self._unsent.hold(await self.stream.block(block)) if is_sent and block is not None else None
+        try:
+            async with self._limit:
+                check_connected(self._scope)
+                block = await anext(aiter(self._blocks), None)
+                return None if block is None else await self.hold(await self._write(block))
+        except BaseException:
+            await self.aclose()
+            raise
 
-    async def following(self) -> UnsentBlock | None:
-        """The next block; None after the last. Raises `ClientDisconnect` if there is no room for it."""
-        async with self._limit:
-            block = await anext(self._blocks, None)
-            return None if block is None else await self._unsent.hold_next(await self.stream.block(block))
+    async def hold(self, block: bytes) -> UnsentBlock | None:
+        """A written block that comes before the others, to be sent or closed; None if it is not sent."""
+        return None if self._is_head else await self._unsent.hold(await self._stream.block(block))
+
+    async def send(self, status: int, headers: Headers, held: UnsentBlock | None, send: Send) -> None:
+        """Send a response of these blocks, the first of which is `held`, and end the making of blocks."""
+        try:
+            await send({"type": "http.response.start", "status": status, "headers": self._stream.headers(headers)})
+            while held is not None:
+                await held.send(send, more=True)
+                held = await self._following()
+            last = b"" if self._is_head else await self._stream.block(self._end, last=True)
+            await send({"type": "http.response.body", "body": last})
+        finally:
+            if held is not None:
+                held.close()
+            await self.aclose()
 
     async def aclose(self) -> None:
         """End the making of blocks."""
         await self._blocks.aclose()
 
-
-async def send_blocks(scope: Scope, status: int, headers: Headers, blocks: CodedBlocks, send: Send) -> None:
-    """Send a response of blocks."""
-    held: UnsentBlock | None = None
-    is_head = scope["method"] == "HEAD"
-    try:
-        # Before the status is sent, which may still be that of a problem.
-        held = await blocks.first(is_sent=not is_head)
-        await send({"type": "http.response.start", "status": status, "headers": blocks.stream.headers(headers)})
-        if is_head:
-            await send({"type": "http.response.body", "body": b""})
-            return
-        while held is not None:
-            await held.send(send, more=True)
-            held = await blocks.following()
-        await send({"type": "http.response.body", "body": await blocks.stream.block(b"", last=True)})
-    finally:
-        if held is not None:
-            held.close()
-        await blocks.aclose()
+    async def _following(self) -> UnsentBlock | None:
+        async with self._limit:
+            block = await anext(aiter(self._blocks), None)
+            if block is None:
+                return None
+            return await self._unsent.hold_next(await self._stream.block(await self._write(block)))

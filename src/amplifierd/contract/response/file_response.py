@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from starlette.types import Scope, Send
 
-from ...storage.model.files import UNKNOWN_MEDIA, File, FileContent
+from ...storage.model.files import UNKNOWN_MEDIA, Download, File, FileContent
 from ..core.problems import Headers, Problem
 from ..core.request_state import Fields, request_state_of
 from .etag import NOT_MODIFIED, Preconditions
@@ -94,6 +94,16 @@ async def send_file(scope: Scope, write: Write, content: FileContent, preconditi
                 await write(send, block)
                 block = await anext(blocks, None)
     await send({"type": "http.response.body", "body": b""})
+
+
+def download_headers(download: Download) -> Headers:
+    """The headers of a text that browsers save. Its name is the id of a session and a suffix, which need no quoting."""
+    charset = "; charset=utf-8" if download.media.startswith("text/") else ""
+    return [
+        (b"content-type", f"{download.media}{charset}".encode()),
+        (b"content-disposition", f'attachment; filename="{download.name}"'.encode()),
+        *INERT,
+    ]
 
 
 def _range_of(fields: Fields, file: File, tag: str) -> Range | None:

@@ -20,11 +20,13 @@ class LargeResponses:
     """Limits how many large results, and blocks of texts, are made at a time, and knows which results are large.
 
     `whole` limits results that are sent, `conditional` those that the client may already have: a 304 takes less time.
-    `formats` limits blocks in the formats of other programs, which take the longest, and `lines` all other blocks.
+    `lists` limits the blocks of lists after the first, `lines` those of exports, and `formats` those of exports in the
+    formats of other programs, which take the longest.
     """
 
     def __init__(self) -> None:
-        self.whole, self.conditional, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(4))
+        self.whole, self.conditional = asyncio.Semaphore(_AT_A_TIME), asyncio.Semaphore(_AT_A_TIME)
+        self.lists, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(3))
         # By method, path and query.
         self._known: dict[tuple[str, bytes, bytes], None] = {}
 

@@ -1,7 +1,7 @@
 """Encodes records with long texts as JSON in pieces: a single call would hold the GIL for too long."""
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
@@ -56,12 +56,10 @@ def encode_text(text: str) -> Raw:
 async def encoded_lines(export: Export, executor: SerialExecutor) -> AsyncGenerator[bytes, None]:
     """The lines of an export, in blocks. Between two of them, none of its records is in memory."""
     async with aclosing(export.batches) as batches:
-        try:
+        # Not in a variable, which would keep it until the client has read it.
+        with suppress(StopAsyncIteration):
             while True:
-                # Not in a variable, which would keep it until the client has read it.
                 yield await _next_lines(batches, executor)
-        except StopAsyncIteration:
-            pass
 
 
 async def _next_lines(batches: AsyncGenerator[list[ExportLine], None], executor: SerialExecutor) -> bytes:

@@ -1,8 +1,7 @@
 """Success responses: the contract's status, the handler's value as JSON, the declared headers."""
 
-import asyncio
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -11,23 +10,22 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import Download, FileContent
-from ...storage.model.records import Blocks, Events, Export, Listing
+from ...storage.model.records import Events, Export, Listing
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
 from ..core.request_state import request_state_of
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
-from .blocks import CodedBlocks, send_blocks
+from .blocks import CodedBlocks
 from .content_coding import MIN_BYTES, CodedStream, Compression
-from .download import send_download
 from .etag import NOT_MODIFIED, Preconditions, check_versioned, etag_of
-from .file_response import OK, PARTIAL_CONTENT, send_file
+from .file_response import OK, PARTIAL_CONTENT, download_headers, send_file
 from .large_responses import LargeResponses
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, encoded_lines, is_long
 from .sse import EVENT_STREAM, Frames, send_events
-from .unsent_data import PIECE_BYTES, STALL_SECONDS, WHOLE_STALL_SECONDS, UnsentBlock, UnsentData
+from .unsent_data import PIECE_BYTES, STALL_SECONDS, UnsentBlock, UnsentData
 
 TOTAL_COUNT = "X-Total-Count"
 
@@ -109,12 +107,14 @@ class Response:
         return partial(send_events, result, self._frames, scope, receive, stall_seconds=STALL_SECONDS)
 
     async def _prepare_lines(self, scope: Scope, _receive: Receive, result: Export, _replayed: bool) -> Delivery:
-        blocks = self._blocks(scope, encoded_lines(result, self._executor), self._large.lines)
-        return partial(send_blocks, scope, self.status, [(b"content-type", NDJSON.encode())], blocks)
+        lines = encoded_lines(result, self._executor)
+        blocks = CodedBlocks(scope, lines, self._stream(scope), self._unsent, self._large.lines)
+        return partial(blocks.send, self.status, [(b"content-type", NDJSON.encode())], await blocks.first())
 
     async def _prepare_download(self, scope: Scope, _receive: Receive, result: Download, _replayed: bool) -> Delivery:
         limit = self._large.lines if result.media == NDJSON else self._large.formats
-        return partial(send_download, scope, self._blocks(scope, result.blocks, limit), result)
+        blocks = CodedBlocks(scope, result.blocks, self._stream(scope), self._unsent, limit)
+        return partial(blocks.send, self.status, download_headers(result), await blocks.first())
 
     async def _prepare_file(self, scope: Scope, _receive: Receive, result: FileContent, _replayed: bool) -> Delivery:
         assert self._preconditions is not None, "The contract declares those of a file."
@@ -179,49 +179,17 @@ class Response:
             if rest is None:
                 whole = b"".join((form.before, first, form.after))
                 return await self._prepare_whole(scope, headers, whole, form.content_type)
-            stream = self._compression.stream(request_state_of(scope).fields)
-            headers = stream.headers([(b"content-type", form.content_type), *headers])
-            is_head = scope["method"] == "HEAD"
-            held = None if is_head else await self._unsent.hold(await stream.block(form.before + first))
+            write, limit = partial(self._written, form), self._large.lists
+            blocks = CodedBlocks(scope, rest, self._stream(scope), self._unsent, limit, write, form.after)
+            held = await blocks.hold(form.before + first)
         except BaseException:
             if rest is not None:
                 await rest.aclose()
             raise
-        return partial(self._send_listing, scope, headers, form, stream, held, rest)
+        return partial(blocks.send, self.status, [(b"content-type", form.content_type), *headers], held)
 
-    async def _send_listing(
-        self,
-        scope: Scope,
-        headers: Headers,
-        form: Representation,
-        stream: CodedStream,
-        held: UnsentBlock | None,
-        rest: Blocks,
-        send: Send,
-    ) -> None:
-        try:
-            await _start(send, self.status, headers)
-            if scope["method"] == "HEAD":
-                await _end(send, b"")
-                return
-            while held is not None:
-                await held.send(send, more=True)
-                held = await self._next_block(form, stream, rest)
-            await _end(send, await stream.block(form.after, last=True))
-        finally:
-            if held is not None:
-                held.close()
-            await rest.aclose()
-
-    async def _next_block(self, form: Representation, stream: CodedStream, rest: Blocks) -> UnsentBlock | None:
-        block = await anext(aiter(rest), None)
-        if block is None:
-            return None
-        return await self._unsent.hold_next(await stream.block(await self._written(form, block)))
-
-    def _blocks(self, scope: Scope, blocks: AsyncGenerator[bytes, None], limit: asyncio.Semaphore) -> CodedBlocks:
-        stream = self._compression.stream(request_state_of(scope).fields)
-        return CodedBlocks(scope, blocks, stream, self._unsent, limit)
+    def _stream(self, scope: Scope) -> CodedStream:
+        return self._compression.stream(request_state_of(scope).fields)
 
     def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
         """The representation of a list, and the headers that it depends on."""
@@ -239,18 +207,10 @@ class Response:
         return await self._executor.run(form.block, block)
 
 
-def _start(send: Send, status: int, headers: Headers) -> Awaitable[None]:
-    return send({"type": "http.response.start", "status": status, "headers": headers})
-
-
-def _end(send: Send, body: bytes) -> Awaitable[None]:
-    return send({"type": "http.response.body", "body": body})
-
-
 async def _send_whole(status: int, headers: Headers, held: UnsentBlock, send: Send) -> None:
     try:
-        await _start(send, status, headers)
-        await held.send(send, more=False, stall_seconds=WHOLE_STALL_SECONDS)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await held.send(send, more=False, stall_seconds=None)
     finally:
         held.close()
 

@@ -14,10 +14,8 @@ from starlette.types import Send
 from ..core.executor import SerialExecutor
 from ..core.problems import Problem, busy
 
-# After this long without reading, the reader of a response counts as gone, and its connection is aborted. A response in
-# one piece may be for a client that reads a kilobyte a second, and the network takes it in larger pieces.
+# After this long without reading, the reader of a response in blocks counts as gone, and its connection is aborted.
 STALL_SECONDS = 60
-WHOLE_STALL_SECONDS = 180
 # The limits of what waits for all clients together.
 MAX_MEMORY_BYTES = 32 * 1024 * 1024
 MAX_FILE_BYTES = 512 * 1024 * 1024
@@ -102,7 +100,7 @@ class UnsentData:
 
     def _make_room(self, size: int) -> None:
         if size > self._file_bytes:
-            raise busy("What clients have not read yet of other responses takes all the room for it")
+            raise busy("The limits of what clients have not read yet are reached")
         while size > self._files_left:
             self._give_up_one()
 
@@ -122,8 +120,11 @@ class UnsentBlock:
         self._stall: asyncio.Timeout | None = None
         self._is_closed = False
 
-    async def send(self, send: Send, *, more: bool, stall_seconds: float = STALL_SECONDS) -> None:
-        """Send the block, and release it. Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`."""
+    async def send(self, send: Send, *, more: bool, stall_seconds: float | None = STALL_SECONDS) -> None:
+        """Send the block, and release it. Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`.
+
+        Without them the limit is that of the HTTP layer, which is longer: a slow network takes data in large pieces.
+        """
         try:
             if self._block is not None and PIECE_BYTES < self.size <= _UNINTERRUPTED_BYTES:
                 await self._send_at_once(send, self._block, more=more, stall_seconds=stall_seconds)
@@ -150,12 +151,12 @@ class UnsentBlock:
             self._block = None
             self._unsent.release(self)
 
-    async def _send_at_once(self, send: Send, block: bytes, *, more: bool, stall_seconds: float) -> None:
+    async def _send_at_once(self, send: Send, block: bytes, *, more: bool, stall_seconds: float | None) -> None:
         await send({"type": "http.response.body", "body": block, "more_body": True})
         # The connection keeps what the client has not read; it is counted until this has been sent.
         await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
 
-    async def _send_piece(self, send: Send, piece: bytes, *, more: bool, stall_seconds: float) -> None:
+    async def _send_piece(self, send: Send, piece: bytes, *, more: bool, stall_seconds: float | None) -> None:
         try:
             async with asyncio.timeout(stall_seconds) as self._stall:
                 await send({"type": "http.response.body", "body": piece, "more_body": more})

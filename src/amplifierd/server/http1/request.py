@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from uvicorn.server import ServerState
 
+from ...contract import IS_DISCONNECTED
 from .asgi import Application, Header, Message, Scope
 from .error_responses import STATUS_LINES, problem, response
 from .request_target import absolute
@@ -251,8 +252,7 @@ def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
         "server": _address(transport.get_extra_info("sockname")),
         "client": _address(transport.get_extra_info("peername")),
         "root_path": "",
-        # Of this server alone: whether the client has disconnected.
-        "extensions": {"amplifierd.is_disconnected": transport.is_closing},
+        "extensions": {IS_DISCONNECTED: transport.is_closing},
         **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
     }
 
