@@ -16,12 +16,12 @@ from ..operations.bulk import removal
 from ..operations.bulk.deletion import (
     DeletionProgress,
     SessionPage,
+    add_page,
     check_filter,
     delete_page,
     first_progress,
     next_page,
     old_sessions,
-    passed,
 )
 from ..operations.bulk.fork import Copy
 from ..operations.bulk.removal import remove_more
@@ -129,7 +129,7 @@ class TransactionalPieces(Transactions, Storage):
         while not progress.is_whole:
             page = await self._read(partial(next_page, dialect=self.dialect, workspace=workspace, query=progress.query))
             if which.dry_run or not page.sessions:
-                progress = passed(progress, page, page.sessions)
+                progress = add_page(progress, page, page.sessions)
             else:
                 progress = await self._delete_page(workspace, once, progress, page)
             progressed()

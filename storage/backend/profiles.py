@@ -70,7 +70,7 @@ class TransactionalProfiles(Transactions, Profiles):
 
     async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
         profile = await profiles.read(self._rows, workspace, name)
-        return await asyncio.to_thread(profiles.patched, profile, patch)
+        return await asyncio.to_thread(profiles.patch_settings, profile, patch)
 
     async def copy_profile(
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
@@ -184,7 +184,7 @@ class TransactionalMountPlans(Transactions, MountPlans):
     async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:
         kept = await self._kept(workspace, name)
         if isinstance(overrides, ProfilePatch):
-            settings = await asyncio.to_thread(profiles.patched, kept.settings, overrides)
+            settings = await asyncio.to_thread(profiles.patch_settings, kept.settings, overrides)
             kept = kept._replace(settings=settings)
         mounted = await profile_resolution.find_targets(self._rows, self.statements, workspace, kept, self._installed)
         return PlanSources(kept.settings, mounted, await profiles.texts_of(self._rows, workspace, kept.texts))

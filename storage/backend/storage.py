@@ -133,7 +133,7 @@ class TransactionalStorage(
         prepare: Callable[[], Awaitable[PatchedObject | None]],
         *arguments: object,
     ) -> Answer:
-        """Run an operation that merges a patch; one that returns None has to be prepared (see `patched_object`)."""
+        """Run an operation that merges a patch; one that returns None has to be prepared (see `patch_or_defer`)."""
         written = await self._change(workspace, operation, *arguments)
         if written is not None:
             return written

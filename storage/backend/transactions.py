@@ -40,7 +40,7 @@ WHERE workspace = :workspace
 
 NO_PATCH = MessagePatch()
 # The id of a session that is being written, and its writer.
-Staged = tuple[str, str]
+Lease = tuple[str, str]
 
 
 class Transactions(ABC):
@@ -107,11 +107,11 @@ class Transactions(ABC):
             await asyncio.sleep(removal.PAUSE_SECONDS)
             return answer
 
-    async def _abandon(self, workspace: str, staged: Staged | None) -> None:
+    async def _abandon(self, workspace: str, lease: Lease | None) -> None:
         """Let a session that was being written be removed; if that fails, its lease will end."""
-        if staged is None:
+        if lease is None:
             return
-        session_id, writer = staged
+        session_id, writer = lease
         key = session_key(workspace, session_id)
         with suppress(StorageUnavailable):
             await asyncio.shield(self._transact(staging.abandon, key, writer))

@@ -67,7 +67,7 @@ class TransactionalTransfer(TransactionalFiles):
                     sessions_before += len(found)
             await asyncio.to_thread(upload.finish)
             await self._check_unanswered(workspace, once, ImportReport)
-            begun = await self._progress(workspace, once, import_.Begun)
+            begun = await self._progress(workspace, once, import_.ImportRecord)
             if once is not None and begun is not None and begun.seed != seed:
                 # Another process began the import while this one read it.
                 raise IdempotencyKeyInUse(once.key)
@@ -82,7 +82,7 @@ class TransactionalTransfer(TransactionalFiles):
         if once is None:
             return token_hex()
         key: Bindings = {"workspace": workspace, "key": once.key, "now": self._clock.now()}
-        begun = await early_progress(self._rows, self.statements, key, import_.Begun)
+        begun = await early_progress(self._rows, self.statements, key, import_.ImportRecord)
         return token_hex() if begun is None else begun.seed
 
     async def _import_files(self, workspace: str, upload: ImportStaging, progressed: Progressed) -> None:
@@ -151,7 +151,7 @@ class TransactionalTransfer(TransactionalFiles):
                 if more is not None:
                     export.written(upload.share(more.position))
         except BaseException:
-            await self._abandon(workspace, progress.staged)
+            await self._abandon(workspace, progress.lease)
             raise
         export.written(1)
         return progress.report
@@ -167,12 +167,12 @@ class TransactionalTransfer(TransactionalFiles):
         after: import_.Progress | None = None
         seed = upload.renames.seed
 
-        async def part(work: UnitOfWork) -> import_.Begun | None:
+        async def part(work: UnitOfWork) -> import_.ImportRecord | None:
             nonlocal after
             after = await import_.import_some(work, upload, on_conflict, before)
-            return None if after is None else import_.Begun(seed, after.report)
+            return None if after is None else import_.ImportRecord(seed, after.report)
 
-        begun = import_.Begun(seed, before.report)
+        begun = import_.ImportRecord(seed, before.report)
         while True:
             try:
                 await self._paced(self._do_part, workspace, once, begun, before.report, part)

@@ -17,7 +17,7 @@ from ..model.directories import (
     Refusal,
     ScanReport,
 )
-from ..model.directory_path import ROOT, normalised
+from ..model.directory_path import ROOT, normalize
 from ..model.errors import (
     DirectoryExists,
     DirectoryInUse,
@@ -118,7 +118,7 @@ def _directory(workspace: Workspace, path: str) -> AmplifiedDirectory:
 
 
 def _create(work: Work, new: NewDirectory) -> AmplifiedDirectory:
-    path = normalised(new.relative_path)
+    path = normalize(new.relative_path)
     if new.default_profile is not None:
         settings_of(work.workspace, new.default_profile)
     metadata = raw_text(new.metadata)
@@ -148,7 +148,7 @@ def _update(work: Work, path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
         settings_of(work.workspace, patch.default_profile)
     metadata = directory.metadata
     if isinstance(patch.metadata, Raw):
-        metadata = operations.patched_metadata(path, metadata, patch.metadata)
+        metadata = operations.patch_metadata(path, metadata, patch.metadata)
     if not isinstance(patch.default_profile, UnsetType):
         directory.default_profile = patch.default_profile
     directory.metadata = metadata
@@ -173,13 +173,13 @@ def _sync(work: Work, markers: list[Marker], report: ScanReport) -> tuple[ScanRe
 
 
 def _sync_one(work: Work, marker: Marker) -> str:
-    path = operations.checked_marker(marker)
+    path = operations.check_marker(marker)
     directory = work.workspace.directories.get(path)
     if directory is None:
         _insert(work, path, marker.default_profile, marker.metadata)
         return "created"
     is_older = marker.written_at is not None and marker.written_at < directory.updated_at
-    if is_older or operations.is_same(marker, directory.default_profile, directory.metadata):
+    if is_older or operations.matches_marker(marker, directory.default_profile, directory.metadata):
         return "unchanged"
     directory.default_profile, directory.metadata = marker.default_profile, marker.metadata
     directory.updated_at = max(directory.updated_at, work.now)

@@ -33,7 +33,7 @@ from ..model.records import (
 )
 from ..operations import messages
 from ..operations.files import is_held_once
-from ..operations.patches.corrections import replaced
+from ..operations.patches.corrections import apply_patch
 from ..operations.patches.object_patch import patch_object
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 from .access import MemoryAccess, Work, listing
@@ -116,7 +116,7 @@ def _append(
     if session.status not in ("created", "active"):
         raise SessionEnded(session_id, session.status)
     moment = max(session.updated_at, work.now)
-    added = messages.numbered(new, moment, session.message_count + len(new))
+    added = messages.number_messages(new, moment, session.message_count + len(new))
     refer(work, added, must_exist=True)
     extend(work, conversation, added, moment)
     conversation.session = replace(conversation.session, status="active")
@@ -188,7 +188,7 @@ def _update(work: Work, session_id: str, sequence: int, patch: MessagePatch, ver
         raise MessageDeleted(session_id, sequence)
     if patch == MessagePatch():
         return before
-    after = replaced(before, patch)
+    after = apply_patch(before, patch)
     if isinstance(patch.metadata, Raw):
         too_large = partial(MetadataTooLarge, session_id, sequence)
         metadata = patch_object(too_large, raw_text(before.metadata), patch.metadata).after

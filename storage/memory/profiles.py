@@ -73,7 +73,7 @@ class MemoryProfiles(MemoryAccess, Profiles):
 
     async def update_profile(self, workspace: str, name: str, patch: ProfilePatch) -> Profile:
         def update(work: Work) -> Profile:
-            return _change(work, name, lambda: operations.patched(profile_of(work.workspace, name), patch))
+            return _change(work, name, lambda: operations.patch_settings(profile_of(work.workspace, name), patch))
 
         return await self._write(workspace, None, update)
 
@@ -84,7 +84,7 @@ class MemoryProfiles(MemoryAccess, Profiles):
         return await self._write(workspace, None, replace_content)
 
     async def merged_profile(self, workspace: str, name: str, patch: ProfilePatch) -> ProfileSettings:
-        return operations.patched(profile_of(await self._workspace(workspace), name), patch)
+        return operations.patch_settings(profile_of(await self._workspace(workspace), name), patch)
 
     async def copy_profile(
         self, workspace: str, name: str, new_name: str, *, once: IdempotentRequest | None = None
@@ -177,7 +177,7 @@ def _insert(
     work: Work, settings: ProfileSettings, origin: str | None = None, texts: Mapping[str, str] | None = None
 ) -> Profile:
     operations.refuse_reserved(settings.name)
-    operations.checked(settings)
+    operations.encode_settings(settings)
     if settings.name == operations.BUILT_IN or settings.name in work.workspace.profiles:
         raise ProfileExists(settings.name)
     work.workspace.profiles[settings.name] = StoredProfile(
@@ -215,7 +215,7 @@ class MemoryCollections(MemoryAccess, Collections):
             before = _collection(work.workspace, content.identifier)
             if before.source != content.source:
                 raise CollectionNotFound(content.identifier)
-            return _synced(work, content, before.created_at)
+            return _sync(work, content, before.created_at)
 
         return await self._write(workspace, once, replace_content)
 
@@ -268,10 +268,10 @@ def _check_new(workspace: Workspace, identifier: str) -> None:
 
 def _create(work: Work, content: CollectionContent) -> Collection:
     _check_new(work.workspace, content.identifier)
-    return _synced(work, content, work.now)
+    return _sync(work, content, work.now)
 
 
-def _synced(work: Work, content: CollectionContent, created_at: str) -> Collection:
+def _sync(work: Work, content: CollectionContent, created_at: str) -> Collection:
     """Store the content of a collection, with its profiles."""
     workspace, identifier = work.workspace, content.identifier
     problems = [*content.problems]
@@ -320,8 +320,8 @@ def _write_profile(work: Work, identifier: str, settings: ProfileSettings, texts
     before = work.workspace.profiles.get(settings.name)
     if before is not None and before.collection != identifier:
         raise ProfileExists(settings.name)
-    content = operations.checked(settings)
-    if before is not None and (operations.checked(before.settings), before.texts) == (content, texts):
+    content = operations.encode_settings(settings)
+    if before is not None and (operations.encode_settings(before.settings), before.texts) == (content, texts):
         return
     created_at = work.now if before is None else before.created_at
     work.workspace.profiles[settings.name] = StoredProfile(

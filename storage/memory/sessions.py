@@ -160,7 +160,7 @@ def _create(work: Work, new: NewSession, installed: InstalledModules) -> Session
         raise SessionIdInUse(there.summary)
     name, settings = _profile(work.workspace, new)
     path = normalize_or_not_found(new.amplified_dir)
-    session = sessions.opened(replace(new, id=new.id or work.new_session_id), path, name, work.now)
+    session = sessions.new_session(replace(new, id=new.id or work.new_session_id), path, name, work.now)
     got = sources_of(work.workspace, name, settings, installed)
     conversation = Conversation(session, settings, work.revision, work.revision, 1, 0)
     conversation.mounted, conversation.texts = got.mounted, got.texts
@@ -185,7 +185,7 @@ def _profile(workspace: Workspace, new: NewSession) -> tuple[str, ProfileSetting
     name = new.profile or inherited or workspace.active or profile_operations.BUILT_IN
     settings = settings_of(workspace, name)
     if isinstance(new.settings_overrides, ProfilePatch):
-        settings = profile_operations.patched(profile_of(workspace, name), new.settings_overrides)
+        settings = profile_operations.patch_settings(profile_of(workspace, name), new.settings_overrides)
     return name, settings
 
 

@@ -28,7 +28,7 @@ from ..operations import profiles
 from ..operations.files import CHUNK_BYTES
 from ..operations.messages import usage_of
 from ..operations.transfer.export import BATCH_BYTES, MAX_LINES, plan_of
-from ..operations.transfer.import_staging import ImportStaging, Taken, targets_of
+from ..operations.transfer.import_staging import ImportStaging, StagedSession, targets_of
 from ..values.uuid7 import canonical_id
 from .access import MemoryAccess, Work, encode
 from .contents import Conversation, Workspace, named_files
@@ -156,7 +156,7 @@ def _import(
 def _import_one(
     work: Work,
     upload: ImportStaging,
-    taken: Taken,
+    taken: StagedSession,
     messages: list[Message],
     on_conflict: OnConflict,
     report: ImportReport,

@@ -96,7 +96,7 @@ Changed = Callable[[str], Awaitable[None]]
 class Directories(ABC):
     """Keeps amplified directories, the working directories of sessions; each is a workspace's own.
 
-    A relative path is normalised first (see `directory_path`). The root `.` always exists. Methods of one directory
+    A relative path is normalized first (see `directory_path`). The root `.` always exists. Methods of one directory
     raise `DirectoryNotAmplified`.
     """
 

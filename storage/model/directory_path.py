@@ -19,7 +19,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECAS
 _RESERVED = "scan"
 
 
-def normalised(path: str) -> str:
+def normalize(path: str) -> str:
     """The normal form of a path: `a//b/./c` is `a/b/c`, `./.` is the root. Raises `DirectoryPathRefused`."""
     if path == ROOT:
         return ROOT
@@ -43,13 +43,13 @@ def normalised(path: str) -> str:
 def normalize_or_keep(path: str) -> str:
     """The normal form of a path; a path that no directory may have is returned unchanged."""
     try:
-        return normalised(path)
+        return normalize(path)
     except DirectoryPathRefused:
         return path
 
 
 def lineage_of(path: str) -> str:
-    """A normalised path and its ancestors, nearest first, as statements take them: `["a/b","a","."]`."""
+    """A normalized path and its ancestors, nearest first, as statements take them: `["a/b","a","."]`."""
     return msgspec.json.encode(_lineage(path)).decode()
 
 

@@ -1,4 +1,4 @@
-"""Work that a storage repeats in the background, also after it has failed."""
+"""Work that a storage repeats in the background, even after a failure."""
 
 import asyncio
 import logging
@@ -11,14 +11,14 @@ logger = logging.getLogger(__name__)
 
 
 class BackgroundTask(ABC):
-    """Repeats `_work` until it returns False, with a `_pause` between; `failure` is what the log says if it fails."""
+    """Repeats `_work` until it returns False, with a `_pause` after each attempt; `failure` begins the log message."""
 
     def __init__(self, failure: str) -> None:
         self._failure = failure
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop; the next start continues."""
+        """Cancel the task, and wait for its end. The work that is left is done after the next start."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -33,13 +33,13 @@ class BackgroundTask(ABC):
         except StorageUnavailable as error:
             logger.warning("%s now; will retry: %s", self._failure, error)
         except Exception:
-            # A defect. The storage works without this, and the next attempt needs this task.
+            # A defect. The storage works without this task, which must survive to try again.
             logger.exception("%s; will retry", self._failure)
         return True
 
     @abstractmethod
     async def _work(self) -> bool:
-        """Do the work that is due; False if there will never be any more."""
+        """Do the work that is due. Returns False if there will never be more."""
 
     @abstractmethod
     async def _pause(self) -> None:

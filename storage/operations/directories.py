@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from ..model.directories import DirectoryPatch, Marker, NewDirectory, Refusal, ScanReport
-from ..model.directory_path import ROOT, lineage_of, normalised
+from ..model.directory_path import ROOT, lineage_of, normalize
 from ..model.errors import (
     DirectoryExists,
     DirectoryInUse,
@@ -21,7 +21,7 @@ from . import profiles
 from .unit_of_work import UnitOfWork
 
 MAX_METADATA_BYTES = 256 * 1024
-# A patch that replaces each member, or deletes each, is smaller.
+# A patch that replaces or deletes each member is smaller.
 MAX_PATCH_BYTES = 4 * MAX_METADATA_BYTES
 MAX_MEMBERS = 1_024
 MAX_REFUSALS = 1_000
@@ -35,14 +35,17 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 def normalize_or_not_found(path: str) -> str:
     """The normal form of the path of a directory. Raises `DirectoryNotAmplified` if the path is invalid."""
     try:
-        return normalised(path)
+        return normalize(path)
     except DirectoryPathRefused:
         raise DirectoryNotAmplified(path) from None
 
 
 async def create(work: UnitOfWork, new: NewDirectory) -> str:
-    """Amplify a directory; its path."""
-    path = normalised(new.relative_path)
+    """Amplify a directory, and return its normal path.
+
+    Raises `DirectoryPathRefused`, `ProfileNotFound`, `DirectoryMetadataRefused`, `DirectoryExists`.
+    """
+    path = normalize(new.relative_path)
     if new.default_profile is not None:
         await profiles.hash_of_profile(work, new.default_profile)
     metadata = raw_text(new.metadata)
@@ -53,24 +56,24 @@ async def create(work: UnitOfWork, new: NewDirectory) -> str:
 
 
 async def create_root(work: UnitOfWork) -> None:
-    """Amplify the root, if it is not."""
+    """Amplify the root, unless it is amplified already."""
     await _insert(work, ROOT, None, "{}")
 
 
 async def update(work: UnitOfWork, path: str, patch: DirectoryPatch) -> None:
-    """Apply a patch."""
+    """Apply a patch. Raises `DirectoryNotAmplified`, `ProfileNotFound`, `DirectoryMetadataRefused`."""
     default_profile, metadata, updated_at = await _row(work, path)
     if isinstance(patch.default_profile, str):
         await profiles.hash_of_profile(work, patch.default_profile)
     if not isinstance(patch.default_profile, msgspec.UnsetType):
         default_profile = patch.default_profile
     if isinstance(patch.metadata, Raw):
-        metadata = patched_metadata(path, metadata, patch.metadata)
+        metadata = patch_metadata(path, metadata, patch.metadata)
     await _set(work, path, default_profile, metadata, max(updated_at, work.now))
 
 
 async def delete(work: UnitOfWork, path: str, *, force: bool) -> None:
-    """Remove a directory from the amplified ones."""
+    """Remove a directory from the amplified ones. Raises `RootDirectory`, `DirectoryNotAmplified`, `DirectoryInUse`."""
     if path == ROOT:
         raise RootDirectory
     await _row(work, path)
@@ -82,7 +85,7 @@ async def delete(work: UnitOfWork, path: str, *, force: bool) -> None:
 
 
 async def sync_from_disk(work: UnitOfWork, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
-    """Apply these markers; the updated report, and the directories whose markers are now older than they are."""
+    """Apply markers. Returns the updated report, and the paths of directories that are now newer than their markers."""
     counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
     refused, older = list(report.refused), []
     for marker in markers:
@@ -98,37 +101,37 @@ async def sync_from_disk(work: UnitOfWork, markers: list[Marker], report: ScanRe
 
 
 async def _sync_from_disk(work: UnitOfWork, marker: Marker) -> str:
-    path = checked_marker(marker)
+    path = check_marker(marker)
     row = await work.run(statements.DIRECTORY, _key(work, path))
     if row is None:
         await _insert(work, path, marker.default_profile, marker.metadata)
         return "created"
     default_profile, metadata, updated_at = row
     is_older = marker.written_at is not None and marker.written_at < updated_at
-    if is_older or is_same(marker, default_profile, metadata):
+    if is_older or matches_marker(marker, default_profile, metadata):
         return "unchanged"
     await _set(work, path, marker.default_profile, marker.metadata, max(updated_at, work.now))
     return "updated"
 
 
-def checked_marker(marker: Marker) -> str:
+def check_marker(marker: Marker) -> str:
     """The normal form of a marker's path. Raises `DirectoryPathRefused`, `DirectoryMetadataRefused`."""
-    path = normalised(marker.relative_path)
+    path = normalize(marker.relative_path)
     if marker.fault:
         raise DirectoryMetadataRefused(path, marker.fault)
     if marker.default_profile is not None and not profiles.NAME.fullmatch(marker.default_profile):
-        raise DirectoryMetadataRefused(path, f"a default_profile {marker.default_profile!r}, which none can be called")
+        raise DirectoryMetadataRefused(path, f"a default_profile {marker.default_profile!r}, an invalid profile name")
     check_metadata(path, marker.metadata)
     return path
 
 
-def is_same(marker: Marker, default_profile: str | None, metadata: str) -> bool:
-    """Whether a marker has what a directory has; the order of members and the escapes in their names do not matter."""
+def matches_marker(marker: Marker, default_profile: str | None, metadata: str) -> bool:
+    """Whether a marker and a directory agree; the order of members and the escapes in their names do not matter."""
     return default_profile == marker.default_profile and _members(metadata) == _members(marker.metadata)
 
 
-def patched_metadata(path: str, metadata: str, patch: Raw) -> str:
-    """The metadata of a directory with a patch merged in. Raises `DirectoryMetadataRefused`."""
+def patch_metadata(path: str, metadata: str, patch: Raw) -> str:
+    """The metadata of a directory after a merge patch, as JSON. Raises `DirectoryMetadataRefused`."""
     size = len(bytes(patch))
     if size > MAX_PATCH_BYTES:
         raise DirectoryMetadataRefused(path, f"a patch of {size} bytes; the limit is {MAX_PATCH_BYTES}")
@@ -138,16 +141,16 @@ def patched_metadata(path: str, metadata: str, patch: Raw) -> str:
 
 
 def check_metadata(path: str, metadata: str) -> None:
-    """Raises `DirectoryMetadataRefused` for metadata that no directory may have."""
+    """Raises `DirectoryMetadataRefused` if metadata has a marker's own members, or exceeds a limit."""
     members = _members(metadata)
     for name in MARKER_MEMBERS:
         if name in members:
-            raise DirectoryMetadataRefused(path, f"a member {name}, which is the marker's own")
+            raise DirectoryMetadataRefused(path, f"a member {name}, which is reserved for markers")
     if len(members) > MAX_MEMBERS:
-        raise DirectoryMetadataRefused(path, f"{len(members)} members; the most is {MAX_MEMBERS}")
+        raise DirectoryMetadataRefused(path, f"{len(members)} members; the limit is {MAX_MEMBERS}")
     size = len(metadata.encode())
     if size > MAX_METADATA_BYTES:
-        raise DirectoryMetadataRefused(path, f"{size} bytes; the most is {MAX_METADATA_BYTES}")
+        raise DirectoryMetadataRefused(path, f"{size} bytes; the limit is {MAX_METADATA_BYTES}")
 
 
 async def _row(work: UnitOfWork, path: str) -> Row:

@@ -7,7 +7,7 @@ from .background_task import BackgroundTask
 
 FIRST_SECONDS = 1.0
 EVERY_SECONDS = 30.0
-# A step takes as long as another write can wait.
+# The limit of one step: other writes wait for it.
 ANSWERS_AT_ONCE = 200
 
 EXPIRED_WORKSPACE = """
@@ -32,7 +32,7 @@ WHERE (workspace, key) IN (
 
 
 class Expiry(BackgroundTask):
-    """Deletes expired answers in the background; `forget_some` deletes some of them, False if there were none."""
+    """Deletes expired answers in the background. `forget_some` deletes some of them; False if there were none."""
 
     def __init__(self, forget_some: Callable[[], Awaitable[bool]]) -> None:
         self._forget_some = forget_some

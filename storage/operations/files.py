@@ -1,7 +1,7 @@
 """Writes of files: their bytes in chunks, and the references from messages.
 
-A file is written in pieces, as a session is, under an id of its content (see bulk/staging.py). It exists when all
-pieces are written; after its deletion its chunks are removed in pieces (see bulk/removal.py).
+Like a session, a file is written in pieces, under an id of its chunks (see bulk/staging.py). It exists when all pieces
+are written; after its deletion its chunks are removed in pieces (see bulk/removal.py).
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from ..values.clock import DAY_SECONDS, after
 from .bulk import staging
 from .unit_of_work import UnitOfWork
 
-# How long an upload holds a file that no message refers to.
+# The time for which an upload keeps a file to which no message refers.
 HELD_SECONDS = DAY_SECONDS
 CHUNK_BYTES = 64 * 1024
 FILES_AT_ONCE = 100
@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file that is being written, and the id of its chunks, which is also their writer."""
+    """A file that is being written; `content_id` is the id of its chunks, and the writer of their lease."""
 
     id: str
     content_id: str
@@ -40,12 +40,12 @@ class Upload(msgspec.Struct, frozen=True):
     size: int
 
     def key(self, workspace: str) -> Bindings:
-        """The key of its chunks."""
+        """The bindings of a statement on its chunks."""
         return {"workspace": workspace, "id": self.content_id}
 
 
 async def begin(work: UnitOfWork, upload: Upload, chunks: Sequence[bytes]) -> File | None:
-    """Write the first chunks of a file; the file if these are all, or if it already exists."""
+    """Write the first chunks of a file. Returns the file if these are all, or if it exists already; None otherwise."""
     found = await _hold(work, upload.id)
     if found is not None:
         return found
@@ -70,13 +70,16 @@ async def write_chunks(
     place: int,
     chunks: Sequence[bytes],
 ) -> None:
-    """Write the next chunks."""
+    """Write the next chunks, of which `place` is the first. Raises `StorageUnavailable` if the lease has ended."""
     await staging.renew(transaction, of_database, upload.key(workspace), upload.content_id)
     await _insert_chunks(transaction, upload.key(workspace), place, chunks)
 
 
 async def finish(work: UnitOfWork, upload: Upload) -> File:
-    """Complete a file; if another request has created it meanwhile, the chunks of this one are removed."""
+    """Complete a file, and return it. If another request has created it meanwhile, these chunks are removed.
+
+    Raises `StorageUnavailable` if the lease has ended.
+    """
     found = await _hold(work, upload.id)
     if found is not None:
         await staging.abandon(work.transaction, upload.key(work.workspace), upload.content_id)
@@ -104,7 +107,7 @@ async def expire(work: UnitOfWork) -> None:
 
 
 async def delete_some(work: UnitOfWork, moment: str) -> bool:
-    """Delete some of the files without references that were created up to a moment; False if none is left."""
+    """Delete some of the files without references that were created up to a moment; False if there were none."""
     bindings: Bindings = {"workspace": work.workspace, "now": moment, "most": FILES_AT_ONCE}
     return bool(await work.transaction.all(statements.DELETE_FILES, bindings))
 
@@ -124,7 +127,7 @@ async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *,
         "files": _encode(ids).decode(),
         "references": _encode([f"{file_id}{sequence}" for sequence, file_id in found]).decode(),
     }
-    # From here on none of them is deleted or held before this transaction ends.
+    # From here on none of them is deleted, or kept for longer, before this transaction ends.
     there = await work.transaction.all(work.statements.LOCK_FILES, bindings)
     if must_exist and len(there) < len(ids):
         raise FilesUnknown(frozenset(ids).difference(file_id for file_id, _, _ in there))
@@ -135,7 +138,7 @@ async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *,
 
 
 def is_held_once(created_at: str, expires_at: str | None) -> bool:
-    """Whether only the upload that created a file holds it: a second upload may not be referred to yet."""
+    """Whether only the upload that created a file keeps it; messages of a second upload may not have arrived yet."""
     return expires_at is not None and expires_at == after(created_at, HELD_SECONDS)
 
 
@@ -154,7 +157,7 @@ def file_of(row: Row) -> File:
 
 
 async def _hold(work: UnitOfWork, file_id: str) -> File | None:
-    """Keep a file for another day; None if it does not exist."""
+    """Keep a file for another day, and return it; None if it does not exist."""
     held: Bindings = {"workspace": work.workspace, "file_id": file_id, "expires_at": after(work.now, HELD_SECONDS)}
     row = await work.run(statements.HOLD_FILE, held)
     return None if row is None else file_of(row)

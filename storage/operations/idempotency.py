@@ -30,8 +30,8 @@ class OperationUnfinished(msgspec.Struct, frozen=True):
     """The state of an operation that has no answer yet; it is not recorded."""
 
 
-class _Recorded(NamedTuple):
-    """The JSON of a request's answer, or of its progress."""
+class _Record(NamedTuple):
+    """The record of a request: the JSON of its answer, or of its progress."""
 
     is_answer: bool
     text: bytes
@@ -46,7 +46,10 @@ async def run_once(
     operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
     *arguments: *Arguments,
 ) -> Answer:
-    """The answer of `operation`, recorded together with its effect. Raises what `check_unanswered` raises."""
+    """Run `operation`, record its answer in the same transaction, and return it. Raises what `check_unanswered` raises.
+
+    An answer of type `OperationUnfinished` is not recorded.
+    """
     await check_unanswered(work, once, kind)
     answer = await operation(work, *arguments)
     if not isinstance(answer, OperationUnfinished):
@@ -62,13 +65,13 @@ async def run_part(
     answer: object,
     part: Callable[[UnitOfWork], Coroutine[Any, Any, Progress | None]],
 ) -> Progress | None:
-    """The progress of a request of many transactions after its next part, recorded together with the part.
+    """Run the next part of a request of many transactions. Returns its new progress, recorded in the same transaction.
 
     `before` is its progress so far. If no part is left, `answer` is recorded, and None returned. Raises
     `IdempotencyKeyInUse` if the recorded progress differs from `before`: another process has continued the request, or
     has finished it.
     """
-    recorded = await _recorded(work, once)
+    recorded = await _find_record(work, once)
     if recorded is not None and (recorded.is_answer or decode(recorded.text, type=type(before)) != before):
         raise IdempotencyKeyInUse(once.key)
     now = await part(work)
@@ -80,15 +83,18 @@ async def run_part(
 
 
 async def progress(work: UnitOfWork, once: IdempotentRequest, kind: type[Answer]) -> Answer | None:
-    """The progress of a request of many transactions, None if finished or not begun. Raises `IdempotencyKeyReused`."""
-    recorded = await _recorded(work, once)
+    """The recorded progress of a request of many transactions; None if it has finished or not begun.
+
+    Raises `IdempotencyKeyReused`.
+    """
+    recorded = await _find_record(work, once)
     return None if recorded is None or recorded.is_answer else decode(recorded.text, type=kind)
 
 
 async def early_progress(rows: Rows, statements: Statements, key: Bindings, kind: type[Answer]) -> Answer | None:
-    """The progress under a key whose request is not received yet; None if there is none of that kind.
+    """The progress under a key before its request has been received; None if there is none of that kind.
 
-    It may be the progress of another request: compare it with that of `progress` when all is received.
+    It may belong to another request: compare it with the result of `progress` when the request has been received.
     """
     row = await rows.row(statements.RECORDED_ANSWER, key)
     if row is None or not row[0].startswith(UNFINISHED):
@@ -104,7 +110,7 @@ async def check_unanswered(work: UnitOfWork, once: IdempotentRequest, kind: type
 
     Raises `IdempotencyKeyReused`, `IdempotencyAnswerNotKept`.
     """
-    recorded = await _recorded(work, once)
+    recorded = await _find_record(work, once)
     if recorded is None or not recorded.is_answer:
         return
     try:
@@ -114,20 +120,20 @@ async def check_unanswered(work: UnitOfWork, once: IdempotentRequest, kind: type
     raise AlreadyAnswered(answer)
 
 
-async def _recorded(work: UnitOfWork, once: IdempotentRequest) -> _Recorded | None:
+async def _find_record(work: UnitOfWork, once: IdempotentRequest) -> _Record | None:
     row = await work.run(work.statements.RECORDED_ANSWER, _key(work, once))
     if row is None:
         return None
     fingerprint, text, session_id = row
     if fingerprint.removeprefix(UNFINISHED) != once.fingerprint:
         raise IdempotencyKeyReused(once.key)
-    return _Recorded(fingerprint == once.fingerprint, text, session_id)
+    return _Record(fingerprint == once.fingerprint, text, session_id)
 
 
 async def record(
     work: UnitOfWork, once: IdempotentRequest, keep_seconds: float, answer: object, state: str = ""
 ) -> None:
-    """Record an answer for `keep_seconds`; an `UNFINISHED` one unchanged, because another part follows."""
+    """Record an answer for `keep_seconds`. With the state `UNFINISHED` it is a progress, which is stored unchanged."""
     session_id, text = (None, encode(answer).decode()) if state else await keep(work, keep_seconds, answer)
     bindings = _key(work, once) | {
         "fingerprint": state + once.fingerprint,

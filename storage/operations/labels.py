@@ -1,4 +1,4 @@
-"""Labels of sessions: their limits, and patches of them."""
+"""Labels of sessions: limits, patches, and the stored form."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def check_labels(labels: Mapping[str, object]) -> None:
 
 
 def patch_labels(before: str | None, patch: Mapping[str, str | None]) -> str | None:
-    """Merge a patch (RFC 7396) into labels as JSON, None for none. Raises `LabelsInvalid`."""
+    """Merge a patch (RFC 7396) into stored labels. Returns them in stored form. Raises `LabelsInvalid`."""
     labels: dict[str, str] = {} if before is None else msgspec.json.decode(before)
     for key, value in patch.items():
         if value is None:
@@ -38,12 +38,12 @@ def patch_labels(before: str | None, patch: Mapping[str, str | None]) -> str | N
 
 
 def labels_as_json(labels: Mapping[str, str] | UnsetType) -> str | None:
-    """Labels as they are stored; None for none."""
+    """Labels in their stored form: a JSON object, or None if there are none."""
     return msgspec.json.encode(labels).decode() if labels else None
 
 
 def labels_from_json(labels: str | None) -> dict[str, str] | UnsetType:
-    """The labels of a session from their stored form."""
+    """Labels from their stored form; UNSET if there are none."""
     return msgspec.UNSET if labels is None else msgspec.json.decode(labels, type=dict[str, str])
 
 

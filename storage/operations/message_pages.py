@@ -1,4 +1,4 @@
-"""Selects the messages of a session for a query. A filtered page examines a bounded number of messages."""
+"""Selects the messages of a session for a query. A page with a filter examines a bounded number of messages."""
 
 from ..model.queries import MessageQuery
 from ..sql.dialect import MessageTable
@@ -10,10 +10,10 @@ MAX_SCANNED = 10_000
 
 
 def sequences(message_count: int, query: MessageQuery) -> tuple[int, int]:
-    """The first and the last sequence of the messages that a query selects; none if first > last.
+    """The first and the last sequence of the messages that a query selects; no message if first > last.
 
-    Sequences have no gaps, so it is arithmetic. With a filter it is the range in which the messages are, without
-    regard to the limit.
+    It is computed without a read, because sequences have no gaps. With a filter the range includes all candidates,
+    without regard to the limit.
     """
     first = 1 if query.after_sequence is None else query.after_sequence + 1
     last = message_count if query.before_sequence is None else min(message_count, query.before_sequence - 1)
@@ -27,12 +27,12 @@ def sequences(message_count: int, query: MessageQuery) -> tuple[int, int]:
 async def range_of_page(
     rows: Reader, table: MessageTable, query: MessageQuery, limit: int, key: Bindings, first: int, last: int
 ) -> tuple[int, int, str | None]:
-    """The first and the last sequence of a page, of those from `first` to `last`, and the start of the next page.
+    """The first and the last sequence of a page, within `first` to `last`, and the cursor of the next page.
 
-    It has as many matching messages as its limit, or as there are among the examined ones.
+    The page ends with the matching message that reaches `limit`, or with the last examined message.
     """
     bindings = key | {"role": query.role, "skipped": limit - 1}
-    start, end = await _looked_at(rows, query, key, first, last)
+    start, end = await _examined_range(rows, query, key, first, last)
     row = await rows.row(message_lists.last_of_page(table, query), bindings | {"first": start, "last": end})
     if query.from_end:
         start = start if row is None else row[0]
@@ -41,8 +41,8 @@ async def range_of_page(
     return first, end, str(end) if end < last else None
 
 
-async def _looked_at(rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int) -> tuple[int, int]:
-    """The first and the last sequence that are examined: those with an open call are found by an index."""
+async def _examined_range(rows: Reader, query: MessageQuery, key: Bindings, first: int, last: int) -> tuple[int, int]:
+    """The first and the last sequence to examine: at most MAX_SCANNED messages, or open calls, which have an index."""
     if not query.open_calls:
         return (
             (max(first, last - MAX_SCANNED + 1), last)

@@ -1,4 +1,4 @@
-"""Writes of messages."""
+"""Completes and appends messages."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -38,7 +38,10 @@ AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage, MessagePatch)
 
 
 def complete_all(new: NewMessages) -> NewMessages:
-    """Messages with their contents, derived from their parts if necessary. Raises `MessageInvalid`."""
+    """Messages with their contents, derived from their parts if necessary.
+
+    Raises `MessageInvalid`, also if two have the same id.
+    """
     _check_ids_differ(new.messages)
     if all(each.parts is UNSET and each.content is not None for each in new.messages):
         return new
@@ -47,15 +50,18 @@ def complete_all(new: NewMessages) -> NewMessages:
 
 
 def complete_patch(patch: MessagePatch) -> MessagePatch:
-    """A patch with the content of its parts, except an empty list beside a content. Raises `MessageInvalid`."""
+    """A patch with the content derived from its parts, unless they are an empty list beside a content.
+
+    Raises `MessageInvalid`.
+    """
     if isinstance(patch.parts, UnsetType) or isinstance(kept_parts(patch.content, patch.parts), UnsetType):
         return patch
     return complete(patch)
 
 
 def kept_parts(content: str | None, parts: Raw | UnsetType) -> Raw | UnsetType:
-    """The parts that a message with this content has: an empty list beside a content is none."""
-    # Clients in some languages send an empty list where nothing is set.
+    """The parts of a message with this content; UNSET for an empty list beside a content."""
+    # Clients in some languages send an empty list for a member that is not set.
     return UNSET if content and isinstance(parts, Raw) and bytes(parts) == _NO_PARTS else parts
 
 
@@ -63,7 +69,7 @@ def _check_ids_differ(new: Sequence[BatchMessage]) -> None:
     places: dict[str, int] = {}
     for place, each in enumerate(new):
         if isinstance(each.id, str) and places.setdefault(each.id, place) != place:
-            raise MessageInvalid(f"/messages/{place}/id", f"is that of /messages/{places[each.id]} as well")
+            raise MessageInvalid(f"/messages/{place}/id", f"is the id of /messages/{places[each.id]} as well")
 
 
 def complete(new: AnyMessage, place: str = "") -> AnyMessage:
@@ -80,7 +86,7 @@ def complete(new: AnyMessage, place: str = "") -> AnyMessage:
     if new.content is None:
         return replace(new, content=content)
     if new.content != content:
-        raise MessageInvalid(f"{place}/content", "is not what the texts of the parts say; leave it out")
+        raise MessageInvalid(f"{place}/content", "differs from the texts of the parts; leave it out")
     return new
 
 
@@ -91,18 +97,18 @@ def _check_url(pointer: str, url: str) -> None:
 
 
 def unknown_file(new: Sequence[BatchMessage | MessagePatch], ids: frozenset[str], *, is_batch: bool) -> FileUnknown:
-    """The error of messages that name these files, which do not exist: for the first part that does."""
+    """The error for messages that refer to missing files, by `ids`: it names the first part that does."""
     urls = {f"/files/{file_id}": file_id for file_id in ids}
     for number, each in enumerate(new):
         for part, url in outline_of(each.parts).urls if isinstance(each.parts, Raw) else ():
             if url in urls:
                 place = f"/messages/{number}" if is_batch else ""
-                return FileUnknown(f"{place}/parts/{part}/url", f"names file {urls[url]}, which is not there")
-    raise AssertionError("A message names a file that was looked for.")
+                return FileUnknown(f"{place}/parts/{part}/url", f"names file {urls[url]}, which does not exist")
+    raise AssertionError("One of the messages names one of the files.")
 
 
-def numbered(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
-    """Messages that were appended together, numbered up to the sequence `last`."""
+def number_messages(new: Sequence[BatchMessage], timestamp: str, last: int) -> list[Message]:
+    """The stored messages of an append, with sequences up to `last`, and `timestamp` unless they have their own."""
     return [message_of(each, timestamp, sequence) for sequence, each in enumerate(new, last - len(new) + 1)]
 
 
@@ -113,7 +119,7 @@ def size_of(new: Iterable[Message | BatchMessage | MessagePatch]) -> int:
         if each.content is not None:
             size += len(each.content)
         if isinstance(each.parts, Raw):
-            # A view: the bytes of parts would be a copy.
+            # A view, because `bytes` would copy the parts.
             size += len(memoryview(each.parts))
     return size
 
@@ -124,7 +130,7 @@ def tokens_of(new: Iterable[BatchMessage] | Iterable[Message]) -> int:
 
 
 def usage_of(new: Iterable[BatchMessage] | Iterable[Message], total: UsageSum | None = None) -> UsageSum | None:
-    """The sums of usage, with that of these messages; None if there is none."""
+    """The sums of usage in `total` and these messages; None if none has usage."""
     for each in new:
         if not isinstance(each.usage, UnsetType):
             usage = each.usage if isinstance(each.usage, Usage) else Usage.of(each.usage)
@@ -141,7 +147,10 @@ async def append(
     *,
     words: object = None,
 ) -> Messages:
-    """Append messages in their order. `words` are as `insert_messages` takes them."""
+    """Append messages in order. `words` are passed to `insert_messages`.
+
+    Raises `SessionNotFound`, `SessionEnded`, `VersionMismatch`, `SequenceConflict`, `MessageIdInUse`, `FilesUnknown`.
+    """
     key = work.key(session_id)
     if versions is not None or expected is not None:
         await _check(work, session_id, expected, versions)
@@ -149,7 +158,7 @@ async def append(
     if ids:
         await _check_ids(work, session_id, ids)
     last, timestamp = await _count(work, session_id, key, new)
-    messages = numbered(new, timestamp, last)
+    messages = number_messages(new, timestamp, last)
     await work.transaction.insert_messages([(key, messages)], words)
     await refer(work, key, messages, must_exist=True)
     usage = usage_of(messages)
@@ -172,7 +181,7 @@ async def _check_ids(work: UnitOfWork, session_id: str, ids: list[str]) -> None:
 
 
 async def _count(work: UnitOfWork, session_id: str, key: Bindings, new: Sequence[BatchMessage]) -> tuple[int, str]:
-    """Count the appended messages; the sequence of the last one, and their time."""
+    """Add appended messages to the session's counts. Returns the sequence of the last one, and their time."""
     counts: Bindings = {"count": len(new), "tokens": tokens_of(new), "most": MAX_SAFE_INTEGER}
     row = await work.run(work.statements.COUNT_MESSAGES, key | counts | last_message_bindings(new[-1]))
     if row is None:
@@ -182,7 +191,7 @@ async def _count(work: UnitOfWork, session_id: str, key: Bindings, new: Sequence
 
 
 def last_message_bindings(last: BatchMessage) -> dict[str, str | None]:
-    """The bindings for the last message in a summary; the database adds its time unless the message has its own."""
+    """The bindings for the last message in a summary; the database adds the time unless the message has its own."""
     return {
         "last_role": last.role,
         "last_time": None if isinstance(last.timestamp, UnsetType) else nearest_stored(last.timestamp),
@@ -204,7 +213,7 @@ def read_record(record: bytes) -> Message | None:
 
 
 def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:
-    """A message as it is stored."""
+    """The stored message for a complete new one."""
     assert new.content is not None, "A message is complete before it is appended."
     return Message(
         new.role,

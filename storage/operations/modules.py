@@ -1,4 +1,4 @@
-"""Modules that collections bring, as they were when their collections were last read."""
+"""The modules of collections, as of the last read of each collection, and the sources that are set for modules."""
 
 from collections.abc import Sequence
 
@@ -34,7 +34,7 @@ async def read(rows: Rows, workspace: str, module_id: str) -> Module:
 
 
 async def find(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
-    """The modules of these ids that exist, by id."""
+    """The modules with these ids, by id; without those that do not exist."""
     if not ids:
         return {}
     found = await rows.all(sql.MODULES_WITH_IDS, {"workspace": workspace, "ids": ids_as_json(ids)})
@@ -42,20 +42,20 @@ async def find(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) 
 
 
 def ids_as_json(ids: Sequence[str]) -> str:
-    """Names that a profile has for modules, as a JSON list of ids to look up.
+    """The names by which a profile refers to modules, as a JSON list of ids to look up.
 
-    No module has an id with a control character; NUL becomes another one, because PostgreSQL reads no JSON with it.
+    No module id has a control character; NUL is replaced by another one, because PostgreSQL refuses JSON with NUL.
     """
     return _encode([name.replace("\0", "\1") for name in ids]).decode()
 
 
 def summary_of(module: ModuleSummary) -> str:
-    """A module as a list shows it, as JSON."""
+    """The entry of a module in lists, as JSON."""
     return _encode(module.summary()).decode()
 
 
 async def replace_all(work: UnitOfWork, identifier: str, name: str, modules: Sequence[Module]) -> None:
-    """Replace the modules of a collection; those that are the same are left alone."""
+    """Replace the modules of the collection with this identifier and name; unchanged modules are not written."""
     stored = dict(await _stored(work, name))
     for module in modules:
         own = msgspec.structs.replace(module, collection=identifier)
@@ -75,20 +75,20 @@ async def delete_all(work: UnitOfWork, name: str) -> None:
 
 
 async def sources(rows: Rows, workspace: str, module_id: str) -> list[ModuleSource]:
-    """The sources that are set for a module, the one that is used first."""
+    """The sources that are set for a module, in the order of precedence."""
     found: dict[str, str] = dict(await rows.all(statements.SOURCES, {"workspace": workspace, "id": module_id}))
     return [ModuleSource(module_id, scope, found[scope]) for scope in SCOPES if scope in found]
 
 
 async def create_source(work: UnitOfWork, module_id: str, new: NewModuleSource) -> ModuleSource:
-    """Set a source. Raises `ModuleSourceExists`."""
+    """Set a source of a module. Raises `ModuleSourceExists` if its scope has one."""
     if any(it.scope == new.scope for it in await sources(work.transaction, work.workspace, module_id)):
         raise ModuleSourceExists(module_id, new.scope)
     return await replace_source(work, module_id, new)
 
 
 async def replace_source(work: UnitOfWork, module_id: str, new: NewModuleSource) -> ModuleSource:
-    """Set a source in place of another, if there is one."""
+    """Set a source of a module; it replaces the one of the same scope."""
     await work.run(statements.WRITE_SOURCE, _key(work, module_id) | {"scope": new.scope, "source": new.source})
     await work.run(OUTDATE_PROFILES, {"workspace": work.workspace})
     return ModuleSource(module_id, new.scope, new.source)
@@ -107,8 +107,8 @@ async def _stored(work: UnitOfWork, name: str) -> list[tuple[str, str]]:
 
 
 def _range(work: UnitOfWork, name: str) -> Bindings:
-    """The ids that begin with the name of a collection."""
-    # The character after the slash is the zero.
+    """The bindings for the range of ids that begin with the name of a collection and a slash."""
+    # In the order of characters, 0 comes right after the slash.
     return {"workspace": work.workspace, "first": f"{name}/", "last": f"{name}0"}
 
 

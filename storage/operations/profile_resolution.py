@@ -1,4 +1,4 @@
-"""The profile and the directory of a new session, and what the references of the profile lead to now."""
+"""Finds the profile of a new session, and the current targets of the profile's references."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,36 +21,33 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Context(msgspec.Struct, frozen=True):
-    """The profile of a new session: its name, and the hash of its present content."""
+    """The profile of a new session: its name, and the hash of its current content."""
 
     profile: str
     profile_hash: str
 
 
 async def resolve(work: UnitOfWork, new: NewSession, path: str, installed: InstalledModules) -> Context:
-    """Find the profile of a new session in the directory `path`.
+    """Find the profile of a new session in the directory `path`, with the session's overrides.
 
     Raises `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`.
     """
     profile = await _profile(work, new.profile, path)
     profile_hash = await current_hash(work, profile, installed)
     if isinstance(new.settings_overrides, ProfilePatch):
-        profile_hash = await _overridden(work, profile_hash, new.settings_overrides, installed)
+        profile_hash = await _store_overridden(work, profile_hash, new.settings_overrides, installed)
     return Context(profile, profile_hash)
 
 
 async def current_hash(work: UnitOfWork, name: str, installed: InstalledModules) -> str:
-    """The hash of the content of a profile, in which its modules are those that there are now.
-
-    Raises `ProfileNotFound`.
-    """
+    """The hash of the content of a profile, after an update of its module references. Raises `ProfileNotFound`."""
     if name == profiles.BUILT_IN:
         return profiles.BUILT_IN_HASH
     found, lookup = await profiles.stored_hash(work, name)
     if lookup == _lookup(installed, found):
         return found
     kept = await profiles.content_of(work.transaction, work.workspace, found)
-    current = await _keep(work, kept.settings, kept, installed)
+    current = await _store(work, kept.settings, kept, installed)
     bindings: Bindings = {"workspace": work.workspace, "name": name, "hash": current}
     await work.run(REFRESH_PROFILE, bindings | {"installed": _lookup(installed, current)})
     if current != found:
@@ -59,9 +56,9 @@ async def current_hash(work: UnitOfWork, name: str, installed: InstalledModules)
 
 
 def _lookup(installed: InstalledModules, profile_hash: str) -> str:
-    """What is noted of a profile whose modules were looked up; functions.sql compares it, too.
+    """The mark of a profile whose modules have been looked up; functions.sql compares it, too.
 
-    The hash is part of it, because a program from before `installed` changes the hash alone.
+    It includes the hash, because a program that is older than `installed` changes only the hash.
     """
     return f"{installed.fingerprint}/{profile_hash}"
 
@@ -69,7 +66,7 @@ def _lookup(installed: InstalledModules, profile_hash: str) -> str:
 async def find_targets(
     rows: Rows, sql: Statements, workspace: str, kept: profiles.ProfileContent, installed: InstalledModules
 ) -> ReferenceTargets:
-    """The present targets of the references of a profile."""
+    """The current targets of the references of a profile."""
     collection = kept.mounted.collection
     own = collection if isinstance(collection, str) else None
     uses = [*modules_used(kept.settings)]
@@ -81,7 +78,7 @@ async def find_targets(
 def targets_of(
     settings: ProfileSettings, collection: str | None, modules: Mapping[str, Module], sources: Iterable[Row]
 ) -> ReferenceTargets:
-    """What the references of a profile lead to among `modules`, by id; `sources` are ids, scopes and sources."""
+    """The targets of a profile's references in `modules` (by id); `sources` are rows of id, scope and source."""
     found = {use.key: use.among(modules, collection) for use in modules_used(settings)}
     by_scope = sorted(sources, key=lambda row: (row[0], -SCOPES.index(row[1])))
     return ReferenceTargets(
@@ -103,31 +100,33 @@ def _mounted_module(module: Module) -> MountedModule:
 
 
 async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[str]) -> list[Row]:
-    """The sources that are set for modules: their ids, their scopes, the sources."""
+    """The sources that are set for modules, as rows of module id, scope and source."""
     if not ids:
         return []
     bindings: Bindings = {"workspace": workspace, "ids": ids_as_json(ids)}
     return await rows.all(sql.MODULE_SOURCES_WITH_IDS, bindings)
 
 
-async def _keep(
+async def _store(
     work: UnitOfWork, settings: ProfileSettings, kept: profiles.ProfileContent, installed: InstalledModules
 ) -> str:
-    """Store settings with what their references lead to now, as what was `kept` of a profile; the hash."""
+    """Store settings with their current targets, and the collection and texts of `kept`. Returns the hash."""
     kept = kept._replace(settings=settings)
     mounted = await find_targets(work.transaction, work.statements, work.workspace, kept, installed)
     content = profiles.with_targets(_encode(settings).decode(), mounted)
     return await profiles.keep(work, content, kept.texts)
 
 
-async def _overridden(work: UnitOfWork, profile_hash: str, overrides: ProfilePatch, installed: InstalledModules) -> str:
-    """The hash of a profile with overrides merged in, which is stored. Raises `ProfileInvalid`."""
+async def _store_overridden(
+    work: UnitOfWork, profile_hash: str, overrides: ProfilePatch, installed: InstalledModules
+) -> str:
+    """Store a profile with overrides merged in. Returns its hash. Raises `ProfileInvalid`."""
     kept = await profiles.content_of(work.transaction, work.workspace, profile_hash)
-    return await _keep(work, profiles.patched(kept.settings, overrides), kept, installed)
+    return await _store(work, profiles.patch_settings(kept.settings, overrides), kept, installed)
 
 
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:
-    """The profile that a session names, or inherits from its directory."""
+    """The name of the profile that a session names, or inherits from its directory. Raises `DirectoryNotAmplified`."""
     if path == ROOT:
         # The root directory is always amplified.
         return named or str((await work.transaction.one(PROFILE_IN_ROOT, {"workspace": work.workspace}))[0])

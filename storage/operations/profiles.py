@@ -1,4 +1,4 @@
-"""Writes of profiles, and the copies that sessions keep."""
+"""Writes of profiles, and of the copies that sessions keep."""
 
 import hashlib
 import re
@@ -38,10 +38,10 @@ BUILT_IN = "default"
 NAME = re.compile(r"[a-z0-9-]{1,64}(/[a-z0-9-]{1,64})?")
 
 MAX_BYTES = 256 * 1024
-# A patch that replaces each member, or deletes each, is smaller.
+# A patch that replaces or deletes each member is smaller.
 MAX_PATCH_CHARACTERS = 4 * MAX_BYTES
 
-# Paths of the API end with these.
+# The API uses these in its paths.
 _RESERVED = re.compile(r"active|.*/(activate|copy)")
 _IN_A_SUMMARY = ("name", "description", "version", "schemaVersion")
 
@@ -70,7 +70,7 @@ _decode_mounted = msgspec.json.Decoder(_Content).decode
 
 
 def hash_of(content: str, texts: str | None = None) -> str:
-    """The hash that identifies a content, with the hash of the texts that it refers to."""
+    """The hash that identifies a content, and its texts if it has the hash `texts` of some."""
     whole = content if texts is None else f"{content}\n{texts}"
     return hashlib.sha256(whole.encode()).hexdigest()
 
@@ -79,14 +79,17 @@ BUILT_IN_CONTENT = _encode(
     ProfileSettings(name=BUILT_IN, description="The built-in profile, which leaves all to whoever runs the session.")
 ).decode()
 BUILT_IN_HASH = hash_of(BUILT_IN_CONTENT)
-# A later version that changes it has to keep this one here, for the sessions that use it.
+# A later version that changes the built-in profile must keep this content here, for the sessions that use it.
 _BUILT_IN_CONTENTS: Mapping[str, str] = {BUILT_IN_HASH: BUILT_IN_CONTENT}
 
 
 async def create(
     work: UnitOfWork, new: NewProfile, origin: ProfileOrigin | None, warnings: list[ProfileWarning]
 ) -> Profile:
-    """Create a profile; the answer has the warnings."""
+    """Create a profile, and return it with the warnings.
+
+    Raises `ProfileNameReserved`, `ProfileInvalid`, `ProfileExists`.
+    """
     settings = settings_from(new, new.name)
     if origin is None:
         profile = await _insert(work, settings)
@@ -98,24 +101,24 @@ async def create(
 
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
-    """Copy a profile under another name."""
+    """Copy a profile under another name. Raises `ProfileNotFound` and what `create` raises."""
     kept = await content_of(work.transaction, work.workspace, await hash_of_profile(work, name))
     settings = msgspec.structs.replace(kept.settings, name=new_name)
     return await _insert(work, settings, ReferenceTargets(kept.mounted.collection), kept.texts)
 
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
-    """Apply a patch."""
-    return await _change(work, name, lambda settings: merged(name, _encode(settings).decode(), patch))
+    """Apply a patch. Raises `ProfileNotFound`, `ProfileReadOnly`, `ProfileOfCollection`, `ProfileInvalid`."""
+    return await _change(work, name, lambda settings: patch_content(name, _encode(settings).decode(), patch))
 
 
 async def replace(work: UnitOfWork, name: str, new: NewProfile) -> Profile:
-    """Replace a profile with one of the same name."""
+    """Replace a profile with one of the same name. Raises what `update` raises."""
     return await _change(work, name, lambda _: replacement(name, new))
 
 
 async def _change(work: UnitOfWork, name: str, change: Callable[[ProfileSettings], str]) -> Profile:
-    """Change the content of a profile; `change` returns the JSON that its settings become."""
+    """Change the content of a profile; `change` returns the JSON of its new settings."""
     profile = await _own(work, name)
     before = await hash_of_profile(work, name)
     kept = await content_of(work.transaction, work.workspace, before)
@@ -129,7 +132,10 @@ async def _change(work: UnitOfWork, name: str, change: Callable[[ProfileSettings
 
 
 async def delete(work: UnitOfWork, name: str) -> None:
-    """Delete a profile that is not active."""
+    """Delete a profile.
+
+    Raises `ProfileNotFound`, `ProfileReadOnly`, `ProfileOfCollection`, and `ProfileActive` if it is active.
+    """
     profile = await _own(work, name)
     if profile.is_active:
         raise ProfileActive(name)
@@ -139,7 +145,7 @@ async def delete(work: UnitOfWork, name: str) -> None:
 
 
 async def activate(work: UnitOfWork, name: str) -> Profile:
-    """Make a profile the active one."""
+    """Make a profile the active one. Raises `ProfileNotFound`."""
     profile = await read(work.transaction, work.workspace, name)
     await work.run(statements.ACTIVATE, _key(work.workspace, name))
     return msgspec.structs.replace(profile, is_active=True)
@@ -151,7 +157,7 @@ async def deactivate(work: UnitOfWork) -> None:
 
 
 async def _own(work: UnitOfWork, name: str) -> Profile:
-    """Read a profile to change. Raises `ProfileReadOnly`, `ProfileOfCollection`."""
+    """Read a profile to change. Raises `ProfileNotFound`, `ProfileReadOnly`, `ProfileOfCollection`."""
     if name == BUILT_IN:
         raise ProfileReadOnly(name)
     profile = await read(work.transaction, work.workspace, name)
@@ -175,12 +181,12 @@ async def read(rows: Rows, workspace: str, name: str) -> Profile:
 
 
 def built_in(profile_hash: str | None) -> str | None:
-    """The JSON of the built-in profile, if that is its hash."""
+    """The JSON of the built-in profile with this hash; None if it is the hash of another profile."""
     return None if profile_hash is None else _BUILT_IN_CONTENTS.get(profile_hash)
 
 
 async def content_of(rows: Rows, workspace: str, profile_hash: str) -> ProfileContent:
-    """The stored content of a profile under a hash."""
+    """The content that is stored under a hash."""
     content, texts = built_in(profile_hash), None
     if content is None:
         row = await rows.row(statements.CONTENT, {"workspace": workspace, "hash": profile_hash})
@@ -196,7 +202,7 @@ def settings_in(content: str | None) -> ProfileSettings:
 
 
 async def hash_of_profile(work: UnitOfWork, name: str) -> str:
-    """The hash of the present content of a profile. Raises `ProfileNotFound`."""
+    """The hash of the stored content of a profile. Raises `ProfileNotFound`."""
     if name == BUILT_IN:
         return BUILT_IN_HASH
     found, _ = await stored_hash(work, name)
@@ -204,7 +210,10 @@ async def hash_of_profile(work: UnitOfWork, name: str) -> str:
 
 
 async def stored_hash(work: UnitOfWork, name: str) -> tuple[str, str | None]:
-    """The same, and what was noted when its modules were looked up; None if they have to be looked up again."""
+    """The hash of a stored profile, and the mark of its last module lookup; None if they must be looked up again.
+
+    Raises `ProfileNotFound`.
+    """
     row = await work.run(statements.HASH, _key(work.workspace, name))
     if row is None:
         raise ProfileNotFound(name)
@@ -213,7 +222,7 @@ async def stored_hash(work: UnitOfWork, name: str) -> tuple[str, str | None]:
 
 
 async def keep(work: UnitOfWork, content: str, texts: str | None = None) -> str:
-    """Store a content with the hash of its texts, if it is not stored yet; its hash."""
+    """Store a content with the hash of its texts, unless it is stored already. Returns its hash."""
     found = hash_of(content, texts)
     if found not in _BUILT_IN_CONTENTS:
         bindings: Bindings = {"workspace": work.workspace, "hash": found, "content": content, "texts": texts}
@@ -222,7 +231,7 @@ async def keep(work: UnitOfWork, content: str, texts: str | None = None) -> str:
 
 
 async def keep_texts(work: UnitOfWork, texts: Mapping[str, str]) -> str | None:
-    """Store the texts of files by their paths, if they are not stored yet; their hash, None if there are none."""
+    """Store texts by their paths, unless they are stored already. Returns their hash, None if there are none."""
     if not texts:
         return None
     content = _encode(dict(sorted(texts.items()))).decode()
@@ -232,13 +241,13 @@ async def keep_texts(work: UnitOfWork, texts: Mapping[str, str]) -> str | None:
 
 
 async def texts_of(rows: Rows, workspace: str, texts: str | None) -> dict[str, str]:
-    """The texts of files by their paths, from their hash."""
+    """The texts that are stored under a hash, by their paths."""
     row = None if texts is None else await rows.row(statements.TEXTS, {"workspace": workspace, "hash": texts})
     return {} if row is None else _decode_texts(row[0])
 
 
 async def forget(work: UnitOfWork, content_hash: str | None) -> None:
-    """Delete a content that a profile or a session used, if nothing else uses it."""
+    """Delete a content, and then its texts, if no profile and no session uses it any more."""
     if content_hash is not None and content_hash not in _BUILT_IN_CONTENTS:
         row = await work.run(statements.FORGET_CONTENT, {"workspace": work.workspace, "hash": content_hash})
         if row is not None and row[0] is not None:
@@ -246,7 +255,7 @@ async def forget(work: UnitOfWork, content_hash: str | None) -> None:
 
 
 def with_targets(content: str, mounted: ReferenceTargets) -> str:
-    """The content of a profile with the targets of its references."""
+    """The JSON of a profile with the targets of its references added."""
     return content if mounted == _NOTHING else f'{content[:-1]},"mounted":{_encode(mounted).decode()}}}'
 
 
@@ -255,8 +264,8 @@ def targets_in(content: str) -> ReferenceTargets:
     return _decode_mounted(content).mounted
 
 
-def merged(name: str, content: str, patch: ProfilePatch) -> str:
-    """A profile's JSON with a patch merged in. Raises `ProfileInvalid`."""
+def patch_content(name: str, content: str, patch: ProfilePatch) -> str:
+    """The JSON of a profile with a patch merged in. Raises `ProfileInvalid`."""
     members = {name: value for name, value in _fields(patch).items() if value is not UNSET}
     if "session" in members and bytes(members["session"]) != b"null":
         names = {field.name: field.encode_name for field in msgspec.structs.fields(SessionConfig)}
@@ -268,46 +277,46 @@ def merged(name: str, content: str, patch: ProfilePatch) -> str:
         settings = _decode_patched(merge_patch(content, encoded))
     except msgspec.ValidationError as error:
         raise ProfileInvalid(name, str(error)) from None
-    return checked(settings)
+    return encode_settings(settings)
 
 
-def patched(profile: ProfileSettings, patch: ProfilePatch) -> ProfileSettings:
+def patch_settings(profile: ProfileSettings, patch: ProfilePatch) -> ProfileSettings:
     """The settings of a profile with a patch merged in. Raises `ProfileInvalid`."""
     names = ProfileSettings.__struct_fields__
     settings = ProfileSettings(**{name: getattr(profile, name) for name in names})
-    return _decode(merged(profile.name, _encode(settings).decode(), patch))
+    return _decode(patch_content(profile.name, _encode(settings).decode(), patch))
 
 
 def summary_of(content: str, *others: tuple[str, str]) -> str:
-    """A profile as lists show it, except whether it is active."""
+    """The entry of a profile in lists, as JSON, without `isActive`; `others` are more members with their values."""
     members = _members(content)
     return _encode({name: members[name] for name in _IN_A_SUMMARY} | dict(others)).decode()
 
 
 def settings_from(new: NewProfile, name: str) -> ProfileSettings:
-    """The content of a profile to create, under a name."""
+    """The settings of a new profile, under `name`."""
     session = SessionConfig(**_fields(new.session)) if isinstance(new.session, NewSessionConfig) else UNSET
     return ProfileSettings(**_fields(new) | {"name": name, "session": session})
 
 
 def replacement(name: str, new: NewProfile) -> str:
-    """The JSON of a profile that replaces the one with a name. Raises `ProfileInvalid` if it has another name."""
+    """The JSON of a profile that replaces the profile `name`. Raises `ProfileInvalid` if it has another name."""
     if new.name != name:
         raise ProfileInvalid(name, f"its name is {new.name}; to rename a profile, copy it and delete the first one")
-    return checked(settings_from(new, name))
+    return encode_settings(settings_from(new, name))
 
 
-def checked(settings: ProfileSettings) -> str:
+def encode_settings(settings: ProfileSettings) -> str:
     """The JSON of a profile. Raises `ProfileInvalid` if it is too long."""
     content = _encode(settings).decode()
     size = len(content.encode())
     if size > MAX_BYTES:
-        raise ProfileInvalid(settings.name, f"it has {size} bytes as JSON; the most is {MAX_BYTES}")
+        raise ProfileInvalid(settings.name, f"it has {size} bytes as JSON; the limit is {MAX_BYTES}")
     return content
 
 
 def refuse_reserved(name: str) -> None:
-    """Raises `ProfileNameReserved` for a name that occurs in paths of the API."""
+    """Raises `ProfileNameReserved` if the API uses the name in its paths."""
     if _RESERVED.fullmatch(name):
         raise ProfileNameReserved(name)
 
@@ -316,7 +325,7 @@ async def _insert(
     work: UnitOfWork, settings: ProfileSettings, mounted: ReferenceTargets = _NOTHING, texts: str | None = None
 ) -> Profile:
     refuse_reserved(settings.name)
-    content = with_targets(checked(settings), mounted)
+    content = with_targets(encode_settings(settings), mounted)
     key = _key(work.workspace, settings.name)
     if settings.name == BUILT_IN or await work.run(statements.HASH, key) is not None:
         raise ProfileExists(settings.name)
@@ -326,7 +335,7 @@ async def _insert(
 
 
 async def _keep(work: UnitOfWork, profile: Profile, content: str, texts: str | None) -> Bindings:
-    """Store a profile's content; the bindings of a statement on the profile."""
+    """Store a profile's content. Returns the bindings of the statement that writes the profile."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
     kept: Bindings = {"hash": await keep(work, content, texts), "summary": summary}

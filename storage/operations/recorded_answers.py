@@ -1,8 +1,8 @@
-"""The stored form of recorded answers: short ones completely, long ones without what is stored elsewhere.
+"""The stored form of recorded answers: short ones are stored whole, long ones without what is stored elsewhere.
 
-Messages are not stored twice: the answer has them as they are now, corrected or deleted. Long texts, such as a
+Messages are not stored twice: a repeated answer has their current state, corrected or deleted. Long texts, such as a
 session's context, are stored separately, once for each session, up to a limit for each workspace: the oldest are
-deleted first. A context that the session still has does not need its copy.
+deleted first. A context that the session still has is read from the session if its copy was deleted.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ from .unit_of_work import UnitOfWork
 
 Answer = TypeVar("Answer")
 
-# A longer answer is stored in parts, in bytes.
+# In bytes: a longer answer is stored in parts.
 MAX_WHOLE_BYTES = 4 * 1024
-# A longer part is stored separately, in bytes.
+# In bytes: a longer part is stored separately.
 MAX_OWN_BYTES = 1024
 # The limit of parts for each workspace, whatever the number of requests.
 MAX_TEXT_BYTES = 64 * 1024 * 1024
-# A text is kept longer than its first record by this, so that not every new record has to update it.
+# A text is kept for this time longer than its first record, so that not every new record updates it.
 SLACK_SECONDS = 3_600
 
 _PARTS = ("context", "error_details")
@@ -60,7 +60,7 @@ class TextNotKept(Exception):
 
 
 async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:
-    """Store an answer for `keep_seconds`; the session that it is about, and the text of its record."""
+    """Store the parts of an answer for `keep_seconds`. Returns the id of its session, if it has one, and its record."""
     if isinstance(answer, Messages):
         kept = Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
         return answer.session_id, encode(kept).decode()
@@ -75,7 +75,7 @@ async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[s
 
 
 async def read(work: UnitOfWork, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
-    """The answer whose record has this text. Raises `TextNotKept`."""
+    """The answer from the text of its record. Raises `TextNotKept`, `SessionNotFound`."""
     if kind is Messages and session_id is not None:
         return cast("Answer", await read_messages(work.transaction, work.statements, work.workspace, session_id, text))
     if not text.startswith(b'{"digests":'):
@@ -89,7 +89,7 @@ async def read(work: UnitOfWork, session_id: str | None, text: bytes, kind: type
 
 
 async def read_messages(rows: Rows, statements: Statements, workspace: str, session_id: str, text: bytes) -> Messages:
-    """The messages whose sequences a record has. Raises `SessionNotFound` if they were deleted meanwhile."""
+    """The messages with the sequences in a record. Raises `SessionNotFound` if they were deleted meanwhile."""
     first, last = decode(text, type=Appended).sequences
     bindings: Bindings = {"workspace": workspace, "id": session_id, "first": first, "last": last}
     found = [decode(record, type=Message) for (record,) in await rows.all(statements.RECORDED_MESSAGES, bindings)]

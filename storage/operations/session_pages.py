@@ -10,20 +10,20 @@ from ..sql.ports import Reader
 from ..sql.statements.session_lists import SessionList
 from ..sql.statements.session_sorts import Position
 
-# The maximum number of sessions, of those that an index finds, that are sorted for one page.
+# The maximum number of sessions from an index that are sorted for one page.
 MAX_SORTED = 1_000
-# Of several indexes in the order of the list, the shortest is chosen by the first sessions of each.
+# Several indexes in the order of the list are compared by their number of sessions, counted up to this limit.
 MAX_COMPARED = 1_000
 # Most pages are full after this many sessions; finding the end of more takes longer.
 FIRST_SCANNED = 500
-# The maximum number of sessions, in the order of the list, that are examined for one page.
+# The maximum number of sessions that are examined, in the order of the list, for one page.
 MAX_SCANNED = 2_500
 
 _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 
 async def by_best_index(rows: Reader, sessions: SessionList) -> SessionList:
-    """The same list, by an index that finds few sessions, if there is one."""
+    """The list by an index that finds at most MAX_SORTED sessions, unchanged if there is none."""
     for found in sessions.indexes():
         row = await rows.one(found.count(), sessions.bindings | {"most": MAX_SORTED + 1})
         if row[0] <= MAX_SORTED:
@@ -32,7 +32,7 @@ async def by_best_index(rows: Reader, sessions: SessionList) -> SessionList:
 
 
 async def by_shortest_index(rows: Reader, sessions: SessionList) -> SessionList:
-    """The same list by the index in its order that has the fewest sessions, if there is one."""
+    """The list by the index in its order that has the fewest sessions, unchanged if there is none."""
     found = sessions.in_order()
     if len(found) < 2:  # nothing to compare
         return found[0] if found else sessions
@@ -41,20 +41,20 @@ async def by_shortest_index(rows: Reader, sessions: SessionList) -> SessionList:
 
 
 async def by_any_index(rows: Reader, sessions: SessionList) -> SessionList:
-    """The same list by the best index for all of it."""
+    """The list by the best index for reading all of it."""
     found = await by_best_index(rows, sessions)
     return await by_shortest_index(rows, sessions) if found is sessions else found
 
 
 async def count_all(rows: Reader, sessions: SessionList) -> int:
-    """The number of sessions in a list without a limit."""
+    """The number of sessions in a list, regardless of its limit."""
     found = await by_any_index(rows, sessions)
     (total,) = await rows.one(found.total(), found.bindings)
     return int(total)
 
 
 async def filtered_page(rows: Reader, sessions: SessionList, query: SessionQuery) -> Listing:
-    """The page of a list with filters; it ends when enough sessions were examined, even if it is empty."""
+    """The page of a list with filters. It examines at most MAX_SCANNED sessions, so it may be short, even empty."""
     in_order = await by_shortest_index(rows, sessions)
     listed, is_whole = await _examined_page(rows, in_order, query, min(FIRST_SCANNED, MAX_SCANNED))
     if is_whole:
@@ -69,7 +69,7 @@ async def _examined_page(
     rows: Reader, sessions: SessionList, query: SessionQuery, scanned: int
 ) -> tuple[Listing, bool]:
     """The page among the next `scanned` sessions, and whether more sessions would not change it."""
-    # Sessions that arrive before the end meanwhile are examined too; later ones are left to the next page.
+    # Sessions that arrive meanwhile before the end are examined too; later ones are left to the next page.
     end = await rows.row(sessions.end(), sessions.bindings | {"scanned": scanned - 1})
     if end is None:
         return await page(rows, sessions, query), True
@@ -79,7 +79,7 @@ async def _examined_page(
 
 
 async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end: Position | None = None) -> Listing:
-    """The page of a list; the next begins after its last session, or after `end` if no more match up to there."""
+    """The page of a list. The next one begins after its last session, or after `end` if the page has all up to it."""
     count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
     assert query.limit is not None
     if count <= query.limit:

@@ -19,7 +19,7 @@ from ..values.uuid7 import canonical_id, new_session_id
 from .bulk.removal import remove_some
 from .directories import normalize_or_not_found
 from .labels import check_labels, labels_as_json, labels_from_json, patch_labels
-from .patches.object_patch import PatchedObject, patched_object
+from .patches.object_patch import PatchedObject, patch_or_defer
 from .profile_resolution import current_hash, resolve
 from .profiles import forget
 from .unit_of_work import UnitOfWork
@@ -34,14 +34,18 @@ _decode_summary = msgspec.json.Decoder(SessionSummary).decode
 
 
 async def create(work: UnitOfWork, new: NewSession, installed: InstalledModules) -> Session:
-    """Create a session. Raises `SessionIdInUse`."""
+    """Create a session.
+
+    Raises `LabelsInvalid`, `SessionIdInUse`, `DirectoryNotAmplified`, `ProfileNotFound`, `ProfileInvalid`, and
+    `StorageUnavailable` while a session with its id is being deleted or written.
+    """
     if new.labels:
         check_labels(new.labels)
     if new.id is not None:
         await _check_id(work, new.id)
     path = normalize_or_not_found(new.amplified_dir)
     context = await resolve(work, new, path, installed)
-    session = opened(new, path, context.profile, work.now)
+    session = new_session(new, path, context.profile, work.now)
     bindings = work.key(session.id) | {
         "name": new.name,
         "folded_name": casefolded(new.name),
@@ -63,7 +67,7 @@ async def create(work: UnitOfWork, new: NewSession, installed: InstalledModules)
 
 
 def context_columns(context: str, *, is_detailed: bool = False) -> Bindings:
-    """The columns of a context: a short one is stored with its session, unless `is_detailed`, others separately."""
+    """The columns of a context: it is stored separately if it is long or `is_detailed` is set, else in the session."""
     is_own = len(context) <= MAX_OWN_CONTEXT and not is_detailed
     return {"context": context if is_own else None, "long_context": None if is_own else context}
 
@@ -73,11 +77,11 @@ async def _check_id(work: UnitOfWork, session_id: str) -> None:
     if there is not None:
         raise SessionIdInUse(_decode_summary(there[0]))
     if await work.run(IS_REMOVED, work.key(session_id)) is not None:
-        raise StorageUnavailable(f"a session of the id {session_id} is being deleted or written", is_busy=True)
+        raise StorageUnavailable(f"a session with the id {session_id} is being deleted or written", is_busy=True)
 
 
-def opened(new: NewSession, path: str, profile: str, now: str) -> Session:
-    """A session at its creation in the directory `path`, with a new id and time unless it has its own."""
+def new_session(new: NewSession, path: str, profile: str, now: str) -> Session:
+    """A new session in the directory `path`, with a new id and the time `now` unless it has its own."""
     return Session(
         id=new_session_id(now) if new.id is None else canonical_id(new.id),
         status="created",
@@ -106,19 +110,19 @@ async def update(
     prepared: PatchedObject | None = None,
     last: bool = False,
 ) -> Session | None:
-    """Apply a patch; None, without a write, if a large context has to be merged before.
+    """Apply a patch. Returns None, without a write, if a large context must be merged first (see `patch_or_defer`).
 
-    See `patched_object`.
+    Raises `SessionNotFound`, `VersionMismatch`, `ProfileNotFound`, `LabelsInvalid`, `ContextTooLarge`.
     """
     await work.state(session_id, versions)
     if patch == SessionPatch():
         return await read_session(work, session_id)
     profile_hash = await current_hash(work, patch.profile, installed) if isinstance(patch.profile, str) else None
-    labels = await _patched_labels(work, session_id, patch)
+    labels = await _patch_labels(work, session_id, patch)
     placement: Bindings | None = None
     if isinstance(patch.context, Raw):
         before, is_own = await _context(work, session_id)
-        context = patched_object(partial(ContextTooLarge, session_id), before, patch.context, prepared, last=last)
+        context = patch_or_defer(partial(ContextTooLarge, session_id), before, patch.context, prepared, last=last)
         if context is None:
             return None
         placement = context_columns(context, is_detailed=not is_own)
@@ -143,7 +147,7 @@ async def update(
     return await read_session(work, session_id)
 
 
-async def _patched_labels(work: UnitOfWork, session_id: str, patch: SessionPatch) -> str | UnsetType | None:
+async def _patch_labels(work: UnitOfWork, session_id: str, patch: SessionPatch) -> str | UnsetType | None:
     """The labels of a session after a patch, as JSON; UNSET if the patch has none."""
     if isinstance(patch.labels, UnsetType):
         return UNSET
@@ -152,7 +156,7 @@ async def _patched_labels(work: UnitOfWork, session_id: str, patch: SessionPatch
 
 
 async def start(work: UnitOfWork, session_id: str, versions: Versions) -> Session:
-    """Make a created session active."""
+    """Make a created session active. Raises `SessionNotFound`, `VersionMismatch`, `SessionStatusConflict`."""
     state = await work.state(session_id, versions)
     if state.status != "created":
         raise SessionStatusConflict(session_id, "start", state.status)
@@ -167,7 +171,7 @@ async def end(
     versions: Versions,
     failure: Failure = _NO_FAILURE,
 ) -> Session:
-    """End an active session."""
+    """Give an active session a final `status`. Raises `SessionNotFound`, `VersionMismatch`, `SessionStatusConflict`."""
     state = await work.state(session_id, versions)
     if state.status != "active":
         raise SessionStatusConflict(session_id, action, state.status)
@@ -175,15 +179,15 @@ async def end(
 
 
 async def resume(work: UnitOfWork, session_id: str, versions: Versions) -> Session:
-    """Make a session active, whatever its status."""
+    """Make a session active, whatever its status. Raises `SessionNotFound`, `VersionMismatch`."""
     state = await work.state(session_id, versions)
     return await _set_status(work, session_id, "active", later_than(state.updated_at, work.now))
 
 
 async def delete(work: UnitOfWork, session_id: str, versions: Versions, most: int) -> int:
-    """Delete a session and at most `most` of its messages; returns how many. The others are left to be removed.
+    """Delete a session and at most `most` of its messages. Returns their number; the others are removed later.
 
-    The deletion is remembered for a week.
+    The deletion is remembered for a week. Raises `SessionNotFound`, `VersionMismatch`.
     """
     await work.state(session_id, versions)
     key = work.key(session_id)
@@ -197,7 +201,7 @@ async def delete(work: UnitOfWork, session_id: str, versions: Versions, most: in
 
 
 def session_of(session_id: str, row: Row | None) -> Session:
-    """The session that `SESSION` found. Raises `SessionNotFound`."""
+    """The session in a row of `SESSION`. Raises `SessionNotFound` if there is no row."""
     if row is None:
         raise SessionNotFound(session_id)
     identity, status, profile, context, amplified_dir, created_at, updated_at, message_count, token_usage, *rest = row
@@ -229,7 +233,7 @@ def session_of(session_id: str, row: Row | None) -> Session:
 
 
 async def _profile_hash(work: UnitOfWork, session_id: str) -> str | None:
-    """The hash of a session's profile when the session got it; None if that is unknown."""
+    """The hash of the profile content that a session keeps; None if it is unknown."""
     row = await work.run(SESSION_PROFILE_HASH, work.key(session_id))
     return None if row is None else row[0]
 
@@ -252,7 +256,7 @@ async def _set_context(work: UnitOfWork, session_id: str, context: Bindings) -> 
 
 
 async def _begin_detail(work: UnitOfWork, session_id: str) -> None:
-    """Store a session's context with its details."""
+    """Move a session's context from the session to its details."""
     await work.run(work.statements.BEGIN_DETAIL, work.key(session_id))
     await work.run(work.statements.SET_CONTEXT, work.key(session_id) | {"context": None})
 
@@ -276,10 +280,10 @@ async def _set_status(
 
 
 async def read_session(work: UnitOfWork, session_id: str) -> Session:
-    """A session as the transaction sees it. Raises `SessionNotFound`."""
+    """A session in the state that the transaction sees. Raises `SessionNotFound`."""
     return session_of(session_id, await work.run(work.statements.SESSION, work.key(session_id)))
 
 
 def casefolded(name: str | None) -> str | None:
-    """A name in the form that is compared without case."""
+    """A name in the form that is compared without regard to case."""
     return None if name is None else name.casefold()

@@ -1,8 +1,8 @@
-"""One write: an operation is a function of a `UnitOfWork`, with arguments, and a coroutine.
+"""One write: an operation is a coroutine function of a `UnitOfWork` and its arguments.
 
-Each backend runs it in a transaction, with `perform`: PostgreSQL in the event loop, where it waits for the server;
-SQLite in the thread that writes, where it waits for nothing and no loop takes part (see `run_sync` in sqlite/rows.py).
-So an operation awaits its unit of work, and nothing else. It may be run again if the transaction was undone.
+Each backend runs it in a transaction, with `perform`: PostgreSQL on the event loop, where it waits for the server;
+SQLite in the writing thread, where it never waits, without an event loop (see `run_sync` in sqlite/rows.py). So an
+operation awaits only its unit of work. It may be run again if the transaction was rolled back.
 """
 
 from collections.abc import Callable, Coroutine
@@ -45,11 +45,11 @@ class UnitOfWork(msgspec.Struct, frozen=True):
         return {"workspace": self.workspace, "id": canonical_id(session_id), "now": self.now, "revision": self.revision}
 
     def run(self, statement: str, bindings: Bindings) -> Coroutine[Any, Any, Row | None]:
-        """Run a statement; its first row, None if there is none."""
+        """Run a statement. Returns its first row, None if there is none."""
         return self.transaction.row(statement, bindings)
 
     async def state(self, session_id: str, versions: Versions) -> SessionState:
-        """The present state of a session. Raises `SessionNotFound`, `VersionMismatch`."""
+        """The current state of a session. Raises `SessionNotFound`, `VersionMismatch`."""
         row = await self.run(self.statements.STATE, self.key(session_id))
         if row is None:
             raise SessionNotFound(session_id)
@@ -59,7 +59,7 @@ class UnitOfWork(msgspec.Struct, frozen=True):
         return state
 
     async def next(self) -> Self:
-        """The same for another session, with its own revision."""
+        """The unit of work for the next session in the same transaction, with its own revision."""
         return msgspec.structs.replace(self, revision=await self.transaction.next_revision(self.workspace))
 
 
@@ -71,7 +71,7 @@ async def perform(
     operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
     *arguments: *Arguments,
 ) -> Answer:
-    """Run `operation` as a write of the workspace in `transaction`, under a new revision and the present time."""
-    # First: on PostgreSQL it locks the workspace, and times are in the order of revisions.
+    """Run `operation` as a write of the workspace in `transaction`, with a new revision and the current time."""
+    # The revision comes first: on PostgreSQL it locks the workspace, so that times are in the order of revisions.
     revision = await transaction.next_revision(workspace)
     return await operation(UnitOfWork(transaction, statements, workspace, clock.now(), revision), *arguments)

@@ -37,7 +37,7 @@ from ..operations.directories import normalize_or_not_found
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
 from ..operations.recorded_answers import read_messages
-from ..operations.sessions import opened
+from ..operations.sessions import new_session
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.suggestions import suggest
 from ..search.vectors import query_vector
@@ -197,7 +197,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         # What a session can have without a statement of its own.
         plain = NewSession(new.profile, new.context, new.amplified_dir, new.name)
         if once is None and check is None and new == plain:
-            session = opened(new, normalize_or_not_found(new.amplified_dir), "", self._clock.now())
+            session = new_session(new, normalize_or_not_found(new.amplified_dir), "", self._clock.now())
             profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:
                 return msgspec.structs.replace(session, profile=profile)
@@ -243,7 +243,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
             raise AlreadyAnswered(await read_messages(self._pool, self.statements, *key, recorded))
         if last is None:
             return None
-        return Messages(request.session_id, messages.numbered(request.messages, timestamp, last))
+        return Messages(request.session_id, messages.number_messages(request.messages, timestamp, last))
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()

@@ -26,13 +26,13 @@ class ChangeNotifier(change_notifier.ChangeNotifier):
         await super().close()
         self._connection.close()
 
-    async def _tell(self, workspaces: Iterable[str]) -> None:
+    async def _notify(self, workspaces: Iterable[str]) -> None:
         row = await self._rows.one(SQLiteStatements.DATA_VERSION, {})
         workspaces = set(workspaces)
-        if row[0] == self._data_version and workspaces <= self._seen.keys():
+        if row[0] == self._data_version and workspaces <= self._revisions.keys():
             return
         try:
-            await super()._tell(workspaces)
+            await super()._notify(workspaces)
         except StorageUnavailable:
             self._data_version = None
             raise

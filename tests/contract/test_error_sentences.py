@@ -145,9 +145,9 @@ CLIENT = [
         "The message is invalid: /parts/0/url is too long. Upload the file (createFile), and put its url in the part.",
     ),
     (
-        FileUnknown("/parts/0/url", "names file 1, which is not there"),
-        "The message is invalid: /parts/0/url names file 1, which is not there. Upload it first (createFile), and put "
-        "its url in the part.",
+        FileUnknown("/parts/0/url", "names file 1, which does not exist"),
+        "The message is invalid: /parts/0/url names file 1, which does not exist. Upload it first (createFile), and "
+        "put its url in the part.",
     ),
     (
         FileInUse("1", [("2", 3)], has_more=False),

@@ -126,7 +126,7 @@ def test_invalid_patch_is_refused(client: httpx.Client, path: str) -> None:
     assert {error["pointer"] for error in refused.json()["errors"]} == {"/status", "/profile", "/context"}
     members = {str(number): number for number in range(1024)}
     refused = client.patch(path, json={"context": members})
-    assert (refused.status_code, refused.json()["detail"].endswith("1025 members; the most is 1024")) == (422, True)
+    assert (refused.status_code, refused.json()["detail"].endswith("1025 members; the limit is 1024")) == (422, True)
 
 
 def test_number_with_a_fraction_of_nothing_is_an_integer(client: httpx.Client, path: str) -> None:

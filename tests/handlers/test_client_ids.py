@@ -100,7 +100,7 @@ def test_message_id_in_use_is_409_with_its_sequence(client: httpx.Client) -> Non
     batch = client.post(f"{path}/batch", json={"messages": [{"content": "c", "id": "n"}, {"content": "d", "id": "n"}]})
     assert (batch.status_code, batch.json()["errors"]) == (
         422,
-        [{"pointer": "/messages/1/id", "detail": "is that of /messages/0 as well"}],
+        [{"pointer": "/messages/1/id", "detail": "is the id of /messages/0 as well"}],
     )
     for invalid in ("", "x" * 201, "a\nb", 1):
         answered = client.post(path, json={"content": "c", "id": invalid})

@@ -147,8 +147,8 @@ def test_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None
         ("POST", "", {"relative_path": "a/con"}, 422, "'con' is a device of Windows"),
         ("POST", "", {"relative_path": "scan"}, 422, "this name is reserved"),
         ("POST", "", {"relativePath": "a"}, 422, "/relative_path is required; /relativePath is unknown"),
-        ("POST", "", {"relative_path": "x", "metadata": {"amplifierd": 1}}, 422, "the marker's own"),
-        ("PATCH", "/.%2F.", {"metadata": {"default_profile": "x"}}, 422, "the marker's own"),
+        ("POST", "", {"relative_path": "x", "metadata": {"amplifierd": 1}}, 422, "reserved for markers"),
+        ("PATCH", "/.%2F.", {"metadata": {"default_profile": "x"}}, 422, "reserved for markers"),
         ("PUT", "/scan", None, 405, "use POST"),
     ],
 )

@@ -217,7 +217,7 @@ def test_message_with_an_unknown_file_is_refused(client: httpx.Client) -> None:
     answered = refer(client, known, unknown)
     assert answered.status_code == 422
     assert answered.json()["errors"] == [
-        {"pointer": "/parts/1/url", "detail": f"names file {'0' * 64}, which is not there"}
+        {"pointer": "/parts/1/url", "detail": f"names file {'0' * 64}, which does not exist"}
     ]
     assert "Upload it first (createFile)" in answered.json()["detail"]
 

@@ -76,7 +76,7 @@ def test_invalid_part_is_named(client: httpx.Client, path: str) -> None:
     ("body", "detail"),
     [
         ({}, "is required unless there are parts"),
-        ({"content": "a", "parts": [CALL]}, "is not what the texts of the parts say; leave it out"),
+        ({"content": "a", "parts": [CALL]}, "differs from the texts of the parts; leave it out"),
     ],
 )
 def test_content_is_required_without_parts(client: httpx.Client, path: str, body: dict[str, Any], detail: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amplifierd.storage.model import directory_path
-from amplifierd.storage.model.directory_path import normalised
+from amplifierd.storage.model.directory_path import normalize
 from amplifierd.storage.model.errors import (
     DirectoryPathRefused,
 )
@@ -21,9 +21,9 @@ SEGMENT = st.one_of(
 
 @given(st.lists(SEGMENT, max_size=8).map("/".join))
 @settings(max_examples=1_000, deadline=None)
-def test_normalised_paths_stay_below_the_root(path: str) -> None:
+def test_normalized_paths_stay_below_the_root(path: str) -> None:
     try:
-        whole = normalised(path)
+        whole = normalize(path)
     except DirectoryPathRefused:
         pure = PurePosixPath(path)
         assert (
@@ -37,7 +37,7 @@ def test_normalised_paths_stay_below_the_root(path: str) -> None:
     assert whole == str(pure)
     assert not pure.is_absolute()
     assert all(not part.startswith(".") and harmless(part) for part in pure.parts)
-    assert normalised(whole) == whole
+    assert normalize(whole) == whole
     assert PurePosixPath("/root").joinpath(whole).is_relative_to("/root")
 
 
@@ -56,7 +56,7 @@ def harmless(part: str) -> bool:
 )
 def test_path_that_is_refused(path: str) -> None:
     with pytest.raises(DirectoryPathRefused):
-        normalised(path)
+        normalize(path)
 
 
 @pytest.mark.parametrize(

@@ -66,12 +66,12 @@ async def test_vectors_of_one_model_survive_another(
                     await asyncio.sleep(0.3)
 
             async def is_said() -> bool:
-                return "No more vectors of messages are written here" in caplog.text
+                return "This process stops writing vectors of messages" in caplog.text
 
             await until(is_said)
             await until_found_by_meaning(after, 45)
             assert sum(texts.count("xx") for texts in service.batches) == 80
-            assert caplog.text.count("No more vectors of messages are written here") == 1
+            assert caplog.text.count("This process stops writing vectors of messages") == 1
 
 
 async def test_model_that_comes_back_makes_all_vectors_again(
@@ -122,7 +122,7 @@ async def test_batch_has_a_limited_time(
     async with opened(database, service) as storage:
 
         async def is_said() -> bool:
-            return "did not answer within 0.5 seconds" in caplog.text
+            return "did not respond within 0.5 seconds" in caplog.text
 
         with monkeypatch.context() as patch:
             patch.setattr(writing, "BATCH_SECONDS", 0.5)

@@ -23,7 +23,7 @@ from msgspec import Raw
 
 from ..contract import NotIJson, decode_ijson
 from ..storage.model.directories import AmplifiedDirectory, Marker, Markers, ScanReport
-from ..storage.model.directory_path import MAX_SEGMENTS, ROOT, normalised
+from ..storage.model.directory_path import MAX_SEGMENTS, ROOT, normalize
 from ..storage.model.errors import DirectoryNotAmplified, DirectoryPathRefused, DirectoryUnwritable
 from ..storage.model.interface import Storage
 from ..storage.model.records import IdempotentRequest
@@ -52,7 +52,7 @@ class MarkerFiles:
         """A directory's lock: only its holder changes the directory and its marker."""
         # A refused path is never changed, so it needs no lock.
         with suppress(DirectoryPathRefused):
-            relative_path = normalised(relative_path)
+            relative_path = normalize(relative_path)
         return self._turns.setdefault((workspace, relative_path), asyncio.Lock())
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class MarkerFiles:
 
         Raises `DirectoryPathRefused`, `DirectoryUnwritable`.
         """
-        made = await asyncio.to_thread(self._prepare, workspace, normalised(relative_path))
+        made = await asyncio.to_thread(self._prepare, workspace, normalize(relative_path))
         try:
             yield
         except Exception:
@@ -84,7 +84,7 @@ class MarkerFiles:
         Its directory is already removed: if the disk fails now, the failure is logged, and the next scan finds it.
         """
         try:
-            await asyncio.to_thread(self._remove, workspace, normalised(relative_path))
+            await asyncio.to_thread(self._remove, workspace, normalize(relative_path))
         except (OSError, DirectoryUnwritable) as error:
             logger.warning("Cannot remove the marker of directory %s: %s", relative_path, error)
 

@@ -118,14 +118,14 @@ class _Body:
         return header
 
     def _session(self, session: Members) -> Raw:
-        normalize_or_keep: Members = {}
+        renamed: Members = {}
         for name, value in session.items():
             own = "context_manager" if name in _CONTEXT_MANAGER else name
-            if own in normalize_or_keep:
+            if own in renamed:
                 raise DecodeError(self._line("session", name), "the session has two context managers")
-            normalize_or_keep[own] = value
+            renamed[own] = value
             self._lines.nearest("session").below[own] = self._lines.nearest("session", name)
-        return Raw(_encode(normalize_or_keep))
+        return Raw(_encode(renamed))
 
     def _key_by_name(self, name: str, value: Raw, name_of: Callable[[int, Raw], str]) -> Raw:
         if bytes(memoryview(value)[:1]) != b"[":

@@ -19,7 +19,7 @@ class MemoryMountPlans(MemoryAccess, MountPlans):
         stored = await self._workspace(workspace)
         settings = settings_of(stored, name)
         if isinstance(overrides, ProfilePatch):
-            settings = operations.patched(profile_of(stored, name), overrides)
+            settings = operations.patch_settings(profile_of(stored, name), overrides)
         return sources_of(stored, name, settings, self._options.installed)
 
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:

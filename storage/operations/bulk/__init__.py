@@ -1,1 +1,1 @@
-"""Operations too large for one transaction: each is done in pieces, with other writes between them."""
+"""Operations that are too large for one transaction: they run in pieces, with other writes between them."""

@@ -1,6 +1,6 @@
 """Writes of collections: each replaces the profiles of a collection in one transaction.
 
-They are few and small (see documents/collections/), and only those that differ are written.
+A collection has few, small profiles (see documents/collections/), and only those that differ are written.
 """
 
 import re
@@ -27,7 +27,7 @@ from ...sql.statements.profiles import ACTIVE, DELETE_PROFILE, OUTDATE_PROFILES
 from .. import modules, profiles
 from ..unit_of_work import UnitOfWork
 
-# Paths of the API end with the first; the second begins the ids of other modules.
+# A path of the API ends with `sync`; the ids of installed modules begin with `INSTALLED`.
 _RESERVED = re.compile(rf"(.*/)?(sync|{INSTALLED})")
 
 
@@ -45,18 +45,18 @@ _decode = msgspec.json.Decoder(Collection).decode
 
 
 def name_of(identifier: str) -> str:
-    """The name of a collection, with which those of its profiles begin."""
+    """The name of a collection: the last segment of its identifier. The names of its profiles begin with it."""
     return identifier.rpartition("/")[2]
 
 
 def refuse_reserved(identifier: str) -> None:
-    """Raises `CollectionIdentifierReserved` for an identifier that occurs in paths of the API."""
+    """Raises `CollectionIdentifierReserved` if the API uses the identifier in paths or module ids."""
     if _RESERVED.fullmatch(identifier):
         raise CollectionIdentifierReserved(identifier)
 
 
 async def check_new(rows: Rows, workspace: str, identifier: str) -> None:
-    """Check the identifier of a new one. Raises `CollectionExists`, `CollectionIdentifierReserved`."""
+    """Check the identifier of a new collection. Raises `CollectionExists`, `CollectionIdentifierReserved`."""
     refuse_reserved(identifier)
     row = await rows.row(statements.SAME_NAME, {"workspace": workspace, "name": name_of(identifier)})
     if row is not None:
@@ -64,24 +64,24 @@ async def check_new(rows: Rows, workspace: str, identifier: str) -> None:
 
 
 async def create(work: UnitOfWork, content: CollectionContent) -> Collection:
-    """Store a collection."""
+    """Store a new collection with its profiles and modules. Raises what `check_new` raises."""
     identifier = content.identifier
     await check_new(work.transaction, work.workspace, identifier)
-    collection = await _synced(work, content, work.now)
+    collection = await _sync(work, content, work.now)
     await work.run(statements.INSERT_COLLECTION, _bindings(work, collection) | {"name": name_of(identifier)})
     return collection
 
 
 async def replace(work: UnitOfWork, content: CollectionContent) -> Collection:
-    """Replace the content of a collection, unless its source has changed meanwhile."""
+    """Replace the content of a collection. Raises `CollectionNotFound`, also if its source has changed meanwhile."""
     before = await read(work.transaction, work.workspace, content.identifier)
     if before.source != content.source:
         raise CollectionNotFound(content.identifier)
-    return await _update(work, await _synced(work, content, before.created_at))
+    return await _update(work, await _sync(work, content, before.created_at))
 
 
 async def fail(work: UnitOfWork, identifier: str, detail: str) -> Collection:
-    """Record why a collection could not be read."""
+    """Record `detail` as the reason why a collection could not be read. Raises `CollectionNotFound`."""
     before = await read(work.transaction, work.workspace, identifier)
     problems = [CollectionProblem(detail)]
     failed = msgspec.structs.replace(before, status="failed", problems=problems, problem_count=1)
@@ -89,7 +89,10 @@ async def fail(work: UnitOfWork, identifier: str, detail: str) -> Collection:
 
 
 async def delete(work: UnitOfWork, identifier: str) -> None:
-    """Delete a collection with its profiles."""
+    """Delete a collection with its profiles, modules and module sources.
+
+    Raises `CollectionNotFound`, and `ProfileActive` if one of its profiles is active.
+    """
     await read(work.transaction, work.workspace, identifier)
     active = await _active(work)
     for row in await _profiles_of(work, identifier):
@@ -109,12 +112,12 @@ async def read(rows: Rows, workspace: str, identifier: str) -> Collection:
     if row is None:
         raise CollectionNotFound(identifier)
     collection = _decode(row[0])
-    # An older program did not count them.
+    # An older program did not store the count.
     return msgspec.structs.replace(collection, problem_count=len(collection.problems))
 
 
-async def _synced(work: UnitOfWork, content: CollectionContent, created_at: str) -> Collection:
-    """The collection with its content, whose profiles are written."""
+async def _sync(work: UnitOfWork, content: CollectionContent, created_at: str) -> Collection:
+    """Write the profiles and the modules of a content, and return the collection to store."""
     collection = Collection(
         identifier=content.identifier,
         source=content.source,
@@ -178,11 +181,11 @@ async def _write_profile(
     texts: Mapping[str, str],
     before: _Stored | None,
 ) -> None:
-    content = profiles.checked(settings)
+    content = profiles.encode_settings(settings)
     texts_hash = await profiles.keep_texts(work, texts)
     if before is not None:
         kept = await profiles.content_of(work.transaction, work.workspace, before.hash)
-        if (profiles.checked(kept.settings), kept.texts) == (content, texts_hash):
+        if (profiles.encode_settings(kept.settings), kept.texts) == (content, texts_hash):
             return
     created_at = work.now if before is None else before.created_at
     members = (("createdAt", created_at), ("updatedAt", work.now), ("source", identifier))
@@ -206,9 +209,9 @@ async def _delete_profile(work: UnitOfWork, profile: _Stored) -> None:
 
 
 async def _profiles_of(work: UnitOfWork, identifier: str) -> list[Row]:
-    """The profiles whose names begin with that of the collection."""
+    """The profiles whose names begin with the name of the collection, as rows of `PROFILES`."""
     name = name_of(identifier)
-    # The character after the slash is the zero.
+    # In the order of characters, 0 comes right after the slash.
     return await work.transaction.all(
         statements.PROFILES, {"workspace": work.workspace, "first": f"{name}/", "last": f"{name}0"}
     )

@@ -1,4 +1,4 @@
-"""Deletions of the sessions that pass a filter: how they are found, and deleted in pieces."""
+"""Finds the sessions that pass a filter, and deletes them in pieces."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from ..unit_of_work import UnitOfWork
 from . import removal
 
 SESSIONS_AT_ONCE = 100
-# Deleting this number takes as long as other writes can wait.
+# The number of sessions that are deleted in one piece: other writes wait for it.
 DELETED_AT_ONCE = 25
 MAX_NAMED = 1_000
 
@@ -38,7 +38,7 @@ class SessionPage(NamedTuple):
 class DeletionProgress(msgspec.Struct, frozen=True):
     """The progress of a deletion: the `query` of the next page, and the report on all pages before it.
 
-    Sessions that were written after it began have a revision above that of the query, and are kept.
+    Sessions that were written after the deletion began have a higher revision than the query, and are kept.
     """
 
     query: DeletionQuery
@@ -47,9 +47,9 @@ class DeletionProgress(msgspec.Struct, frozen=True):
 
 
 def old_sessions(which: CleanUp, now: str) -> SessionDeletion:
-    """The sessions that a clean-up deletes `now`, by the machine's clock.
+    """The deletion that a clean-up runs; `now` is the time of the machine's clock.
 
-    With 0 days all sessions are old: even one that was written while the clock was ahead.
+    With 0 days it includes all sessions, even one that was written while the clock was ahead.
     """
     days = which.older_than_days
     cutoff = after(now, -days * DAY_SECONDS) if days else None
@@ -57,7 +57,7 @@ def old_sessions(which: CleanUp, now: str) -> SessionDeletion:
 
 
 def check_filter(which: SessionFilter) -> None:
-    """Raises `BodyInvalid` if every session passes: a client that forgot its filters must not delete all."""
+    """Raises `BodyInvalid` if every session passes, so that a client that forgot its filters does not delete all."""
     names, _ = filters_of(SessionQuery(**msgspec.structs.asdict(which)))
     if not names:
         raise BodyInvalid("/filter", "selects every session; to select all, name all statuses")
@@ -73,12 +73,12 @@ def first_progress(which: SessionDeletion, last_revision: int) -> DeletionProgre
 
 
 async def next_page(rows: Reader, dialect: Dialect, workspace: str, query: SessionQuery) -> SessionPage:
-    """The next sessions of a query; there may be none, and still a further page."""
+    """The next page of a query. It may be empty even if another page follows."""
     listed = await filtered_page(rows, session_list(dialect, workspace, query), query)
     return SessionPage(_decode_summaries(b"[%b]" % listed.first), listed.next_cursor)
 
 
-def passed(before: DeletionProgress, page: SessionPage, reported: Sequence[SessionSummary]) -> DeletionProgress:
+def add_page(before: DeletionProgress, page: SessionPage, reported: Sequence[SessionSummary]) -> DeletionProgress:
     """The progress after a page, of which some sessions are `reported`."""
     report = before.report
     named = [session.id for session in reported[: MAX_NAMED - len(report.session_ids)]]
@@ -94,7 +94,10 @@ def passed(before: DeletionProgress, page: SessionPage, reported: Sequence[Sessi
 
 
 async def delete_page(work: UnitOfWork, before: DeletionProgress, page: SessionPage) -> DeletionProgress:
-    """Delete the sessions of a page that were not written meanwhile, each under a revision of its own."""
+    """Delete the sessions of a page that were not written meanwhile, each with its own revision.
+
+    Returns the progress after the page, with the deleted sessions in its report.
+    """
     left = removal.MESSAGES_AT_ONCE
     deleted: list[SessionSummary] = []
     for session in page.sessions:
@@ -103,4 +106,4 @@ async def delete_page(work: UnitOfWork, before: DeletionProgress, page: SessionP
             left -= await sessions.delete(work, session.id, None, left)
             work = await work.next()
             deleted.append(session)
-    return passed(before, page, deleted)
+    return add_page(before, page, deleted)

@@ -1,6 +1,6 @@
-"""Forks: a session is copied in pieces, up to the last message that it has when that begins, then becomes visible.
+"""Forks: copies a session in pieces, up to its last message at the start, then makes the copy visible.
 
-What is appended meanwhile is not part of it, so that a fork ends however fast others append.
+The copy does not include messages that are appended meanwhile, so that a fork ends however fast others append.
 """
 
 from typing import Self
@@ -26,8 +26,8 @@ from ..unit_of_work import SessionState, UnitOfWork
 from . import removal, staging
 from .removal import next_piece
 
-# Copying this number takes as long as other writes can wait. It is doubled, up to a limit, when others corrected that
-# number of messages meanwhile, so that a fork ends.
+# The number of corrections copied in one piece, for which other writes wait. The number doubles, up to the limit, if
+# others correct messages faster than they are copied, so that a fork ends.
 CORRECTIONS_AT_ONCE = 50
 MAX_CORRECTIONS_AT_ONCE = 400
 
@@ -47,19 +47,19 @@ class Copy(OperationUnfinished, frozen=True):
     fork_id: str
     created_at: str
     last: int
-    # The version of the session up to which its corrections are copied.
+    # The copy includes the corrections up to this version of the session.
     version: int
     corrections_at_once: int
-    # How many versions that was behind the session when corrections were last copied, None before.
+    # The number of versions by which the copy was behind the session when corrections were last copied; None before.
     behind: int | None = None
     copied: int = 0
     tokens: int = 0
-    # The sums of usage, None if there is none.
+    # The sums of usage; None if no message has usage.
     usage: UsageSum | None = None
 
     @classmethod
     def of(cls, work: UnitOfWork, session_id: str, state: SessionState, last: int) -> Self:
-        """A fork that begins now."""
+        """The start of a fork of the first `last` messages of a session."""
         fork_id = new_session_id(work.now)
         return cls(
             work.workspace,
@@ -85,7 +85,10 @@ class Copy(OperationUnfinished, frozen=True):
 
 
 async def begin(work: UnitOfWork, session_id: str, how: Fork, versions: Versions) -> Session | Copy:
-    """Fork a session; of a long one copy only the first piece."""
+    """Begin to fork a session. Returns the fork if the first piece was all of it, its `Copy` otherwise.
+
+    Raises `SessionNotFound`, `VersionMismatch`, `TooFewMessages`.
+    """
     state = await work.state(session_id, versions)
     copy = Copy.of(work, session_id, state, _last(session_id, state, how))
     copy = await _copy_piece(work.transaction, work.statements, copy)
@@ -96,13 +99,19 @@ async def begin(work: UnitOfWork, session_id: str, how: Fork, versions: Versions
 
 
 async def copy_next(transaction: Transaction, statements: Statements, copy: Copy) -> Copy:
-    """Copy the next piece."""
+    """Copy the next messages, and return the progress.
+
+    Raises `SessionNotFound` if the source was deleted, `StorageUnavailable` if the lease has ended.
+    """
     await staging.renew(transaction, statements, copy.key, copy.fork_id)
     return await _copy_piece(transaction, statements, copy)
 
 
 async def finish(work: UnitOfWork, how: Fork, copy: Copy) -> Session | Copy:
-    """Make the fork visible, with the corrections made meanwhile; if there are too many it is still a copy."""
+    """Copy the corrections made meanwhile, and make the fork visible. Returns the `Copy` if more corrections are left.
+
+    Raises `SessionNotFound` if the source was deleted, `StorageUnavailable` if the lease has ended.
+    """
     state = await work.state(copy.requested_id, None)
     if state.created_revision != copy.created_revision:
         raise SessionNotFound(copy.requested_id)
@@ -140,7 +149,7 @@ async def _copy_piece(transaction: Transaction, statements: Statements, copy: Co
 
 
 def _with_limit(copy: Copy, version: int) -> Copy:
-    """The copy with a higher limit of corrections, unless its distance to the session's `version` became shorter."""
+    """The copy with a higher limit of corrections, unless it has come closer to the session's `version`."""
     behind = version - copy.version
     most = copy.corrections_at_once
     if copy.behind is not None and behind >= copy.behind:
@@ -149,7 +158,7 @@ def _with_limit(copy: Copy, version: int) -> Copy:
 
 
 async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
-    """Copy messages that were corrected since they were copied, some of them; and whether these were all."""
+    """Copy some of the messages that were corrected after they were copied. Returns whether none are left."""
     key = session_key(copy.workspace, copy.session_id)
     most = copy.corrections_at_once
     bindings: Bindings = {"version": copy.version, "last": copy.copied, "most": most}
@@ -157,8 +166,8 @@ async def _copy_corrections(work: UnitOfWork, copy: Copy) -> tuple[Copy, bool]:
     for version, sequence in rows:
         before = await corrections.stored(work, copy.key, sequence)
         after = await corrections.stored(work, key, sequence)
-        assert before is not None, "It is copied."
-        assert after is not None, "It is corrected."
+        assert before is not None, "The message is copied already."
+        assert after is not None, "The message has a correction, so it exists."
         await corrections.write(work, copy.key, before, after, must_exist=False)
         copy = replace(copy, version=version)
     return copy, len(rows) < most

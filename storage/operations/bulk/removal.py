@@ -1,7 +1,7 @@
 """Removes the messages of deleted sessions and the chunks of files in pieces, so that no other write waits long.
 
-The table `removal` has each session that does not exist and has messages: it was deleted, or it is being written (see
-staging.py) and becomes visible when it is complete. For a file it has the id of its chunks.
+The table `removal` lists the ids that have messages but no session: the session was deleted, or it is being written
+(see staging.py) and becomes visible when it is complete. A file is listed with the id of its chunks.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..background_task import BackgroundTask
 
-# A piece takes as long as another write can wait.
+# The limits of one piece: other writes wait for it.
 MESSAGES_AT_ONCE = 1_000
 BYTES_AT_ONCE = 1024 * 1024
-# The chunks of a file that have that size.
+# As many chunks of a file as have that size.
 CHUNKS_AT_ONCE = 16
-# The number removed in the transaction that deletes the session: many sessions may be deleted at once.
+# The limit of messages removed in the transaction that deletes their session: many sessions may be deleted at once.
 MESSAGES_AT_DELETION = 100
 # The writer of a session renews its lease with each piece.
 LEASE_SECONDS = 15
-# Between two pieces other processes have this time for their writes.
+# The pause after each piece, in which other processes can write.
 PAUSE_SECONDS = 0.005
 
 _encode = msgspec.json.Encoder().encode
@@ -39,9 +39,10 @@ Piece = Callable[[Transaction, Statements], Coroutine[Any, Any, bool]]
 async def next_piece(
     transaction: Transaction, statement: str, key: Bindings, after: int, last: int, most: int
 ) -> tuple[list[Row], bool]:
-    """The messages of the next piece, and whether they reach `last`.
+    """The rows of the next messages after the sequence `after`, and whether they reach `last`.
 
-    The `statement` has their sequences and sizes, and maybe more.
+    The first columns of `statement` are sequences and sizes. A piece has at most `most` messages, MESSAGES_AT_ONCE, and
+    about BYTES_AT_ONCE bytes.
     """
     most = max(0, min(most, MESSAGES_AT_ONCE))
     bindings: Bindings = key | {"after": after, "last": last, "most": most}
@@ -51,9 +52,9 @@ async def next_piece(
 
 
 async def remove_some(transaction: Transaction, statements: Statements, key: Bindings, most: int) -> int:
-    """Remove the next messages, or chunks, of what is in `removal`; after the last one, its row in the table.
+    """Remove the next messages, or chunks, of a row of `removal`; after the last ones, the row itself.
 
-    At most `most` messages. Returns how many were removed.
+    Removes at most `most` messages, and returns their number.
     """
     piece, is_last = await next_piece(transaction, statements.MESSAGE_SIZES, key, 0, MAX_SAFE_INTEGER, most)
     if piece:
@@ -69,23 +70,26 @@ async def remove_some(transaction: Transaction, statements: Statements, key: Bin
 
 
 async def _forget_references(transaction: Transaction, statements: Statements, key: Bindings, last: int) -> None:
-    """Forget which files messages up to a sequence refer to, and delete those to which no other does."""
+    """Delete the references of messages up to the sequence `last`, and the files that have no other reference."""
     rows = await transaction.all(REMOVE_REFERENCES, key | {"last": last})
     await forget_files(transaction, statements, key, {file_id for (file_id,) in rows})
 
 
 async def forget_files(transaction: Transaction, statements: Statements, key: Bindings, ids: Collection[str]) -> None:
-    """Delete those of some files to which no message refers any more."""
+    """Delete the files among `ids` to which no message refers any more."""
     if not ids:
         return
     bindings = key | {"files": _encode(sorted(ids)).decode()}
-    # Whoever refers to one of them now is done after this.
+    # Transactions that add a reference to one of them have ended when the lock is taken.
     await transaction.all(statements.LOCK_FILES, bindings)
     await transaction.row(statements.DELETE_UNREFERENCED, bindings)
 
 
 async def remove_next(transaction: Transaction, statements: Statements) -> bool:
-    """Remove a piece of a session without a writer; False if there is none, or another process removes it."""
+    """Remove a piece of any session without a writer.
+
+    Returns False if there is none, or another process is removing it.
+    """
     found = await transaction.row(statements.LOCK_REMOVAL, {"seconds": LEASE_SECONDS})
     if found is None:
         return False
@@ -94,8 +98,8 @@ async def remove_next(transaction: Transaction, statements: Statements) -> bool:
 
 
 async def remove_more(transaction: Transaction, statements: Statements, key: Bindings) -> bool:
-    """Remove a piece of a session; False if the session is being written, or already being removed."""
-    # From now on its writer cannot continue.
+    """Remove a piece of a session. Returns False if the session is being written, or another process removes it."""
+    # From here on, a writer whose lease has ended cannot continue.
     if await transaction.row(statements.TAKE_REMOVAL, key | {"seconds": LEASE_SECONDS}) is None:
         return False
     await remove_some(transaction, statements, key, MESSAGES_AT_ONCE)
@@ -105,7 +109,7 @@ async def remove_more(transaction: Transaction, statements: Statements, key: Bin
 class Removals(BackgroundTask):
     """Removes the sessions in `removal` in the background: when woken, and when a lease may have ended.
 
-    `is_due` returns whether there is something to remove; `do` runs a piece of work in a transaction of its own.
+    `is_due` returns whether there is something to remove; `do` runs a piece of work in its own transaction.
     """
 
     def __init__(
@@ -121,7 +125,7 @@ class Removals(BackgroundTask):
         super().__init__("Deleted messages can't be removed")
 
     def wake(self) -> None:
-        """Check now: a session was deleted, or its writer gave up."""
+        """Check now, because a session was deleted or its writer gave up."""
         self._woken.set()
 
     async def _pause(self) -> None:

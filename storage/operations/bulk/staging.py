@@ -1,7 +1,7 @@
-"""Sessions that are written in pieces: their messages are invisible until the session itself is written, at the end.
+"""Leases for sessions that are written in pieces: their messages are invisible until the session itself is written.
 
-Meanwhile such a session is in the table `removal`, with a lease that each piece renews. If its writer stops, its
-messages are removed when the lease has ended (see removal.py).
+Until then the session is in the table `removal`, with a lease that each piece renews. If its writer stops, its messages
+are removed when the lease has ended (see removal.py).
 """
 
 from ...model.errors import StorageUnavailable
@@ -12,7 +12,7 @@ from . import removal
 
 
 async def begin(transaction: Transaction, statements: Statements, key: Bindings, writer: str) -> None:
-    """Take a lease for a session of which some messages are written."""
+    """Take a lease for `writer` on a session whose first messages are written."""
     await transaction.row(statements.BEGIN_WRITING, key | {"writer": writer, "seconds": removal.LEASE_SECONDS})
 
 
@@ -23,17 +23,20 @@ async def renew(transaction: Transaction, statements: Statements, key: Bindings,
 
 
 async def finish(transaction: Transaction, key: Bindings, writer: str) -> None:
-    """Keep the messages: the session is complete. Raises `StorageUnavailable` if the lease has ended."""
+    """End the lease and keep the messages, because the session is complete.
+
+    Raises `StorageUnavailable` if the lease has ended already.
+    """
     _check(await transaction.row(END_WRITING, key | {"writer": writer}) is not None)
 
 
 async def abandon(transaction: Transaction, key: Bindings, writer: str) -> bool:
-    """Let the written messages be removed now."""
+    """End the lease, so that the written messages are removed now. Returns False if the writer had none."""
     return await transaction.row(ABANDON_WRITING, key | {"writer": writer}) is not None
 
 
-def _check(is_held: bool) -> None:  # the checked condition
-    if not is_held:
+def _check(has_lease: bool) -> None:  # the checked condition
+    if not has_lease:
         raise StorageUnavailable(
-            f"a session was not written on for {removal.LEASE_SECONDS} seconds; send the request again"
+            f"the write of a session paused for more than {removal.LEASE_SECONDS} seconds; send the request again"
         )

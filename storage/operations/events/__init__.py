@@ -1,1 +1,1 @@
-"""Following sessions: waiting for changes, waking the readers, and what a reader reads next."""
+"""Following sessions: waits for changes, wakes readers, and reads their next events."""

@@ -1,6 +1,6 @@
-"""Following sessions: a reader's position in the stored events, and the events after it.
+"""Reads the stored events after a reader's position.
 
-A reader that is slow, or reconnects, continues from its position: there is no buffer that could overflow.
+A slow reader, or one that reconnects, continues from its position: there is no buffer that could overflow.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ class EventCursor(ABC):
 
     @abstractmethod
     async def read(self) -> "Step":
-        """The next events; empty if there are none yet."""
+        """The next events, at most MAX_EVENTS in about BLOCK_BYTES; empty if there are none yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Events, and the position `after` them; None if no further event can follow. Readers at one position share it."""
+    """Events, and the position `after` them, or None if no event can follow. Readers at the same position share it."""
 
     events: Sequence[Event]
     after: EventCursor | None
@@ -83,7 +83,7 @@ class SessionEventCursor(EventCursor):
         return Step(events, replace(self, sequence=rows[-1][0]))
 
     async def _corrections(self, after_sequence: int, before: int) -> Step:
-        """The corrections that follow the messages up to a sequence, and precede a version; or first those messages."""
+        """The corrections before the version `before`, or, if any are unread, the messages up to `after_sequence`."""
         if after_sequence > self.sequence:
             return await self._messages(after_sequence)
         bindings = self._key | {"version": self.version, "before": before, "sequence": self.sequence}
@@ -114,7 +114,7 @@ class SessionEventCursor(EventCursor):
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceEventCursor(EventCursor):
-    """The position in the writes of a workspace."""
+    """The position in the writes of a workspace: the revision of the last one that was read."""
 
     rows: Reader
     statements: Statements
@@ -131,7 +131,7 @@ class WorkspaceEventCursor(EventCursor):
 async def session_tail(
     rows: Reader, statements: Statements, workspace: str, session_id: str, after_event: str | None
 ) -> SessionEventCursor | None:
-    """The position after an event; None if there is no such session."""
+    """The position after an event, or without `after_event` after all of them; None if there is no such session."""
     key = session_key(workspace, session_id)
     state = await rows.row(statements.TAIL_STATE, key)
     if state is None:
@@ -153,7 +153,7 @@ async def session_tail(
 async def workspace_tail(
     rows: Reader, statements: Statements, workspace: str, after_event: str | None
 ) -> WorkspaceEventCursor:
-    """The position after an event."""
+    """The position after an event, or without `after_event` after all of them."""
     if after_event is not None:
         return WorkspaceEventCursor(rows, statements, workspace, int(after_event))
     row = await rows.one(statements.LAST_REVISION, {"workspace": workspace})
@@ -163,7 +163,10 @@ async def workspace_tail(
 async def follow(
     tail: EventCursor, changes: ChangeNotifier, workspace: str, session_id: str | None = None
 ) -> AsyncGenerator[Sequence[Event], None]:
-    """The events after a position, until no further event can follow."""
+    """The events after the position `tail`, in blocks, until no event can follow.
+
+    If the storage is unavailable, it retries every RETRY_SECONDS.
+    """
     with changes.watch(workspace, session_id) as (topic, changed):
         position: EventCursor | None = tail
         while position is not None:

@@ -1,18 +1,18 @@
-"""Readers of the same topic: they are woken some at a time, and one read at a position serves all of them."""
+"""Readers of the same topic: they are woken in groups, and one read at a position serves all of them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterator
 from typing import Any
 
-# The number that is woken in one iteration of the event loop. The next iteration begins with what has arrived
-# meanwhile: requests, and new connections.
+# The number of readers that are woken in one iteration of the event loop. The next iteration begins with the requests
+# and connections that have arrived meanwhile.
 WOKEN_AT_ONCE = 16
 
 
 class Topic:
-    """One session, or a workspace, and its readers.
+    """A session or a workspace, and its readers.
 
-    `Answer` is the result of a read at a position; it is the same for all readers there, until there is a change.
+    `waiting` has an event for each reader, which a change sets.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Topic:
         self._has_changed = False
 
     def change(self) -> None:
-        """Wake all readers; earlier results are not used again."""
+        """Wake all readers, and discard the results of earlier reads."""
         self._reads.clear()
         self._has_changed = True
         if len(self.waiting) <= WOKEN_AT_ONCE:
@@ -32,7 +32,7 @@ class Topic:
             self._waking = asyncio.create_task(self._wake())
 
     async def read(self, position: Hashable, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """Read at a position: the first of many woken readers reads for all; at other times each reads itself."""
+        """The result of `read` at a position. While many readers are woken, the first one there reads for all."""
         if self._waking is None:
             return await read()
         reading = self._reads.get(position)
@@ -47,10 +47,10 @@ class Topic:
                 for changed in some:
                     changed.set()
                 await asyncio.sleep(0)
-            # The reader that was woken last reads, and checks once more for later events.
+            # The readers that were woken last read in these iterations, and check for later events.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        # Not kept longer: slow readers are all at different positions.
+        # Slow readers are at different positions, so that these results are useless to them.
         self._reads.clear()
         self._waking = None
 

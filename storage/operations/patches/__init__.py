@@ -1,1 +1,1 @@
-"""Patches: how a session's context is merged, and how messages are corrected and deleted afterwards."""
+"""Patches: merges into clients' objects, such as a session's context, and corrections and deletions of messages."""

@@ -1,4 +1,4 @@
-"""Corrections of messages: what one says is replaced or deleted, and what depends on it follows."""
+"""Corrections of messages: replaces or deletes the content of a message, and updates what depends on it."""
 
 from functools import partial
 from typing import Any
@@ -17,9 +17,9 @@ from ..bulk import removal
 from ..files import refer
 from ..messages import kept_parts, last_message_of
 from ..unit_of_work import UnitOfWork
-from .object_patch import PatchedObject, patched_object
+from .object_patch import PatchedObject, patch_or_defer
 
-# The maximum number of messages in which the results of calls that are open again are looked for.
+# The maximum number of messages that are searched for the results of calls that are open again.
 MAX_SCANNED = 1_000
 
 _NO_CALLS = Calls([], [])
@@ -39,19 +39,21 @@ async def update(
     prepared: PatchedObject | None = None,
     last: bool = False,
 ) -> Message | None:
-    """Apply a complete patch; None, without a write, if large metadata has to be merged before.
+    """Apply a complete patch. Returns None, without a write, if large metadata must be merged first.
 
-    See `patched_object`. `words` are those of the new text, if they are known already (see `replace_message`).
+    See `patch_or_defer`. `words` are the words of the new text, if they are known already (see `replace_message`).
+    Raises `SessionNotFound`, `MessageNotFound`, `MessageVersionMismatch`, `MessageDeleted`, `MessageInvalid`,
+    `MetadataTooLarge`, `FilesUnknown`.
     """
     before = await _message(work, session_id, sequence, versions)
     if before.deleted_at is not UNSET:
         raise MessageDeleted(session_id, sequence)
     if patch == MessagePatch():
         return before
-    after = replaced(before, patch)
+    after = apply_patch(before, patch)
     if isinstance(patch.metadata, Raw):
         too_large = partial(MetadataTooLarge, session_id, sequence)
-        merged = patched_object(too_large, raw_text(before.metadata), patch.metadata, prepared, last=last)
+        merged = patch_or_defer(too_large, raw_text(before.metadata), patch.metadata, prepared, last=last)
         if merged is None:
             return None
         after = replace(after, metadata=Raw(merged.encode()))
@@ -63,7 +65,10 @@ async def update(
 
 
 async def delete(work: UnitOfWork, session_id: str, sequence: int, versions: Versions) -> Message:
-    """Remove what a message says: its content, parts, metadata, agent and model."""
+    """Remove the content, parts, metadata, agent and model of a message; a deleted message stays as it is.
+
+    Raises `SessionNotFound`, `MessageNotFound`, `MessageVersionMismatch`.
+    """
     before = await _message(work, session_id, sequence, versions)
     if before.deleted_at is not UNSET:
         return before
@@ -86,7 +91,10 @@ async def delete(work: UnitOfWork, session_id: str, sequence: int, versions: Ver
 async def write(
     work: UnitOfWork, key: Bindings, before: Message, after: Message, *, must_exist: bool, words: object = None
 ) -> None:
-    """Replace a message in the session of a key. Raises `FilesUnknown` if its files `must_exist` and one does not."""
+    """Replace a message in the session with this key, and update its calls and references.
+
+    Raises `FilesUnknown` if its files `must_exist` and one does not.
+    """
     differs = (before.content, before.parts) != (after.content, after.parts)
     await work.transaction.replace_message(key, after, is_indexed=not differs, words=words)
     if differs:
@@ -96,7 +104,7 @@ async def write(
 
 
 async def count(work: UnitOfWork, session_id: str, after: Message, *, is_deleted: bool = False) -> str:
-    """Count a correction, of which those who follow the session are told; the time of it."""
+    """Count a correction, and record it for the followers of the session. Returns its time."""
     key = work.key(session_id) | {"sequence": after.sequence}
     counted = await work.transaction.one(statements.COUNT_CORRECTION, key | {"last_message": last_message_of(after)})
     version, message_count, moment = counted
@@ -106,7 +114,7 @@ async def count(work: UnitOfWork, session_id: str, after: Message, *, is_deleted
 
 
 async def stored(work: UnitOfWork, key: Bindings, sequence: int) -> Message | None:
-    """A message of the session of a key, whether or not that is visible."""
+    """A message of the session with this key, even if the session is not visible yet; None if there is none."""
     row = await work.run(work.statements.MESSAGE_RECORD, key | {"sequence": sequence})
     return None if row is None else _decode(row[0])
 
@@ -121,7 +129,7 @@ async def _message(work: UnitOfWork, session_id: str, sequence: int, versions: V
     return message
 
 
-def replaced(before: Message, patch: MessagePatch) -> Message:
+def apply_patch(before: Message, patch: MessagePatch) -> Message:
     """The message with the content and the parts of a patch. Raises `MessageInvalid`."""
     content, parts = before.content, before.parts
     if isinstance(patch.parts, Raw):
@@ -130,7 +138,7 @@ def replaced(before: Message, patch: MessagePatch) -> Message:
     elif patch.content is not None:
         content = patch.content
         if isinstance(parts, Raw) and content != before.content:
-            detail = "is not what the texts of the parts say; send the parts as well, or an empty list for none"
+            detail = "differs from the texts of the parts; send the parts as well, or an empty list for none"
             raise MessageInvalid("/content", detail)
     return replace(before, content=content, parts=parts, version=before.version + 1)
 
@@ -151,7 +159,7 @@ async def _replace_references(work: UnitOfWork, key: Bindings, after: Message, *
 
 
 async def _replace_calls(work: UnitOfWork, key: Bindings, before: Calls, after: Calls) -> None:
-    """Open and answer the calls of a message, given by its key, as it now is."""
+    """Update the open and answered calls of the message with this key."""
     if before == after:
         return
     opened = [call for call in after.opened if call not in before.opened]
@@ -170,7 +178,7 @@ async def _replace_calls(work: UnitOfWork, key: Bindings, before: Calls, after: 
 
 
 async def _answer_later(work: UnitOfWork, key: Bindings, calls: set[str]) -> None:
-    """Find the results of calls in the messages after one, given by its key."""
+    """Find the results of calls in the messages that follow the one with this key, and record them."""
     first: Any = key["sequence"]
     later: Bindings = {"after": first, "last": MAX_SAFE_INTEGER, "most": MAX_SCANNED}
     sizes = await work.transaction.all(work.statements.MESSAGE_SIZES, key | later)

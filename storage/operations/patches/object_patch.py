@@ -1,4 +1,4 @@
-"""Patches of clients' objects. A large one is merged before its transaction, because other writes wait for that."""
+"""Patches of clients' objects. A large object is merged before the transaction, because other writes wait for that."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,10 @@ MAX_MEMBERS = 1_024
 MAX_OBJECT_BYTES = 8 * 1024 * 1024
 # Merging an object and a patch of this size in total takes a millisecond.
 MAX_UNPREPARED_BYTES = 16 * 1024
-# After this number of changes by other processes meanwhile, it is merged while all other writes wait.
+# The number of attempts after which an object that other processes keep changing is merged while all writes wait.
 MAX_PREPARATIONS = 5
 
-# Makes the error that says which limit was exceeded.
+# Makes the error from a phrase that says which limit was exceeded.
 TooLarge = Callable[[str], StorageError]
 
 
@@ -29,29 +29,30 @@ class PatchedObject(msgspec.Struct, frozen=True):
 
 def patch_object(too_large: TooLarge, before: str, patch: Raw) -> PatchedObject:
     """Merge a patch (RFC 7396) into an object. Raises the error `too_large`."""
-    # The merged context would have all of them.
+    # The merged object would have all of them.
     _check_members(too_large, count_kept(raw_text(patch)))
     members = merge_members(before, raw_text(patch))
     _check_members(too_large, len(members))
     merged = msgspec.json.encode(members)
     if len(merged) > MAX_OBJECT_BYTES:
-        raise too_large(f"{len(merged)} bytes; the most is {MAX_OBJECT_BYTES}")
+        raise too_large(f"{len(merged)} bytes; the limit is {MAX_OBJECT_BYTES}")
     if has_more_values(merged, MAX_VALUES):
-        raise too_large(f"more than {MAX_VALUES} values, which are the most")
+        raise too_large(f"more than {MAX_VALUES} values, which is the limit")
     return PatchedObject(before, merged.decode())
 
 
 def _check_members(too_large: TooLarge, members: int) -> None:
     if members > MAX_MEMBERS:
-        raise too_large(f"{members} members; the most is {MAX_MEMBERS}")
+        raise too_large(f"{members} members; the limit is {MAX_MEMBERS}")
 
 
-def patched_object(
+def patch_or_defer(
     too_large: TooLarge, before: str, patch: Raw, prepared: PatchedObject | None, *, last: bool
 ) -> str | None:
-    """The object to write: the `prepared` one, if it was made from the current object, or a small one.
+    """The JSON of the object to write: `prepared`, if it was made from the current object, or a new merge.
 
-    None if a large one has to be prepared first, unless this is the `last` attempt. Raises the error `too_large`.
+    None if the object is large and must be prepared first, unless this is the `last` attempt. Raises the error
+    `too_large`.
     """
     if prepared is not None and prepared.before == before:
         return prepared.after

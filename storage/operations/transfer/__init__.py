@@ -1,1 +1,1 @@
-"""Export and import of sessions: all of a workspace, in constant memory and in pieces."""
+"""Exports and imports sessions, up to all of a workspace, in constant memory and in pieces."""

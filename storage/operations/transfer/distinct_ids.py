@@ -1,9 +1,9 @@
-"""Checks that any number of ids differ; keeps eight bytes of each."""
+"""Checks that any number of ids differ, with eight bytes of memory for each."""
 
 from array import array
 from hashlib import blake2b
 
-# Ids are grouped by the first byte of their digest, so that few are compared at once.
+# Ids are grouped by the first byte of their digest, so that only a small part is compared at a time.
 _PARTS = 256
 _DIGEST_BYTES = 9
 
@@ -22,5 +22,5 @@ class DistinctIds:
         self._parts[digest[0]].append(int.from_bytes(digest[1:]))
 
     def all_distinct(self) -> bool:
-        """Whether no id was added twice; two different ids count as equal once in 2**72."""
+        """Whether no id was added twice. Two different ids are taken for equal with a probability of 1 in 2**72."""
         return all(len(set(part)) == len(part) for part in self._parts)

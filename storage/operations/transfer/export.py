@@ -1,4 +1,4 @@
-"""Reads sessions with their messages and files in batches; between two batches it holds only a position."""
+"""Reads sessions with their messages and files in batches; between two batches it keeps only a position."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from ..sessions import session_of
 MAX_LINES = 1_000
 BATCH_BYTES = 256 * 1024
 CHUNKS_AT_ONCE = 4
-# The limit of files, or references to them, that one read examines.
+# The limit of files, or of references to them, that one read examines.
 FILES_AT_ONCE = 500
 
 # The place of the id in the row of a session.
@@ -34,9 +34,9 @@ _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class SessionPosition:
-    """The progress through sessions: one, its number of messages, and the last message that was read.
+    """The progress through all sessions of a workspace, or with `session_id` through one.
 
-    Through all sessions of a workspace, or with `session_id` through that one.
+    It has the current session, its number of messages, and the last message that was read.
     """
 
     def __init__(self, statements: Statements, workspace: str, session_id: str | None = None) -> None:
@@ -88,7 +88,7 @@ class SessionPosition:
         return await rows.row(self._next, self._key)
 
     async def _session_lines(self, _rows: Reader, row: Row) -> list[ExportLine] | None:
-        """The session of a row with its profile; None to leave it out. Raises `MessageCountWrong`."""
+        """The lines of a session, from its row, with its profile; None to leave it out. Raises `MessageCountWrong`."""
         profile, texts, last, *columns = row
         session = session_of("", tuple(columns))
         if session.message_count != last:
@@ -101,7 +101,10 @@ class SessionPosition:
         return size
 
     async def _message_lines(self, rows: Reader) -> tuple[int, list[ExportLine], int]:
-        """The next messages: the sequence of the last one, their lines, and their size."""
+        """The next messages: the sequence of the last one, their lines, and their size in bytes.
+
+        Raises `SessionNotFound` if the session was deleted meanwhile.
+        """
         bindings = self._key | {"first": self._sequence + 1, "last": self._message_count, "most": MAX_LINES}
         found = await rows.block(self._statements.TAIL_MESSAGES, bindings, BATCH_BYTES)
         if not found:
@@ -117,7 +120,7 @@ class SessionPosition:
 
 
 def profile_lines(profile: str | None, texts: str | None) -> list[ExportLine]:
-    """The lines of a session's profile, given as its content and the texts that it refers to."""
+    """The lines of a session's profile, from its stored content and texts; none without a profile."""
     if profile is None:
         return []
     plan = plan_of(targets_in(profile), {} if texts is None else _decode_texts(texts))
@@ -125,15 +128,15 @@ def profile_lines(profile: str | None, texts: str | None) -> list[ExportLine]:
 
 
 def plan_of(mounted: ReferenceTargets, texts: Mapping[str, str]) -> ExportPlan | None:
-    """The targets of the references of a session's profile, as an export has them; None if there are none."""
+    """The exported form of the targets of a profile's references, with its texts; None if there are none."""
     plan = ExportPlan(**msgspec.structs.asdict(mounted), texts=dict(texts))
     return None if plan == ExportPlan() else plan
 
 
 class FilePosition:
-    """The progress through the files to which messages refer, and through the chunks of one.
+    """The progress through the files to which messages refer, and through the chunks of the current file.
 
-    Through all of a workspace, or with `session_id` through those of that session. Each file comes once.
+    It covers the messages of a workspace, or with `session_id` those of one session. Each file comes once.
     """
 
     def __init__(self, workspace: str, session_id: str | None = None) -> None:
@@ -145,7 +148,10 @@ class FilePosition:
         self._place = self._left = 0
 
     async def read(self, rows: Reader) -> list[ExportLine] | None:
-        """The next file, or some chunks of it, or nothing yet; None after the last file. Raises `FileNotFound`."""
+        """The next lines: a file, or some of its chunks; empty if the next read finds more, None after the last file.
+
+        Raises `FileNotFound` if the file was deleted meanwhile.
+        """
         if self._left:
             return await self._chunks(rows)
         if self._found:
@@ -164,7 +170,7 @@ class FilePosition:
         return []
 
     async def _is_whole(self, _rows: Reader, _file: ExportFile, _content_id: str) -> bool:
-        """Whether a file is to be exported."""
+        """Whether to export a file."""
         return True
 
     async def _chunks(self, rows: Reader) -> list[ExportLine]:
@@ -183,15 +189,15 @@ Read = Callable[[], Awaitable[list[ExportLine] | None]]
 
 
 async def export(*reads: Read) -> AsyncGenerator[list[ExportLine], None]:
-    """The header, what each of the `reads` returns before it returns None, and the end."""
+    """The header, the lines of each of the `reads` until it returns None, and the end with the counts."""
     reading = _Reading(reads)
     while not reading.is_done:
-        # Not in a variable, which would keep it until the reader asks for more.
+        # Not in a variable, which would keep the lines in memory until the reader asks for more.
         yield await reading.next_lines()
 
 
 class _Reading:
-    """Counts what several `reads` return."""
+    """Reads lines from several `reads`, one after the other, and counts the records."""
 
     def __init__(self, reads: Sequence[Read]) -> None:
         self.is_done = False
@@ -200,7 +206,7 @@ class _Reading:
         self._sessions = self._messages = self._files = 0
 
     async def next_lines(self) -> list[ExportLine]:
-        """The next lines; the last are those after which it `is_done`."""
+        """The next lines. After the last ones, `is_done` is set."""
         lines = [] if self._is_begun else [ExportLine(header=ExportHeader())]
         self._is_begun = True
         more: list[ExportLine] | None = []

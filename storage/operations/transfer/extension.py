@@ -18,10 +18,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def extend(work: UnitOfWork, session: Session, messages: list[Message], known: int, words: ImportWords) -> int:
-    """Append those of the messages that the session does not have; their number.
+    """Append the messages that the session does not have. Returns their number.
 
-    `known` is the number of messages that it had before the import: one without an id is compared by its sequence.
-    Nothing is written if the words of the messages are needed: the piece of the import will be written again.
+    `known` is the number of messages that the session had before the import: a message without an id is compared by its
+    sequence. Nothing is written if the words of the messages are needed: the piece of the import will be written again.
     """
     key = work.key(session.id)
     missing = await _missing(work, key, messages, known)
@@ -40,7 +40,7 @@ async def extend(work: UnitOfWork, session: Session, messages: list[Message], kn
     }
     row = await work.run(EXTEND_SESSION, counted)
     if row is None:
-        # It was deleted meanwhile.
+        # The session was deleted meanwhile.
         return 0
     added = [replace(message, sequence=at) for at, message in enumerate(missing, row[0] - len(missing) + 1)]
     await work.transaction.insert_messages([(key, added)], words.of(placed))

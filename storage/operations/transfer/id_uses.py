@@ -1,4 +1,4 @@
-"""What the ids of an import's sessions are used for before it."""
+"""The use of ids in a workspace before an import writes sessions with them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,14 +12,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class IdUse(NamedTuple):
-    """How many messages the session with an id has, None if there is none; whether one is being written or removed."""
+    """The number of messages of the session with an id, None if there is none.
+
+    `is_pending` is set while a session with the id is being written or removed.
+    """
 
     message_count: int | None
     is_pending: bool
 
 
 async def uses_of_ids(rows: Rows, statements: Statements, workspace: str, ids: Sequence[str]) -> dict[str, IdUse]:
-    """The use of each of some ids."""
+    """The use of each of these ids, by id."""
     if not ids:
         return {}
     bindings = {"workspace": workspace, "ids": _encode(ids).decode()}

@@ -1,4 +1,4 @@
-"""Writes the sessions of an export unchanged, in pieces; each becomes visible when it is complete."""
+"""Writes the sessions of an export unchanged, in pieces. Each session becomes visible when it is complete."""
 
 from uuid import uuid4
 
@@ -22,7 +22,7 @@ from .import_batch import ImportBatch
 from .import_staging import ImportStaging, targets_of
 from .new_ids import Renames
 
-# A session takes as long as this number of messages.
+# The cost of a session, in messages.
 WORK_OF_A_SESSION = 10
 
 _encode = msgspec.json.Encoder().encode
@@ -33,26 +33,26 @@ class Incoming(msgspec.Struct, frozen=True):
 
     session: Session
     profile: ProfileSettings | None
-    # Where its plan is in the upload; None if it has none.
+    # The position of its plan in the upload; None if it has none.
     plan_position: int | None = None
     is_renamed: bool = False
     is_skipped: bool = False
-    # How many messages the existing session has that is extended; None if none is.
+    # The number of messages of the existing session, if that is extended; None otherwise.
     extends: int | None = None
-    # How many messages it got.
+    # The number of messages that were added to the existing session.
     added: int = 0
-    # The number of its messages that are written, or skipped.
+    # The number of its messages that were written or skipped.
     passed: int = 0
     # The sums of their usage.
     usage: UsageSum | None = None
-    # What the session shows of the last message written.
+    # The last written message in the session's summary, as JSON.
     last_message: str | None = None
     # The writer of its lease, once it has one (see staging.py).
     writer: str | None = None
 
     @property
     def left(self) -> int:
-        """How many of its messages are still to be written."""
+        """The number of its messages that were not written or skipped yet."""
         return self.session.message_count - self.passed
 
     @property
@@ -61,17 +61,17 @@ class Incoming(msgspec.Struct, frozen=True):
         return not self.is_skipped and self.extends is None
 
 
-class Begun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is recorded of an import until it is complete: what is done, and the seed of its new ids."""
+class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The record of an import until it is complete: the report so far, and the seed of its new ids."""
 
     seed: str
     report: ImportReport
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """The progress of an import: what is done, and the position in the upload.
+    """The progress of an import: the report so far, and the position in the upload.
 
-    It `waits` while another import or fork writes a session with the same id.
+    `waits` is set while another import or fork writes a session with the same id.
     """
 
     report: ImportReport
@@ -80,8 +80,8 @@ class Progress(msgspec.Struct, frozen=True):
     waits: bool = False
 
     @property
-    def staged(self) -> tuple[str, str] | None:
-        """The id of the session that has a lease, and its writer."""
+    def lease(self) -> tuple[str, str] | None:
+        """The id of the session with a lease, and its writer; None if no session has one."""
         incoming = self.incoming
         return None if incoming is None or incoming.writer is None else (incoming.session.id, incoming.writer)
 
@@ -89,10 +89,13 @@ class Progress(msgspec.Struct, frozen=True):
 async def import_some(
     work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, before: Progress
 ) -> Progress | None:
-    """Write the next sessions, or the next messages of a long one; None if there are no more. Raises `WordsNeeded`."""
+    """Write the next sessions, or the next messages of a long one. Returns the progress, None if nothing is left.
+
+    Raises `WordsNeeded`, `SessionExists`, and `StorageUnavailable` if the lease of a session has ended.
+    """
     upload.position = before.position
-    if before.staged is not None:
-        session_id, writer = before.staged
+    if before.lease is not None:
+        session_id, writer = before.lease
         await staging.renew(work.transaction, work.statements, work.key(session_id), writer)
     now = replace(before, waits=False)
     batch = ImportBatch(work, upload.words)
@@ -115,18 +118,18 @@ async def import_some(
     await batch.write()
     if taken is None and now.report == before.report and before.incoming is None:
         return None
-    return await _staged(work, now)
+    return await _with_lease(work, now)
 
 
 async def _uses(work: UnitOfWork, upload: ImportStaging, most: int, most_bytes: int) -> dict[str, IdUse]:
-    """The uses of the ids that the next sessions have or get, of those that the rest of a piece may begin."""
+    """The uses of the old and new ids of the sessions that the rest of a piece may begin."""
     ids = upload.next_ids(max(1, most // WORK_OF_A_SESSION), most_bytes)
     renamed = [new for each in ids if (new := upload.renames.find(each)) is not None]
     return await uses_of_ids(work.transaction, work.statements, work.workspace, ids + renamed)
 
 
 async def _use(work: UnitOfWork, session_id: str, uses: dict[str, IdUse]) -> IdUse:
-    """The use of an id. One that was looked up before is used once: what is done next may change it."""
+    """The use of an id: removed from `uses` if it is there, because the next write may change it, or else read."""
     known = uses.pop(session_id, None)
     if known is not None:
         return known
@@ -136,7 +139,7 @@ async def _use(work: UnitOfWork, session_id: str, uses: dict[str, IdUse]) -> IdU
 async def _take(
     work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int, uses: dict[str, IdUse]
 ) -> tuple[Progress | None, int]:
-    """Begin the next session; the progress then, None if there is none, and the cost in messages."""
+    """Begin the next session. Returns the progress, None if no session is left, and the cost in messages."""
     taken = upload.take()
     if taken is None:
         return None, 0
@@ -151,7 +154,7 @@ async def _take(
         return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
     renamed = upload.renames.find(session.id)
     if there is not None and renamed is None:
-        # It was created while the import was read.
+        # The existing session was created while the import was read.
         renamed = upload.renames.new_id(session)
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
     if renamed is not None:
@@ -163,7 +166,10 @@ async def _take(
 
 
 async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int) -> tuple[Progress, int]:
-    """Remove messages of an earlier session with the id, before the id is used again."""
+    """Remove messages of a deleted session before its id is used again. Returns the progress, and the cost in messages.
+
+    The progress `waits` if another writer has the id.
+    """
     seconds: Bindings = {"seconds": removal.LEASE_SECONDS}
     if await work.run(work.statements.TAKE_REMOVAL, work.key(session_id) | seconds) is None:
         return replace(now, waits=True), 0
@@ -173,7 +179,7 @@ async def _make_room(work: UnitOfWork, session_id: str, now: Progress, most: int
 async def _write(
     work: UnitOfWork, upload: ImportStaging, now: Progress, incoming: Incoming, most: int, batch: ImportBatch
 ) -> tuple[Progress, int]:
-    """Write the next messages of a session, and the session with the last of them; the cost in messages."""
+    """Write the next messages of a session, and with the last ones the session. Returns also the cost in messages."""
     messages = upload.messages(min(incoming.left, most), removal.BYTES_AT_ONCE)
     if incoming.extends is not None:
         added = await extend(work, incoming.session, messages, incoming.extends, upload.words)
@@ -213,8 +219,8 @@ async def _keep_profile(work: UnitOfWork, upload: ImportStaging, incoming: Incom
     return await keep(work, with_targets(content, targets_of(plan)), await keep_texts(work, plan.texts))
 
 
-async def _staged(work: UnitOfWork, now: Progress) -> Progress:
-    """The progress with a lease for the session that is being imported."""
+async def _with_lease(work: UnitOfWork, now: Progress) -> Progress:
+    """Take a lease for the session that is being imported, unless it has one. Returns the progress with it."""
     incoming = now.incoming
     if incoming is None or not incoming.is_new or incoming.writer is not None:
         return now
@@ -234,6 +240,6 @@ def _total(first: ImportReport, second: ImportReport) -> ImportReport:
 
 
 def _parent(session: Session, renames: Renames) -> str | UnsetType:
-    """The parent of a session: its copy from the same import, if there is one."""
+    """The id of the parent of a session; the new one, if the same import renames the parent."""
     parent = session.parent_session_id
     return parent if isinstance(parent, UnsetType) else renames.find(parent) or parent

@@ -1,4 +1,4 @@
-"""What a piece of an import writes: its messages and new sessions, in one statement for each table."""
+"""Writes the messages and new sessions of a piece of an import, with one statement for each table."""
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ImportBatch:
-    """Messages and sessions: added one by one, in any number, then written by `write`, with `words`."""
+    """Collects messages and sessions, then writes them with `write`; `words` are the words of the messages."""
 
     def __init__(self, work: UnitOfWork, words: ImportWords) -> None:
         self._work = work
@@ -33,7 +33,7 @@ class ImportBatch:
         self._messages.append((self._work.key(session_id), messages))
 
     async def keep_profile(self, content: str) -> str:
-        """Store the content of a profile without texts, if it is not stored yet; its hash."""
+        """Store the content of a profile without texts, unless it is stored already. Returns its hash."""
         if content not in self._profiles:
             self._profiles[content] = await keep(self._work, content)
         return self._profiles[content]
@@ -41,7 +41,7 @@ class ImportBatch:
     def add_session(
         self, session: Session, usage: UsageSum | None, last_message: str | None, profile_hash: str | None
     ) -> None:
-        """Add a session without its messages, with what follows from them."""
+        """Add a session with the values that follow from its messages; the messages are added separately."""
         error_message = session.error_message
         error_details = raw_text(session.error_details) if isinstance(session.error_details, Raw) else None
         bindings: Bindings = {
@@ -64,7 +64,7 @@ class ImportBatch:
         self._sessions.append(bindings)
 
     async def write(self) -> None:
-        """Write all; each session gets a revision of its own. Raises `WordsNeeded`."""
+        """Write all; each session gets its own revision. Raises `WordsNeeded`."""
         work = self._work
         placed = [(str(key["id"]), message) for key, messages in self._messages for message in messages]
         self._words.are_needed(work.transaction, placed)

@@ -1,4 +1,4 @@
-"""The files of an import: checked as they arrive, and kept in a temporary file until they are written."""
+"""Checks the files of an import as they arrive, and keeps them in a temporary file until they are written."""
 
 import hashlib
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class StagedFile:
 
 
 class StagedFiles:
-    """Files: each `begin`s, gets its bytes by `add`, and `end`s; then `read` all, in the same order.
+    """Collects files: call `begin`, `add` for the bytes, and `end` for each, then `read` for all in the same order.
 
     They are on `disk` until `close`.
     """
@@ -56,28 +56,28 @@ class StagedFiles:
         self._written.write(_encode_lines([file]))
 
     def add(self, data: bytes, line: int) -> None:
-        """Add bytes to the file. Raises `ImportInvalid`."""
+        """Add bytes to the current file. Raises `ImportInvalid` with the number of the `line`."""
         if self._file is None:
             raise ImportInvalid(line, "a chunk comes after its file")
         self._left -= len(data)
         if self._left < 0:
-            raise ImportInvalid(line, f"file {self._file.id} has more bytes than the {self._file.size} that it says")
+            raise ImportInvalid(line, f"file {self._file.id} has more bytes than its size of {self._file.size}")
         self._digest.update(data)
         self._written.write(data)
 
     def end(self, line: int) -> None:
-        """End the file, if one has begun. Raises `ImportInvalid` if these are not its bytes."""
+        """End the current file, if there is one. Raises `ImportInvalid` if its bytes do not match its size and id."""
         if self._file is None:
             return
         if self._left:
             has = self._file.size - self._left
-            raise ImportInvalid(line, f"file {self._file.id} has {has} bytes, and says {self._file.size}")
+            raise ImportInvalid(line, f"file {self._file.id} has {has} bytes, but its size is {self._file.size}")
         if self._digest.hexdigest() != self._file.id:
-            raise ImportInvalid(line, f"file {self._file.id} has other bytes than those of its id")
+            raise ImportInvalid(line, f"the bytes of file {self._file.id} do not match its id")
         self._file = None
 
     def read(self) -> Iterator[StagedFile]:
-        """Each file; read its chunks before the next is taken, or none of them."""
+        """Each file. Read its chunks before the next file is taken, or not at all."""
         position = 0
         with spool_errors():
             self._spool.flush()

@@ -1,4 +1,4 @@
-"""An export that is being imported: checked as it arrives, and kept in a temporary file until it is written."""
+"""Checks an export as it arrives for an import, and keeps it in a temporary file until it is written."""
 
 from os import SEEK_END
 from typing import Any, Literal, NamedTuple
@@ -24,7 +24,7 @@ from .import_files import StagedFiles
 from .import_words import ImportWords
 from .new_ids import Renames
 
-# So far below the largest integer of JSON that no session reaches it.
+# It leaves so many versions up to the largest integer of JSON that no session uses them up.
 HIGHEST_VERSION = 2**52
 
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -44,8 +44,8 @@ _SESSION = b'{"session":'
 _decode_id = msgspec.json.Decoder(_Identification).decode
 
 
-class Taken(NamedTuple):
-    """A session with its profile, and where its plan is in the upload."""
+class StagedSession(NamedTuple):
+    """A session of the upload, its profile, and the position of its plan; None if it has none."""
 
     session: Session
     profile: ProfileSettings | None
@@ -53,11 +53,11 @@ class Taken(NamedTuple):
 
 
 class ImportStaging:
-    """Sessions with their messages: `add` all, then `finish`, then `take` each with its `messages`.
+    """Collects the lines of an export: `add` all, then `finish`, then `take` each session with its `messages`.
 
     `renames` are the new ids of sessions whose ids exist already, if the existing sessions are kept. `files` are the
-    files of the export. They and the sessions are on `disk` until `close`. `words` are the words of the messages that
-    are written next, in memory.
+    files of the export; they and the sessions are on `disk` until `close`. `words` are the words of the messages to
+    write next, in memory.
     """
 
     def __init__(self, seed: str, disk: TemporaryDisk) -> None:
@@ -73,14 +73,14 @@ class ImportStaging:
         self._tokens = 0
         self._usage: UsageSum | None = None
         self._message_ids = DistinctIds()
-        # The whole export.
+        # Totals of the whole export.
         self._sessions = self._all_messages = 0
         self._session_ids = DistinctIds()
         self._has_end = self._is_ended = False
 
     @property
     def position(self) -> int:
-        """How much has been taken; set it back to take it again."""
+        """The position of the next line in the temporary file, in bytes; set it back to take lines again."""
         return self._file.tell()
 
     @position.setter
@@ -88,17 +88,20 @@ class ImportStaging:
         self._file.seek(position)
 
     def share(self, position: int) -> float:
-        """How much of all was taken up to a position, from 0 to 1."""
+        """The share of the upload up to a position, from 0 to 1."""
         return position / self._size
 
     def close(self) -> None:
-        """Delete the file."""
+        """Delete the temporary files."""
         self.renames.close()
         self.files.close()
         self._written.close()
 
     def add(self, lines: list[ExportLine]) -> list[Session]:
-        """Add lines; the sessions among them. Raises `ImportInvalid`, `StorageUnavailable` if there is no room."""
+        """Check and add lines. Returns the sessions among them.
+
+        Raises `ImportInvalid`, and `StorageUnavailable` if there is no room.
+        """
         lines = [_canonical(line) for line in lines]
         for line in lines:
             self._line += 1
@@ -129,9 +132,9 @@ class ImportStaging:
                 self._check_end(line.end)
 
     def finish(self) -> None:
-        """Make it readable. Raises `ImportInvalid` if something is missing."""
+        """End the export, and prepare for `take`. Raises `ImportInvalid` if it is incomplete or has an id twice."""
         if self._line == 0:
-            raise ImportInvalid(1, "it is missing; an export begins with its header")
+            raise ImportInvalid(1, "the header is missing; an export begins with it")
         self._end_record()
         if self._has_end and not self._is_ended:
             raise ImportInvalid(self._line + 1, "the end is missing; the export is incomplete")
@@ -143,16 +146,16 @@ class ImportStaging:
         self._file.readline()
 
     def resume_after(self, written: int) -> None:
-        """Skip the first sessions, which an earlier attempt wrote."""
+        """Skip the first `written` sessions, which an earlier attempt wrote or skipped."""
         self.renames.resume_after(written)
         for _ in range(written):
             taken = self.take()
-            assert taken is not None, "What was taken before is there again."
+            assert taken is not None, "An earlier attempt took these sessions from the same upload."
             for _message in range(taken.session.message_count):
                 self._file.readline()
 
-    def take(self) -> Taken | None:
-        """The next session; read its messages before the next is taken. None at the end."""
+    def take(self) -> StagedSession | None:
+        """The next session; None at the end. Read all of its messages before the next call."""
         line = self._file.readline()
         if not line:
             return None
@@ -160,10 +163,10 @@ class ImportStaging:
         assert isinstance(session, Session), "A session comes after the messages of the one before it."
         profile = self._next("profile")
         position = self.position
-        return Taken(session, profile, None if self._next("plan") is None else position)
+        return StagedSession(session, profile, None if self._next("plan") is None else position)
 
     def next_ids(self, most: int, most_bytes: int) -> list[str]:
-        """The ids of the next sessions, until they or their messages reach a limit; the position stays as it is."""
+        """The ids of the next sessions, at most `most` within about `most_bytes`. Does not change the position."""
         before = self.position
         ids: list[str] = []
         while len(ids) < most and self.position < before + most_bytes and (line := self._file.readline()):
@@ -173,15 +176,15 @@ class ImportStaging:
         return ids
 
     def plan_at(self, position: int) -> ExportPlan:
-        """The plan at a `plan_position`; the position stays as it is."""
+        """The plan at a `plan_position`. Does not change the position."""
         before, self.position = self.position, position
         plan = _decode(self._file.readline()).plan
         self.position = before
-        assert isinstance(plan, ExportPlan), "It was there when the session was taken."
+        assert isinstance(plan, ExportPlan), "The plan was there when the session was taken."
         return plan
 
     def messages(self, most: int, most_bytes: int) -> list[Message]:
-        """The next messages of the session, until they reach `most_bytes`; at least one."""
+        """The next messages of the session, at most `most`, until they reach `most_bytes`."""
         messages: list[Message] = []
         end = self.position + most_bytes
         while len(messages) < most and self.position < end:
@@ -191,7 +194,7 @@ class ImportStaging:
         return messages
 
     def _next(self, name: Literal["profile", "plan"]) -> Any:
-        """The next line, if it has this member, which is returned; None otherwise."""
+        """Read the member `name` of the next line; if the line does not have it, return None and do not read it."""
         position = self.position
         line = self._file.readline()
         found = getattr(_decode(line), name) if line else UNSET
@@ -204,13 +207,13 @@ class ImportStaging:
         if not isinstance(header, ExportHeader):
             raise ImportInvalid(1, "an export begins with its header")
         if self._line > 1:
-            raise ImportInvalid(self._line, "a header is the first line, and only that")
+            raise ImportInvalid(self._line, "only the first line is a header")
         self._has_end = header.version > 1
 
     def _check_end(self, end: ExportEnd) -> None:
         found = ExportEnd(self._sessions, self._all_messages, self.files.count)
         if end != found:
-            raise ImportInvalid(self._line, f"the end says {_counts(end)}, and there are {_counts(found)}")
+            raise ImportInvalid(self._line, f"the end counts {_counts(end)}, but there are {_counts(found)}")
         self._is_ended = True
 
     def _check_profile(self, profile: ProfileSettings) -> None:
@@ -227,7 +230,7 @@ class ImportStaging:
             raise ImportInvalid(self._line, "a plan comes after a profile, before the messages, and once")
         size = sum(len(text.encode()) for text in plan.texts.values())
         if size > MAX_TEXT_BYTES:
-            raise ImportInvalid(self._line, f"the texts of the plan have {size} bytes; the most is {MAX_TEXT_BYTES}")
+            raise ImportInvalid(self._line, f"the texts of the plan have {size} bytes; the limit is {MAX_TEXT_BYTES}")
         self._has_plan = True
 
     def _begin(self, session: Session) -> None:
@@ -242,17 +245,17 @@ class ImportStaging:
     def _check_session(self, session: Session) -> None:
         for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
             if isinstance(moment, str) and not is_clock_time(moment):
-                raise ImportInvalid(self._line, f"session {session.id} has the time {moment}, which no clock tells")
+                raise ImportInvalid(self._line, f"session {session.id} has the invalid time {moment}")
         if session.version > HIGHEST_VERSION:
             raise ImportInvalid(
-                self._line, f"session {session.id} is at version {session.version}; past {HIGHEST_VERSION} none is left"
+                self._line, f"session {session.id} is at version {session.version}; the limit is {HIGHEST_VERSION}"
             )
         if isinstance(session.labels, dict):
             self._check_labels(session.labels)
         size = len(session.amplified_dir.encode())
         if size > MAX_BYTES:
             raise ImportInvalid(
-                self._line, f"session {session.id} is in a directory of {size} bytes; the most is {MAX_BYTES}"
+                self._line, f"session {session.id} is in a directory of {size} bytes; the limit is {MAX_BYTES}"
             )
         if session.parent_session_id == session.id:
             raise ImportInvalid(self._line, f"session {session.id} is its own parent")
@@ -270,10 +273,10 @@ class ImportStaging:
         self._all_messages += 1
         for moment in (message.timestamp, message.edited_at, message.deleted_at):
             if isinstance(moment, str) and not is_clock_time(moment):
-                raise ImportInvalid(self._line, f"the message has the time {moment}, which no clock tells")
+                raise ImportInvalid(self._line, f"the message has the invalid time {moment}")
         self._check_correction(message)
         if message.sequence != self._messages:
-            raise ImportInvalid(self._line, f"the sequence is {message.sequence} where {self._messages} comes next")
+            raise ImportInvalid(self._line, f"the sequence is {message.sequence}; expected {self._messages}")
         if isinstance(message.id, str):
             self._message_ids.add(message.id)
         self._tokens += message.token_count or 0
@@ -284,21 +287,21 @@ class ImportStaging:
     def _check_correction(self, message: Message) -> None:
         if message.version > HIGHEST_VERSION:
             raise ImportInvalid(
-                self._line, f"the message is at version {message.version}; past {HIGHEST_VERSION} none is left"
+                self._line, f"the message is at version {message.version}; the limit is {HIGHEST_VERSION}"
             )
         if isinstance(message.deleted_at, str) and (message.content or message.parts is not UNSET):
-            raise ImportInvalid(self._line, "the message is deleted, and has a content or parts")
+            raise ImportInvalid(self._line, "the message is deleted, but has content or parts")
 
     def _check_parts(self, content: str, parts: Raw) -> None:
-        said, urls = outline_of(parts)
-        if said != content:
-            raise ImportInvalid(self._line, "the content is not what the texts of the parts say")
+        texts, urls = outline_of(parts)
+        if texts != content:
+            raise ImportInvalid(self._line, "the content differs from the texts of the parts")
         for place, url in urls:
             if (fault := url_fault(url)) is not None:
                 raise ImportInvalid(self._line, f"the url of part {place + 1} {fault}")
 
     def _end_record(self) -> None:
-        """End the session or the file before this line."""
+        """End the session or the file that precedes this line."""
         self.files.end(self._line)
         if self._session is not None:
             self._end_session(self._session)
@@ -308,27 +311,29 @@ class ImportStaging:
         self._check_usage(session)
         session_id, expected = session.id, session.message_count
         if self._messages != expected:
-            raise ImportInvalid(self._line, f"session {session_id} has {self._messages} messages, and says {expected}")
+            raise ImportInvalid(
+                self._line, f"session {session_id} has {self._messages} messages, but counts {expected}"
+            )
         if not self._message_ids.all_distinct():
-            raise ImportInvalid(self._line, f"session {session_id} has two messages of the same id")
+            raise ImportInvalid(self._line, f"session {session_id} has two messages with the same id")
         if min(self._tokens, MAX_SAFE_INTEGER) != session.token_usage:
             raise ImportInvalid(
-                self._line, f"session {session_id} has {self._tokens} tokens, and says {session.token_usage}"
+                self._line, f"session {session_id} has {self._tokens} tokens, but counts {session.token_usage}"
             )
 
     def _check_usage(self, session: Session) -> None:
         usage = UNSET if self._usage is None else self._usage.usage
         if session.usage != usage:
-            raise ImportInvalid(self._line, f"session {session.id} says another usage than the sum of its messages'")
+            raise ImportInvalid(self._line, f"the usage of session {session.id} is not the sum of its messages' usage")
 
 
 def targets_of(plan: ExportPlan) -> ReferenceTargets:
-    """The targets of the references of a profile, without the texts."""
+    """The targets of the references of a profile, from a plan without its texts."""
     return ReferenceTargets(plan.collection, plan.modules, plan.sources, plan.includes_installed)
 
 
 def _is_outside_sessions(line: ExportLine) -> bool:
-    """Whether a line is not among those of the sessions."""
+    """Whether a line does not belong to a session."""
     return not (line.file is UNSET and line.chunk is UNSET and line.end is UNSET)
 
 
@@ -337,7 +342,7 @@ def _counts(end: ExportEnd) -> str:
 
 
 def _canonical(line: ExportLine) -> ExportLine:
-    """A line with its ids in lower case and its times in UTC, as the storage writes, compares and sorts them."""
+    """A line with its ids in lower case and its times in UTC, because the storage compares and sorts this form."""
     if isinstance(line.session, Session):
         return ExportLine(session=_canonical_session(line.session))
     message = line.message

@@ -9,15 +9,15 @@ from ...model.records import Message
 from ...sql.ports import Transaction
 from ..messages import size_of
 
-# Finding the words of messages that are shorter together takes some milliseconds.
+# Below this total length, finding the words of messages takes a few milliseconds.
 LARGE_CHARACTERS = 64 * 1024
 
-# A message as an export has it: the id of its session, and its sequence.
+# The place of a message in an export: the id of its session, and its sequence.
 _Place = tuple[str, int]
 
 
 class WordsNeeded(Exception):
-    """A piece of an import must be written again, with the words of these messages."""
+    """Raised to write a piece of an import again, with the words of these messages."""
 
     def __init__(self, messages: Sequence[tuple[str, Message]]) -> None:
         super().__init__("The words of these messages must be found before they are written.")
@@ -32,7 +32,7 @@ class ImportWords:
         self._needed: dict[_Place, Message] = {}
 
     def add(self, messages: Sequence[tuple[str, Message]], words: Iterable[object]) -> None:
-        """Remember the words of messages."""
+        """Keep the words of messages, one item of `words` for each message."""
         places = [(session_id, message.sequence) for session_id, message in messages]
         self._known |= dict(zip(places, words, strict=True))
 
@@ -42,7 +42,7 @@ class ImportWords:
         self._needed.clear()
 
     def are_needed(self, transaction: Transaction, messages: Sequence[tuple[str, Message]]) -> bool:
-        """Whether the words of messages must be found before they are written; then `check` raises the error."""
+        """Whether the words of these messages must be found before a transaction; if so, `check` raises the error."""
         if not transaction.needs_words or size_of(message for _, message in messages) < LARGE_CHARACTERS:
             return False
         placed = {(session_id, message.sequence): message for session_id, message in messages}
@@ -51,14 +51,14 @@ class ImportWords:
         return bool(needed)
 
     def check(self) -> None:
-        """Raises `WordsNeeded`, for all messages whose words are needed, if there are any."""
+        """Raises `WordsNeeded` for the messages whose words are needed, if there are any."""
         if self._needed:
             needed = [(session_id, message) for (session_id, _), message in self._needed.items()]
             self._needed.clear()
             raise WordsNeeded(needed)
 
     def of(self, messages: Sequence[tuple[str, Message]]) -> list[object] | None:
-        """The words of messages, for `insert_messages`; None if it finds them itself."""
+        """The words of messages for `insert_messages`; None if that finds them itself."""
         places = [(session_id, message.sequence) for session_id, message in messages]
         if not places or not all(place in self._known for place in places):
             return None

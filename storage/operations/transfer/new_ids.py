@@ -1,8 +1,8 @@
-"""The new ids of an import: which of its sessions get one, so that its forks follow their parents.
+"""The new ids of sessions in an import, by which its forks refer to their parents.
 
 They are determined before the first session is written, because a fork may come before its parent, and kept in a
-temporary file, because an import has any length. A new id is derived from a seed and the old id. The seed is random, so
-that each import gives other ids; an import that resumes after an interruption has the same one.
+temporary file, because an import may have any length. A new id is derived from a seed and the old id. The seed is
+random, so that each import gives different ids; an import that resumes after an interruption has the same seed.
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from ...model.records import Session
 from ...sql.temporary_files import spool_errors
 from ...values.uuid7 import derived_session_id
 
-# An old id, its new one, its session's place in the import, and whether an earlier attempt wrote it with the new id.
+# The old id, the new one, the session's place in the import, and whether an earlier attempt wrote it with the new id.
 _RECORD = struct.Struct(">16s16sQ?")
-# How many records are kept in memory before they become a run in the file; each run is searched for an id.
+# The number of records kept in memory before they become a run in the file. A search for an id reads each run.
 RUN_RECORDS = 50_000
 
 
 class Renames:
-    """Old ids with their new ones, in sorted runs; `seed` is that of the import."""
+    """Maps old ids to new ones, in sorted runs; `seed` is the seed of the import."""
 
     def __init__(self, seed: str) -> None:
         self.seed = seed
@@ -40,12 +40,12 @@ class Renames:
             self._file.close()
 
     def new_id(self, session: Session) -> str:
-        """The new id of a session of the import whose own already exists."""
+        """The new id for a session of the import whose id exists already."""
         digest = hashlib.sha256(f"{self.seed}\0{session.id}".encode()).digest()
         return derived_session_id(session.created_at, int.from_bytes(digest[:8]))
 
     def add(self, session: Session, place: int, *, is_written: bool) -> None:
-        """Add the id of a session that already exists; its new one is from an earlier attempt if `is_written`."""
+        """Add a session whose id exists already. `is_written` is set if an earlier attempt wrote it with the new id."""
         record = _RECORD.pack(UUID(session.id).bytes, UUID(self.new_id(session)).bytes, place, is_written)
         self._unsorted.append(record)
 
@@ -55,7 +55,7 @@ class Renames:
             self._write_run()
 
     def resume_after(self, written: int) -> None:
-        """An earlier attempt wrote the first sessions of the import, each with the id that it had or got then."""
+        """Keep the ids that the first `written` sessions got in an earlier attempt, and prepare for `find`."""
         self._written = written
         self._write_run()
 
@@ -67,13 +67,13 @@ class Renames:
             self._file.seek(0, SEEK_END)
             self._file.write(b"".join(run))
             self._file.flush()
-        # Exports are in the order of ids, so that all of it is one run.
+        # Exports are in the order of ids, so that usually all records form one run.
         before = self._runs.pop() if self._runs and self._last < run[0] else 0
         self._runs.append(before + len(run))
         self._unsorted, self._last = [], run[-1]
 
     def find(self, session_id: str) -> str | None:
-        """The new id for an old one, None for one that is kept."""
+        """The new id for an old one; None if the session keeps its id."""
         wanted, start = UUID(session_id).bytes, 0
         for count in self._runs:
             record = self._search(wanted, start, start + count)

@@ -1,7 +1,7 @@
-"""Reads what can be read of a damaged database: an export goes on past records that cannot be read.
+"""Exports a damaged database: skips records that cannot be read.
 
-A message keeps its place: it is exported as one that was deleted. Messages are read twice, because a session comes
-before them and has their sums.
+A damaged message is exported as a deleted one, so that the others keep their sequences. Messages are read twice,
+because their session comes before them and has their sums.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ from .export import BATCH_BYTES, CHUNKS_AT_ONCE, MAX_LINES, FilePosition, Sessio
 
 # The place of the context in the columns of a session.
 _CONTEXT = 3
-# About what a line without a text takes.
+# The approximate size of a line without text.
 _LINE_BYTES = 200
 
 
 class ReadablePosition(SessionPosition):
-    """A `SessionPosition` that tells `skipped` what it leaves out."""
+    """A `SessionPosition` that skips damaged records, and calls `skipped` with a sentence about each."""
 
     def __init__(self, statements: Statements, workspace: str, session_id: str | None, skipped: Skipped) -> None:
         super().__init__(statements, workspace, session_id)
@@ -67,7 +67,7 @@ class ReadablePosition(SessionPosition):
             except DatabaseDamaged:
                 if self._only is not None:
                     raise
-            # The index of ids may be sound.
+            # The index of ids may be undamaged.
             row = await rows.row(NEXT_SESSION_ID, self._key)
             if row is None or row[0] is None:
                 return None
@@ -81,7 +81,7 @@ class ReadablePosition(SessionPosition):
         return found[-1][0], lines, sum(len(message.content) + _LINE_BYTES for message in messages)
 
     def _readable_session(self, columns: list[object]) -> Session | None:
-        """The session of a row; None if it cannot be read. A context that is damaged is empty."""
+        """The session in a row, with an empty context if that is damaged; None if the session cannot be read."""
         session_id, context = columns[0], columns[_CONTEXT]
         if not _is_object(context):
             self._skipped(f"The context of session {session_id} can't be read.")
@@ -106,14 +106,14 @@ class ReadablePosition(SessionPosition):
         return tokens, usage
 
     async def _readable(self, rows: Reader, session_id: str, first: int, last: int) -> list[tuple[int, Message | None]]:
-        """The next messages with their sequences; None for one that cannot be read. At least one."""
+        """The next messages, at least one, with their sequences; None for a message that cannot be read."""
         bindings: Bindings = self._key | {"id": session_id, "first": first, "last": last, "most": MAX_LINES}
         try:
             found = await rows.block(self._statements.TAIL_MESSAGES, bindings, BATCH_BYTES)
         except DatabaseDamaged:
             found = await self._one(rows, bindings | {"last": first, "most": 1})
             last = first
-        # Without any, all are lost.
+        # If no row was found, all of these messages are lost.
         end = found[-1][0] if found else min(last, first + MAX_LINES - 1)
         return [*_in_their_places(found, first, end)]
 
@@ -145,7 +145,7 @@ def _is_object(text: object) -> bool:
 
 
 class ReadableFilePosition(FilePosition):
-    """A `FilePosition` that tells `skipped` which files it leaves out: each is read before it is exported."""
+    """A `FilePosition` that skips damaged files, and calls `skipped` for each. It reads each file before its export."""
 
     def __init__(self, workspace: str, session_id: str | None, skipped: Skipped) -> None:
         super().__init__(workspace, session_id)

@@ -1,1 +1,1 @@
-"""The vectors of messages: written in the background with a configured embedder, whichever the database."""
+"""Writes the vectors of messages in the background, with the configured embedder, in any SQL database."""

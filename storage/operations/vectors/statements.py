@@ -1,13 +1,14 @@
-"""The statements on the vectors of messages, the same for all databases.
+"""The statements on the vectors of messages, for all databases.
 
-The table `embedding` has them, `embedding_session` the last message of each session that has one or needs none,
-`embedding_progress` the revision of each workspace up to which that is so of all sessions.
+The table `embedding` has the vectors. `embedding_session` has a sequence for each session: the messages up to it have
+their vectors, or need none. `embedding_progress` has a revision for each workspace: all sessions that were written up
+to it are complete.
 """
 
 from ...sql.dialect import MessageTable
 from ...sql.statements.removals import lease_has_ended
 
-# The clause for vectors of the model :model. Those of a model that was configured before are not compared.
+# The clause for vectors of the model :model. Vectors of a model that was configured before are not compared.
 IS_OF_MODEL = """EXISTS (
                 SELECT 1
                 FROM embedding_model
@@ -25,8 +26,8 @@ SET model = :model
 WHERE holder = :holder
 """
 
-# Within each transaction that writes: another process may have taken the lease meanwhile, or have another model. Until
-# the transaction ends the row is locked.
+# Part of each transaction that writes, because another process may have taken the lease, or have another model. The row
+# is locked until the transaction ends.
 LOCK_LEASE = """
 UPDATE embedding_model
 SET holder = :holder
@@ -105,9 +106,9 @@ RETURNING sequence
 
 
 def messages(table: MessageTable) -> str:
-    """The statement for those of a range of messages that have no vector, as many as fit; at least one, if any.
+    """The statement for the messages of a range that have no vector: up to :most and about :bytes, at least one.
 
-    The sizes of all are known without their records.
+    It adds up their sizes without reading their records.
     """
     return f"""
 SELECT message.sequence, record, next_size
@@ -136,7 +137,7 @@ ORDER BY {table.key}
 
 
 def waiting_workspaces(workspaces: str) -> str:
-    """The statement for those of the listed workspaces that were written to after their progress."""
+    """The statement for the workspaces in the list `workspaces` that were written to after their progress."""
     return f"""
 SELECT workspace
 FROM ({workspaces}) AS listed
@@ -157,9 +158,10 @@ WHERE EXISTS (
 
 
 def take_lease(clock: str) -> str:
-    """The statement that takes, or renews, the lease for :seconds; a row with the model if nobody else holds it.
+    """The statement that takes or renews the lease for :seconds.
 
-    `clock` is SQL for the seconds since 1970.
+    It returns a row with the model, or no row if another process has the lease. `clock` is SQL for the seconds since
+    1970.
     """
     return f"""
 UPDATE embedding_model

@@ -1,7 +1,7 @@
-"""Writes the vectors of messages in the background, in short steps, and again if the model is another one.
+"""Writes the vectors of messages in the background, in short steps, and writes them again if the model changes.
 
-Each step is a transaction that also says how far it came: the next start continues there. A message that was corrected
-or deleted after it was read gets no vector from what it said before. Workspaces take turns.
+Each step is a transaction that also records the progress: the next start continues there. If a message is corrected or
+deleted after it was read, the vector of its earlier text is discarded. Workspaces take turns.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from . import statements
 logger = logging.getLogger(__name__)
 
 BYTES_AT_ONCE = 256 * 1024
-# The maximum number of messages of a session in which a step looks for those without a vector.
-LOOKED_AT = 1_000
+# The maximum number of messages of a session that a step examines for missing vectors.
+MAX_EXAMINED = 1_000
 SESSIONS_AT_ONCE = 100
-# Then it is the next workspace's turn.
+# The number of steps after which the next workspace has its turn.
 STEPS_IN_TURN = 10
 VECTORS_FORGOTTEN = 1_000
-# It is renewed while the embedder works.
+# The lease is renewed while the embedder works.
 LEASE_SECONDS = 15
 RENEWAL_SECONDS = LEASE_SECONDS / 3
-# The embedder may take as long for a batch.
+# The time limit of the embedder for a batch.
 BATCH_SECONDS = 60
-# Other writes come between two steps.
+# The pause after each step, in which other writes run.
 PAUSE_SECONDS = 0.01
 LOOK_SECONDS = 0.5
-# After a failure, and twice as long after each further one.
+# The pause after a failure; it doubles with each further failure.
 RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
 # The maximum number of changed sessions of a workspace that are counted.
@@ -50,19 +50,19 @@ _decode = msgspec.json.Decoder(Message).decode
 
 
 class _LeaseLost(Exception):
-    """Another process has taken the lease: it writes vectors now."""
+    """Another process has taken the lease, and writes vectors now."""
 
 
 class _ModelReplaced(Exception):
-    """Another process has begun again with its own model, which is the argument."""
+    """Another process writes the vectors of its own model, which is the argument."""
 
 
 class VectorWriter(BackgroundTask):
-    """The background task. `read` runs a long read, `transact` an operation in a transaction of its own.
+    """The background task. `read` runs a long read, `transact` an operation in its own transaction.
 
     Messages are read from `table`. `workspaces` is the statement that lists workspaces, `clock` SQL for the seconds
-    since 1970. The vectors of another model are forgotten once, at the start; if another process then replaces those of
-    this model, this one ends.
+    since 1970. Vectors of another model are deleted once, at the start. If another process later replaces the vectors
+    of this model, the task ends.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ class VectorWriter(BackgroundTask):
             pass
         except _ModelReplaced as error:
             logger.warning(
-                "No more vectors of messages are written here: this process has the embedder's model %r, and another "
-                "process of the same database now has %r; start all with the same model",
+                "This process stops writing vectors of messages: its embedder has the model %r, and another process on "
+                "the same database now has %r; start all processes with the same model",
                 self._embedder.model,
                 str(error),
             )
@@ -121,7 +121,7 @@ class VectorWriter(BackgroundTask):
         await asyncio.sleep(retry if self._failures else LOOK_SECONDS)
 
     async def _embed_waiting(self) -> None:
-        """Write vectors while messages wait, as the holder of the lease."""
+        """Take the lease, if messages wait, and write their vectors until none wait."""
         waiting = await self._all(self._waiting_workspaces, {})
         if not waiting and self._is_of_model:
             return
@@ -133,7 +133,10 @@ class VectorWriter(BackgroundTask):
         await self._write(statements.END_LEASE, self._holder)
 
     async def _hold_lease(self) -> None:
-        """Take or renew the lease; at first, forget the vectors of another model."""
+        """Take or renew the lease, when it is due; the first time, delete the vectors of another model.
+
+        Raises `_LeaseLost`, `_ModelReplaced`.
+        """
         now = asyncio.get_running_loop().time()
         if now < self._renew_at:
             return
@@ -143,7 +146,7 @@ class VectorWriter(BackgroundTask):
         self._renew_at = now + RENEWAL_SECONDS
         model = str(rows[0][0])
         if model != self._embedder.model:
-            # A process that ended while it forgot the vectors of a model leaves none.
+            # The model is empty if a process ended while it deleted the vectors of a model.
             if model and self._is_of_model:
                 raise _ModelReplaced(model)
             await self._begin_again(model)
@@ -158,7 +161,7 @@ class VectorWriter(BackgroundTask):
         await self._transact(_set_model, self._own)
 
     async def _embed_workspace(self, workspace: str) -> None:
-        """Write vectors of the next changed sessions of a workspace."""
+        """Write the vectors of the next changed sessions of a workspace, in at most STEPS_IN_TURN steps."""
         changed = await self._all(statements.CHANGED_SESSIONS, {"workspace": workspace, "most": SESSIONS_AT_ONCE})
         steps = 0
         for session_id, _, message_count, embedded_before in changed:
@@ -169,7 +172,7 @@ class VectorWriter(BackgroundTask):
                     return
                 await self._hold_lease()
                 before, after = after, await self._embed_some(key, after, message_count)
-                # Otherwise it was corrected, and will be listed again, or deleted.
+                # Without progress, the session was corrected, and will be listed again, or deleted.
                 is_advancing = after > before
                 steps += 1
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -177,15 +180,15 @@ class VectorWriter(BackgroundTask):
             await self._write(statements.SET_PROGRESS, {"workspace": workspace, "revision": changed[-1][1]})
 
     async def _embed_some(self, key: Bindings, after: int, message_count: int) -> int:
-        """Write vectors of the next messages after one; how far the session is then."""
-        last = min(message_count, after + LOOKED_AT)
+        """Write the vectors of the next messages after the sequence `after`. Returns the session's new progress."""
+        last = min(message_count, after + MAX_EXAMINED)
         limits: Bindings = {"after": after, "last": last, "most": TEXTS_AT_ONCE, "bytes": BYTES_AT_ONCE}
         rows = await self._all(self._messages, key | limits)
         if len(rows) == TEXTS_AT_ONCE or sum(size for *_, size in rows) >= BYTES_AT_ONCE:
             last = int(rows[-1][0])
-        # Of a long message that takes longer than the event loop may be held.
-        texts = await asyncio.to_thread(_said, rows)
-        vectors = await embed_accepted(self._embedded, [content for _, _, content in texts]) if texts else []
+        # In a thread, because decoding a long message would block the event loop.
+        texts = await asyncio.to_thread(_with_texts, rows)
+        vectors = await embed_accepted(self._embed, [content for _, _, content in texts]) if texts else []
         messages = [
             EmbeddedMessage(sequence, record, vector.signs, vector.numbers)
             for (sequence, record, _), vector in zip(texts, vectors, strict=True)
@@ -193,8 +196,8 @@ class VectorWriter(BackgroundTask):
         ]
         return int(await self._transact(_write_vectors, key, self._own, messages, (after, last)))
 
-    async def _embedded(self, texts: Sequence[str]) -> list[Vector | None]:
-        """The vectors of texts, for which the embedder has a limited time; the lease is held meanwhile."""
+    async def _embed(self, texts: Sequence[str]) -> list[Vector | None]:
+        """The vectors of texts; the lease is renewed meanwhile. Raises `EmbedderUnavailable` after BATCH_SECONDS."""
         embedding = asyncio.create_task(embed_texts(self._embedder, texts))
         try:
             async with asyncio.timeout(BATCH_SECONDS):
@@ -203,7 +206,7 @@ class VectorWriter(BackgroundTask):
                     await asyncio.wait([embedding], timeout=RENEWAL_SECONDS)
             return await embedding
         except TimeoutError as error:
-            raise EmbedderUnavailable(f"it did not answer within {BATCH_SECONDS} seconds") from error
+            raise EmbedderUnavailable(f"it did not respond within {BATCH_SECONDS} seconds") from error
         finally:
             embedding.cancel()
 
@@ -215,14 +218,14 @@ class VectorWriter(BackgroundTask):
         return rows
 
 
-def _said(rows: Sequence[Row]) -> list[tuple[int, str, str]]:
+def _with_texts(rows: Sequence[Row]) -> list[tuple[int, str, str]]:
     """The sequences, records and texts of the messages that have a text."""
-    texts = ((int(sequence), str(record), _text(record)) for sequence, record, _ in rows)
-    return [it for it in texts if it[2]]
+    messages = ((int(sequence), str(record), _text(record)) for sequence, record, _ in rows)
+    return [message for message in messages if message[2]]
 
 
 def _text(record: str) -> str:
-    """The text of a message; empty for a damaged record, as in the index of words."""
+    """The text of a message; empty for a damaged record, as in the search index."""
     try:
         return _decode(record).content
     except msgspec.MsgspecError:
@@ -234,26 +237,26 @@ async def _run(transaction: Transaction, statement: str, bindings: Bindings) -> 
 
 
 async def _lock_lease(transaction: Transaction, lease: Bindings) -> None:
-    """Raises `_LeaseLost` unless the process holds the lease, and the vectors are of the model; no other takes it."""
+    """Lock the lease until the transaction ends. Raises `_LeaseLost` unless this process has it, with this model."""
     if await transaction.row(statements.LOCK_LEASE, lease) is None:
         raise _LeaseLost
 
 
 async def _forget_model(transaction: Transaction, lease: Bindings) -> None:
-    """Begin to forget: whichever process continues, and with whichever model, then forgets the rest."""
+    """Mark the vectors as having no model, so that any process that continues deletes them, whatever its model."""
     await _lock_lease(transaction, lease)
     await transaction.row(statements.SET_MODEL, lease | {"model": ""})
     await transaction.row(statements.FORGET_PROGRESS, {})
 
 
 async def _forget(transaction: Transaction, lease: Bindings, statement: str) -> bool:
-    """Forget some rows; whether there were any."""
+    """Delete some rows. Returns whether there were any."""
     await _lock_lease(transaction, lease)
     return bool(await transaction.all(statement, {"most": VECTORS_FORGOTTEN}))
 
 
 async def _set_model(transaction: Transaction, lease: Bindings) -> None:
-    """The vectors of all models are forgotten: those of this one can be written."""
+    """Record the model of this process, after the vectors of all other models have been deleted."""
     await _lock_lease(transaction, lease | {"model": ""})
     await transaction.row(statements.SET_MODEL, lease)
 
@@ -265,9 +268,9 @@ async def _write_vectors(
     messages: Sequence[EmbeddedMessage],
     place: tuple[int, int],
 ) -> int:
-    """Write the vectors of the messages of a session after one and up to another; how far it has them then.
+    """Write the vectors of the messages of a session in `place`: after one sequence, up to another.
 
-    That is before the first message that was corrected meanwhile.
+    Returns the sequence up to which the session has its vectors: before the first message that was corrected meanwhile.
     """
     after, last = place
     await _lock_lease(transaction, lease)
@@ -279,7 +282,7 @@ async def _write_vectors(
 
 
 async def count_waiting(reader: Reader, workspaces: str) -> int:
-    """How many messages wait for a vector; `workspaces` is the statement that lists workspaces."""
+    """The number of messages that wait for a vector; `workspaces` is the statement that lists workspaces."""
     counted = 0
     for (workspace,) in await reader.all(workspaces, {}):
         bindings: Bindings = {"workspace": str(workspace), "most": MAX_COUNTED_SESSIONS}

@@ -105,7 +105,7 @@ async def test_update_merges_metadata(storage: Storage) -> None:
 
 async def test_update_follows_rules_of_parts(storage: Storage) -> None:
     session_id = await session_with(storage, [{"type": "text", "text": "one"}])
-    with pytest.raises(MessageInvalid, match="/content is not what the texts of the parts say"):
+    with pytest.raises(MessageInvalid, match="/content differs from the texts of the parts"):
         await storage.update_message(W, session_id, 1, MessagePatch(content="two"))
     parts = raw([{"type": "text", "text": "two"}])
     assert (await storage.update_message(W, session_id, 1, MessagePatch(parts=parts))).content == "two"

@@ -124,7 +124,7 @@ async def test_message_of_an_id_that_another_has_is_refused(storage: Storage) ->
     twice = NewMessages([BatchMessage("c", id="n"), BatchMessage("d"), BatchMessage("e", id="n")])
     with pytest.raises(MessageInvalid) as invalid:
         await storage.append_messages(W, session.id, twice)
-    assert (invalid.value.pointer, invalid.value.detail) == ("/messages/2/id", "is that of /messages/0 as well")
+    assert (invalid.value.pointer, invalid.value.detail) == ("/messages/2/id", "is the id of /messages/0 as well")
 
 
 async def test_messages_of_one_id_at_the_same_time_are_one(storage: Storage) -> None:
@@ -187,6 +187,6 @@ async def test_import_of_two_messages_of_one_id_is_refused(storage: Storage) -> 
         else line
         for line in await exported(storage)
     ]
-    with pytest.raises(ImportInvalid, match=f"session {session.id} has two messages of the same id"):
+    with pytest.raises(ImportInvalid, match=f"session {session.id} has two messages with the same id"):
         await storage.import_sessions("elsewhere", export_of(lines), "fail")
     assert await storage.count_sessions("elsewhere") == 0

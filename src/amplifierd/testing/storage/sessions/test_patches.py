@@ -155,7 +155,7 @@ async def test_context_is_beside_the_details_of_an_error(storage: Storage, lengt
 
 async def test_context_members_are_limited(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({f"a{n}": n for n in range(1000)})))
-    with pytest.raises(ContextTooLarge, match="would have 1025 members; the most is 1024"):
+    with pytest.raises(ContextTooLarge, match="would have 1025 members; the limit is 1024"):
         await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(25)})))
     assert await storage.get_session(W, session.id) == session
     await storage.update_session(W, session.id, SessionPatch(context=raw({f"b{n}": n for n in range(24)})))

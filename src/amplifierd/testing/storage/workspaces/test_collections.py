@@ -196,7 +196,7 @@ async def test_too_long_profile_is_a_problem(storage: Storage) -> None:
     long = [ModuleConfig("m" * 255)] * 1_000
     synced = await storage.replace_collection(W, content(NewProfile("a", instructions="x" * 262_000, tools=long)))
     assert synced.profiles == []
-    assert "the most is 262144" in details(synced)[-1]
+    assert "the limit is 262144" in details(synced)[-1]
 
 
 async def test_deleted_collection_takes_its_profiles(storage: Storage) -> None:

@@ -152,10 +152,10 @@ async def test_patch_is_merged(storage: Storage) -> None:
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        ('{"default_profile":1}', "a member default_profile, which is the marker's own"),
+        ('{"default_profile":1}', "a member default_profile, which is reserved for markers"),
         ('{"amplifierd":1}', "a member amplifierd"),
-        (f'{{"x":"{"x" * 262_144}"}}', "262152 bytes; the most is 262144"),
-        ("{" + ",".join(f'"{n}":0' for n in range(1_025)) + "}", "1025 members; the most is 1024"),
+        (f'{{"x":"{"x" * 262_144}"}}', "262152 bytes; the limit is 262144"),
+        ("{" + ",".join(f'"{n}":0' for n in range(1_025)) + "}", "1025 members; the limit is 1024"),
     ],
 )
 async def test_metadata_that_is_refused(storage: Storage, metadata: str, reason: str) -> None:
@@ -267,7 +267,7 @@ async def test_markers_are_taken_up(storage: Storage) -> None:
             Refusal("x/.y", "Directory 'x/.y' can't be amplified: a segment begins with a dot, which is reserved"),
             Refusal(
                 "bad",
-                "The metadata of directory bad would have a default_profile 'Not A Name', which none can be called",
+                "The metadata of directory bad would have a default_profile 'Not A Name', an invalid profile name",
             ),
         ),
     )

@@ -235,7 +235,7 @@ async def test_texts_of_an_export_have_a_limit(storage: Storage) -> None:
     await opened(storage)
     lines = await exported(storage)
     long = ExportLine(plan=ExportPlan(texts={"a": "\N{PILE OF POO}" * 131_073}))
-    with pytest.raises(ImportInvalid, match="the texts of the plan have 524292 bytes; the most is 524288"):
+    with pytest.raises(ImportInvalid, match="the texts of the plan have 524292 bytes; the limit is 524288"):
         await storage.import_sessions("other", export_of([*lines[:3], long, *lines[4:]]), "fail")
 
 

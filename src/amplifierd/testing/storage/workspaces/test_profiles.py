@@ -190,7 +190,7 @@ async def test_profile_is_not_replaced_by_one_of_another_name(storage: Storage) 
     await storage.create_profile(W, NewProfile("a"))
     with pytest.raises(ProfileInvalid, match="Profile a would be invalid: its name is b"):
         await storage.replace_profile(W, "a", NewProfile("b"))
-    with pytest.raises(ProfileInvalid, match="the most is 262144"):
+    with pytest.raises(ProfileInvalid, match="the limit is 262144"):
         await storage.replace_profile(W, "a", NewProfile("a", instructions="é" * 131_072))
     with pytest.raises(ProfileNotFound):
         await storage.replace_profile(W, "b", NewProfile("b"))
@@ -199,7 +199,7 @@ async def test_profile_is_not_replaced_by_one_of_another_name(storage: Storage) 
 
 
 async def test_profile_has_256_kib_at_most(storage: Storage) -> None:
-    with pytest.raises(ProfileInvalid, match="the most is 262144"):
+    with pytest.raises(ProfileInvalid, match="the limit is 262144"):
         await storage.create_profile(W, NewProfile("a", instructions="é" * 131_072))
     await storage.create_profile(W, NewProfile("a", instructions="x" * 200_000))
     with pytest.raises(ProfileInvalid):
