@@ -16,8 +16,8 @@ def no_progress(_done: int, _total: int) -> None:
 
 # The kind of a fault: in the database's files; a row that refers to a missing one; a lost message; an unreadable one;
 # counts that do not match the messages; an incomplete session; messages that may belong to another session; data that
-# is derived from messages and stored beside them; corrections; the search index; the content of a profile, or a
-# session's copy of it; the bytes of a file.
+# is derived from messages and stored beside them; the rows and names that filters of sessions use; corrections; the
+# search index; the content of a profile, or a session's copy of it; the bytes of a file.
 Fault = Literal[
     "damage",
     "reference",
@@ -27,6 +27,7 @@ Fault = Literal[
     "parts",
     "transcript",
     "rows",
+    "labels",
     "corrections",
     "search",
     "profile",

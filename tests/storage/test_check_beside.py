@@ -10,12 +10,13 @@ from amplifierd.storage.model.files import UNKNOWN_MEDIA
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.maintenance import Fault
 from amplifierd.storage.model.part_records import NewUsage
-from amplifierd.storage.model.records import BatchMessage, MessagePatch, NewMessages, NewSession
+from amplifierd.storage.model.records import BatchMessage, Fork, MessagePatch, NewMessages, NewSession
 from amplifierd.testing.storage.messages.test_files import content_of, create
 from amplifierd.testing.storage.messages.test_following import following
 from amplifierd.testing.storage.messages.test_parts import call, parts, result
 from amplifierd.testing.storage.steps import read
-from corrupt import vandalise
+from any_database import any_database
+from corrupt import of_messages, vandalise
 
 W = "default"
 
@@ -139,3 +140,57 @@ async def test_transcripts_are_given_back_to_their_sessions(storage: Storage, da
     assert [each.message_count for each in after] == [session.message_count for session, _ in before]
     appended = await storage.append_messages(W, ids[0], NewMessages([BatchMessage(content="more")]))
     assert appended.messages[0].sequence == before[0][0].message_count + 1
+
+
+def unreadable(database: str, session_id: str, sequence: int) -> str:
+    """The statement that makes a message unreadable."""
+    table, _, condition = of_messages(database, session_id, f"= {sequence}").partition(" ")
+    change = """content = content || '"'""" if table == "message_row" else "record = '{' || record"
+    return f"UPDATE {table} SET {change} {condition}"  # noqa: S608  # of the test
+
+
+async def test_repair_keeps_what_unreadable_messages_have_beside_them(storage: Storage, database: str) -> None:
+    session_id = await filled(storage, "first")
+    opened = await any_database(database)
+    kept = [
+        f"SELECT file_id FROM file_reference WHERE session_id = '{session_id}'",  # noqa: S608
+        f"SELECT last_message, input_tokens, cost FROM session WHERE id = '{session_id}'",  # noqa: S608
+        f"SELECT sequence, call, result_sequence FROM tool_call WHERE session_id = '{session_id}' ORDER BY call",  # noqa: S608
+    ]
+    before = [await opened.run(statement) for statement in kept]
+    await asyncio.to_thread(
+        vandalise,
+        database,
+        *(unreadable(database, session_id, sequence) for sequence in (1, 3, 4)),
+        "DELETE FROM session_label",
+        "DELETE FROM tool_call WHERE call = 'c2'",
+        "DELETE FROM correction",
+        "UPDATE session SET token_usage = 77, profile_hash = 'x' WHERE name = 'first'",
+    )
+    done = dict(await repair(database))
+    after = [await opened.run(statement) for statement in kept]
+    await opened.close()
+    assert after == before
+    assert [fault for fault, text in done.items() if text is None] == ["record"]
+    assert done.keys() >= {"labels", "rows", "corrections", "counts", "profile"}
+    assert {finding.fault async for finding in open_maintenance(database).check()} - {"search"} == {"record"}
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_repair_empties_no_session_whose_transcript_may_be_stored(storage: Storage, database: str) -> None:
+    first = await filled(storage, "first")
+    fork = await storage.fork_session(W, first, Fork())
+    opened = await any_database(database)
+    kept = [f"SELECT * FROM {table}" for table in ("session", "file_reference", "tool_call", "message_row")]  # noqa: S608
+    before = [await opened.run(statement) for statement in kept]
+    numbers = await opened.run("SELECT number, workspace, session_id, indexed_sequence FROM session_number")
+    await asyncio.to_thread(vandalise, database, *(LOST.format(each) for each in (first, fork.id)))
+    assert {done for _, done in await repair(database)} <= {None, "The search index was rebuilt from all messages."}
+    assert [await opened.run(statement) for statement in kept] == before
+    await opened.run("DELETE FROM session_number")
+    for row in numbers:
+        await opened.run("INSERT INTO session_number VALUES ($1, $2, $3, $4)", *row)
+    await opened.close()
+    await repair(database)
+    assert await check(database) == []
+    assert [message.content for message in await read(storage, first)] == ["first", "", "", ""]

@@ -1,25 +1,34 @@
 """Repairs a session from its remaining rows."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from itertools import pairwise
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from ...model.maintenance import Fault, Finding
-from ...model.part_records import NO_USAGE, UsageSum, calls_of
+from ...model.part_records import NO_USAGE, Calls, UsageSum, calls_of
 from ...model.records import Message, NewSession
 from ...operations.bulk.removal import MESSAGES_AT_ONCE, next_piece
 from ...operations.files import refer
-from ...operations.messages import last_message_of, read_record, usage_of
+from ...operations.messages import last_message_of, read_whole, usage_of
 from ...operations.patches import corrections
 from ...operations.profiles import BUILT_IN
 from ...operations.sessions import casefolded
 from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings
-from ...sql.statements.corrections import REMOVE_CORRECTIONS
-from ...sql.statements.files import REMOVE_REFERENCES
-from ...sql.statements.integrity import COUNT_DIRECTORIES, COUNT_USE, FORGET_USE, NAME_AND_LABELS, SET_LABELS, SET_SUMS
-from ...sql.statements.parts import REMOVE_CALLS
+from ...sql.statements.integrity import (
+    ANSWERED_CALLS,
+    COUNT_DIRECTORIES,
+    COUNT_USE,
+    FORGET_USE,
+    NAME_AND_LABELS,
+    REMOVE_SOME_CALLS,
+    REMOVE_SOME_CORRECTIONS,
+    REMOVE_SOME_REFERENCES,
+    SET_LABELS,
+    SET_SUMS,
+)
 from ...sql.statements.profiles import SET_SESSION_PROFILE
 from ...values.json_text import MAX_SAFE_INTEGER, raw_text
 from .files import repair_file
@@ -44,8 +53,7 @@ async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
     if known is None or not finding.session_id:
         return None
     repair, done = known
-    await repair(work, finding.session_id)
-    return done
+    return done if await repair(work, finding.session_id) else None
 
 
 async def _count_directories(work: UnitOfWork) -> None:
@@ -53,19 +61,26 @@ async def _count_directories(work: UnitOfWork) -> None:
         await work.run(statement, {"workspace": work.workspace})
 
 
-async def _recount(work: UnitOfWork, session_id: str) -> None:
+async def _recount(work: UnitOfWork, session_id: str) -> bool:
+    """Count the messages; returns whether their sums and the last one were written: what can't be read is not known."""
     usage: UsageSum | None = None
     last: str | None = None
-    async for message in _messages(work, session_id):
+    is_readable = True
+    async for _, message in _messages(work, session_id):
+        if message is None:
+            is_readable = False
+            break
         usage = usage_of([message], usage)
         last = last_message_of(message)
-    sums = NO_USAGE if usage is None else usage._asdict()
-    await work.run(SET_SUMS, work.key(session_id) | sums | {"last_message": last})
+    if is_readable:
+        sums = NO_USAGE if usage is None else usage._asdict()
+        await work.run(SET_SUMS, work.key(session_id) | sums | {"last_message": last})
     await work.run(work.statements.RECOUNT, work.key(session_id) | {"most": MAX_SAFE_INTEGER})
+    return is_readable
 
 
-async def _messages(work: UnitOfWork, session_id: str) -> AsyncGenerator[Message, None]:
-    """The messages of a session that can be read."""
+async def _messages(work: UnitOfWork, session_id: str) -> AsyncGenerator[tuple[int, Message | None], None]:
+    """The messages of a session with their sequences; None for one that cannot be read."""
     key = work.key(session_id)
     sizes = work.statements.MESSAGE_SIZES
     after = 0
@@ -74,54 +89,89 @@ async def _messages(work: UnitOfWork, session_id: str) -> AsyncGenerator[Message
         if not piece:
             return
         place: Bindings = {"first": after + 1, "last": piece[-1][0]}
-        for (record,) in await work.transaction.all(work.statements.RECORDED_MESSAGES, key | place):
-            message = read_record(record)
-            if message is not None:
-                yield message
+        records = await work.transaction.all(work.statements.RECORDED_MESSAGES, key | place)
+        read = {message.sequence: message for (record,) in records if (message := read_whole(record)) is not None}
+        for sequence, *_ in piece:
+            yield sequence, read.get(sequence)
         after = piece[-1][0]
 
 
-async def _rewrite_rows(work: UnitOfWork, session_id: str) -> None:
+async def _unreadable(work: UnitOfWork, session_id: str) -> list[int]:
+    return [sequence async for sequence, message in _messages(work, session_id) if message is None]
+
+
+def _others(sequences: list[int]) -> Iterator[Bindings]:
+    """The ranges of all sequences but these."""
+    for after, before in pairwise([0, *sequences, MAX_SAFE_INTEGER]):
+        yield {"after": after, "before": before}
+
+
+async def _find_again(work: UnitOfWork, session_id: str) -> bool:
     key = work.key(session_id)
     (name, labels) = await work.transaction.one(NAME_AND_LABELS, key)
     # The database writes the rows of changed labels.
     for changed in ("{}", labels):
         await work.run(SET_LABELS, key | {"labels": changed, "folded_name": casefolded(name)})
-    for statement in (REMOVE_REFERENCES, REMOVE_CALLS):
-        await work.transaction.all(statement, key | {"last": MAX_SAFE_INTEGER})
-    async for message in _messages(work, session_id):
-        if not isinstance(message.parts, Raw):
-            continue
-        await refer(work, key, [message], must_exist=False)
-        calls = calls_of(message.parts)
-        for statement, which in (
-            (work.statements.ANSWER_CALLS, calls.answered),
-            (work.statements.OPEN_CALLS, calls.opened),
-        ):
-            bindings: Bindings = {"sequence": message.sequence, "calls": _encode(which).decode()}
-            await work.run(statement, key | bindings)
+    return True
 
 
-async def _correct_again(work: UnitOfWork, session_id: str) -> None:
-    await work.transaction.all(REMOVE_CORRECTIONS, work.key(session_id) | {"last": MAX_SAFE_INTEGER})
-    async for message in _messages(work, session_id):
-        if message.version > 1:
+async def _rewrite_rows(work: UnitOfWork, session_id: str) -> bool:
+    """Write the references and calls of messages again, except those of messages that cannot be read."""
+    key = work.key(session_id)
+    unreadable = await _unreadable(work, session_id)
+    answered: dict[int, list[str]] = {sequence: [] for sequence in unreadable}
+    for sequence, call in await work.transaction.all(ANSWERED_CALLS, key) if unreadable else ():
+        if sequence in answered:
+            answered[sequence].append(call)
+    for others in _others(unreadable):
+        for statement in (REMOVE_SOME_REFERENCES, REMOVE_SOME_CALLS):
+            await work.run(statement, key | others)
+    async for sequence, message in _messages(work, session_id):
+        if message is None:
+            await _write_calls(work, key, sequence, Calls([], answered[sequence]))
+        elif isinstance(message.parts, Raw):
+            await refer(work, key, [message], must_exist=False)
+            await _write_calls(work, key, sequence, calls_of(message.parts))
+    return True
+
+
+async def _write_calls(work: UnitOfWork, key: Bindings, sequence: int, calls: Calls) -> None:
+    for statement, which in (
+        (work.statements.ANSWER_CALLS, calls.answered),
+        (work.statements.OPEN_CALLS, calls.opened),
+    ):
+        await work.run(statement, key | {"sequence": sequence, "calls": _encode(which).decode()})
+
+
+async def _correct_again(work: UnitOfWork, session_id: str) -> bool:
+    for others in _others(await _unreadable(work, session_id)):
+        await work.run(REMOVE_SOME_CORRECTIONS, work.key(session_id) | others)
+    async for _, message in _messages(work, session_id):
+        if message is not None and message.version > 1:
             await corrections.count(work, session_id, message, is_deleted=message.deleted_at is not UNSET)
     await _recount(work, session_id)
+    return True
 
 
-async def _forget_profile(work: UnitOfWork, session_id: str) -> None:
+async def _count_again(work: UnitOfWork, session_id: str) -> bool:
+    await _recount(work, session_id)
+    return True
+
+
+async def _forget_profile(work: UnitOfWork, session_id: str) -> bool:
     await work.run(SET_SESSION_PROFILE, work.key(session_id) | {"hash": None})
     await _recount(work, session_id)
+    return True
 
 
-async def _complete(work: UnitOfWork, session_id: str) -> None:
+async def _complete(work: UnitOfWork, session_id: str) -> bool:
     key = work.key(session_id)
     if await work.run(work.statements.STATE, key) is None:
         await _restore_session(work, session_id)
     if await work.run(work.statements.CONTEXT, key) is None:
         await work.run(work.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
     await _recount(work, session_id)
+    return True
 
 
 async def _restore_session(work: UnitOfWork, session_id: str) -> None:
@@ -147,11 +197,12 @@ async def _restore_session(work: UnitOfWork, session_id: str) -> None:
     await work.run(work.statements.SET_ERROR_DETAILS, key | {"error_details": None})
 
 
-# What is done for a session with a fault, and the sentence that says it.
-_REPAIRS: dict[Fault, tuple[Callable[[UnitOfWork, str], Awaitable[None]], str]] = {
-    "counts": (_recount, "Its counts were corrected."),
+# What is done for a session with a fault, which returns whether it was repaired, and the sentence that says so.
+_REPAIRS: dict[Fault, tuple[Callable[[UnitOfWork, str], Awaitable[bool]], str]] = {
+    "counts": (_count_again, "Its counts were corrected."),
     "transcript": (_recount, "It now shows the last message that it has."),
-    "rows": (_rewrite_rows, "They were written again from its name, its labels and its messages."),
+    "rows": (_rewrite_rows, "They were written again from its messages."),
+    "labels": (_find_again, "They were written again from its name and its labels."),
     "corrections": (_correct_again, "Clients that follow it are told again about each message that was corrected."),
     "parts": (_complete, "It was restored with its remaining data."),
     "profile": (_forget_profile, "Its profile is now recorded as unknown."),

@@ -109,6 +109,7 @@ class RowCheck:
         references = await self._rows_at(self._references, key, self._wrong_references)
         calls = await self._rows_at(self._calls, key, self._wrong_calls)
         corrections = await self._rows_at(self._corrections, key, self._wrong_corrections)
+        self._corrected += len(corrections)
         if message is None:
             self._is_readable = False
             return
@@ -129,7 +130,6 @@ class RowCheck:
             if result is not None:
                 self._results -= _hash_of(sequence, call, result)
         self._is_uncorrected = self._is_uncorrected and message.version == 1
-        self._corrected += len(corrections)
         if not all(self._is_correction(message, row) for row in corrections):
             self._wrong_corrections.add(sequence, sequence)
 
@@ -157,9 +157,9 @@ class RowCheck:
 
     def _rows(self) -> Iterator[Finding]:
         if not self._is_named:
-            yield Finding.of(*self._key, "rows", "is not found by its name: the name for filters is another one.")
+            yield Finding.of(*self._key, "labels", "is not found by its name: the name for filters is another one.")
         if not self._has_labels:
-            yield Finding.of(*self._key, "rows", "is not found by its labels: their rows are lost or wrong.")
+            yield Finding.of(*self._key, "labels", "is not found by its labels: their rows are lost or wrong.")
         if self._wrong_references:
             text = f"has lost or wrong references to files of {self._wrong_references}; unreferenced files are deleted."
             yield Finding.of(*self._key, "rows", text)

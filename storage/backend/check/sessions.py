@@ -9,7 +9,7 @@ from msgspec import UnsetType
 from ...model.database_errors import DatabaseDamaged
 from ...model.maintenance import Fault, Finding, Progress
 from ...model.records import Message
-from ...operations.messages import read_record
+from ...operations.messages import read_whole
 from ...sql.ports import Row
 from ...values.clock import is_stored_form
 from ...values.json_text import MAX_SAFE_INTEGER
@@ -67,7 +67,7 @@ class _Session:
             self.missing.add(self.last + 1, sequence - 1)
         self.last = max(self.last, sequence)
         self.tokens += token_count
-        message = read_record(record)
+        message = read_whole(record)
         if message is None or not _agrees(message, (sequence, role, token_count, message_id)):
             self.unreadable.add(sequence, sequence)
         return message

@@ -20,7 +20,7 @@ from ...sql.statements.integrity import NEXT_SESSION_ID
 from ...sql.statements.sessions import Statements
 from ...values.clock import is_stored_form
 from ...values.json_text import MAX_SAFE_INTEGER
-from ..messages import read_record, tokens_of, usage_of
+from ..messages import read_whole, tokens_of, usage_of
 from ..sessions import session_of
 from .export import BATCH_BYTES, CHUNKS_AT_ONCE, MAX_LINES, FilePosition, SessionPosition, profile_lines
 
@@ -130,7 +130,7 @@ class ReadablePosition(SessionPosition):
 def _in_their_places(found: list[Row], first: int, last: int) -> Iterator[tuple[int, Message | None]]:
     records: dict[int, bytes] = dict(found)
     for sequence in range(first, last + 1):
-        message = read_record(records[sequence]) if sequence in records else None
+        message = read_whole(records[sequence]) if sequence in records else None
         is_whole = message is not None and message.sequence == sequence and is_stored_form(message.timestamp)
         yield sequence, message if is_whole else None
 

@@ -12,7 +12,7 @@ from ...backend.check.sessions import CheckProgress, check_sessions, directory_f
 from ...model.database_errors import BackupsElsewhere
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ...model.records import Message
-from ...operations.messages import read_record
+from ...operations.messages import read_whole
 from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
@@ -155,7 +155,7 @@ class PostgresMaintenance(Maintenance):
             await begun.row(ADD_ENTRIES, {**key, **self._columns(found)})
 
     def _columns(self, found: list[Row]) -> dict[str, object]:
-        read = [(sequence, read_record(record)) for sequence, record in found]
+        read = [(sequence, read_whole(record)) for sequence, record in found]
         messages = [(sequence, message) for sequence, message in read if message is not None]
         words = [self._tokenizer.message(message.content, message.parts) for _, message in messages]
         return {

@@ -117,6 +117,32 @@ WHERE workspace = :workspace
     AND id = :id
 """
 
+
+def _between(table: str) -> str:
+    """The clauses that delete the rows of some messages of a session from a table."""
+    return f"""
+DELETE FROM {table}
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence > :after
+    AND sequence < :before
+"""  # noqa: S608  # of the name of a table
+
+
+REMOVE_SOME_REFERENCES = _between("file_reference")
+
+REMOVE_SOME_CALLS = _between("tool_call")
+
+REMOVE_SOME_CORRECTIONS = _between("correction")
+
+ANSWERED_CALLS = """
+SELECT result_sequence, call
+FROM tool_call
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND result_sequence IS NOT NULL
+"""
+
 SET_LABELS = """
 UPDATE session
 SET labels = :labels,

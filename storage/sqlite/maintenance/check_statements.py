@@ -119,6 +119,24 @@ LEFT JOIN session_number
     AND session_number.session_id = session.id
 """  # noqa: S608  # of the text above
 
+END_OF_SESSION = f"""{ENDS}
+WHERE session.workspace = :workspace
+    AND session.id = :id
+"""
+
+# The last message under a number, and the session that has the number.
+END_OF_NUMBER = f"""
+SELECT {_last_of(":number")}, (
+    SELECT workspace
+    FROM session_number
+    WHERE number = :number
+), (
+    SELECT session_id
+    FROM session_number
+    WHERE number = :number
+)
+"""  # noqa: S608  # of the text above
+
 ENDS_OF_LOST_NUMBERS = f"""{_LOST_NUMBERS}
 SELECT number, {_last_of("lost.number")}
 FROM lost
@@ -134,6 +152,19 @@ GIVE_NUMBER = """
 INSERT INTO session_number (number, workspace, session_id, indexed_sequence)
 VALUES (:number, :workspace, :id, 0)
 """
+
+# Whether a session may have the number of another one: it has no message, or shows none.
+MAY_BE_MISPLACED = f"""
+SELECT last_message IS NULL
+    OR NOT EXISTS (
+        SELECT 1
+        FROM message_row
+        WHERE place {PLACES}
+    )
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the text above
 
 # Whether a session has as many messages as it counts.
 IS_WHOLE = f"""

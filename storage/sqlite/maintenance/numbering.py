@@ -21,36 +21,24 @@ End = tuple[int, LastMessage]
 _decode_last = msgspec.json.Decoder(LastMessage).decode
 
 
-class _Misplaced(NamedTuple):
-    """Sessions without their transcript, and the numbers that they have; and transcripts without their session."""
+class Misplaced(NamedTuple):
+    """A session without its transcript, and the number under which that is."""
 
-    sessions: dict[End, list[tuple[str, str]]]
-    numbers: dict[End, list[int]]
+    workspace: str
+    session_id: str
+    number: int
 
-
-def number_again(connection: apsw.Connection) -> int:
-    """Give transcripts back to those sessions of which only one can have them, within a transaction. Returns how many.
-
-    The index of words has to be rebuilt afterwards.
-    """
-    found = _misplaced(connection)
-    pairs = [
-        (sessions[0], found.numbers[end][0])
-        for end, sessions in found.sessions.items()
-        if len(sessions) == len(found.numbers.get(end, ())) == 1
-    ]
-    for (workspace, session_id), number in pairs:
-        bindings: Bindings = {"workspace": workspace, "id": session_id, "number": number}
-        connection.execute(check_statements.FREE_NUMBER, bindings)
-    for (workspace, session_id), number in pairs:
-        bindings = {"workspace": workspace, "id": session_id, "number": number}
-        connection.execute(check_statements.GIVE_NUMBER, bindings)
-    return len(pairs)
+    @property
+    def bindings(self) -> Bindings:
+        """The bindings of a statement about both."""
+        return {"workspace": self.workspace, "id": self.session_id, "number": self.number}
 
 
-def _misplaced(connection: apsw.Connection) -> _Misplaced:
+def misplaced(connection: apsw.Connection) -> list[Misplaced]:
+    """The transcripts that only one session can have, and those sessions: those of another workspace cannot."""
     sessions: defaultdict[End, list[tuple[str, str]]] = defaultdict(list)
-    numbers: defaultdict[End, list[int]] = defaultdict(list)
+    # The workspace of a lost number is not known.
+    numbers: defaultdict[End, list[tuple[str | None, int]]] = defaultdict(list)
     for workspace, session_id, count, shown, number, last, record in connection.execute(check_statements.ENDS):
         end = _shown_end(count, shown)
         there = _end_of(last, record)
@@ -59,18 +47,53 @@ def _misplaced(connection: apsw.Connection) -> _Misplaced:
         if end is not None:
             sessions[end].append((workspace, session_id))
         if there is not None:
-            numbers[there].append(number)
+            numbers[there].append((workspace, number))
     for number, last, record in connection.execute(check_statements.ENDS_OF_LOST_NUMBERS):
         there = _end_of(last, record)
         if there is not None:
-            numbers[there].append(number)
-    return _Misplaced(sessions, numbers)
+            numbers[there].append((None, number))
+    found = []
+    for end, without in sessions.items():
+        if len(without) == len(numbers.get(end, ())) == 1:
+            [(workspace, session_id)], [(of, number)] = without, numbers[end]
+            if of in (None, workspace):
+                found.append(Misplaced(workspace, session_id, number))
+    return found
+
+
+def number_again(connection: apsw.Connection, found: list[Misplaced]) -> bool:
+    """Give transcripts back, within a transaction; False, without a write, if some were changed since the reading.
+
+    The index of words has to be written again afterwards.
+    """
+    if not all(_is_misplaced(connection, each) for each in found):
+        return False
+    for statement in (check_statements.FREE_NUMBER, check_statements.GIVE_NUMBER):
+        connection.executemany(statement, [each.bindings for each in found])
+    return True
+
+
+def _is_misplaced(connection: apsw.Connection, found: Misplaced) -> bool:
+    end = _missing_end(connection, found.workspace, found.session_id)
+    [(last, record, workspace, owner)] = connection.execute(check_statements.END_OF_NUMBER, {"number": found.number})
+    if end is None or end != _end_of(last, record):
+        return False
+    return owner is None or _missing_end(connection, workspace, owner) is not None
+
+
+def _missing_end(connection: apsw.Connection, workspace: str, session_id: str) -> End | None:
+    """What a session shows of its last message; None if it has that."""
+    key: Bindings = {"workspace": workspace, "id": session_id}
+    for *_, count, shown, _, last, record in connection.execute(check_statements.END_OF_SESSION, key):
+        end = _shown_end(count, shown)
+        return None if end == _end_of(last, record) else end
+    return None
 
 
 def _shown_end(count: int, shown: str | None) -> End | None:
     try:
         return None if shown is None else (count, _decode_last(shown))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

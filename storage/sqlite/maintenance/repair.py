@@ -19,7 +19,7 @@ from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
-from .numbering import number_again
+from .numbering import misplaced, number_again
 
 
 class Repairs:
@@ -49,10 +49,13 @@ class Repairs:
         if finding.fault == "search":
             self._make_searchable(connection)
             return "The search index was rebuilt from all messages."
-        if finding.fault in ("transcript", "gap", "counts"):
+        if finding.fault in ("transcript", "gap") or _may_be_misplaced(connection, finding):
             done = self._give_transcripts_back(connection, finding)
             if done is not None:
                 return done
+        if finding.session_id and _is_elsewhere(connection, finding):
+            # Counts and rows that are made of other messages would remove what its own have left.
+            return None
         with WriteTransaction(connection):
             begun = ConnectionTransaction(connection, self._clock, Tokenizer())
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
@@ -60,11 +63,10 @@ class Repairs:
     def _give_transcripts_back(self, connection: apsw.Connection, finding: Finding) -> str | None:
         """Look once for transcripts that others have; None if this does not repair the fault."""
         if self._numbered is None:
-            with WriteTransaction(connection):
-                self._numbered = number_again(connection)
+            self._numbered = _number_again(connection)
             if self._numbered:
-                self._searchable = False
-                self._make_searchable(connection)
+                _index_all(connection)
+                self._searchable = True
         if not self._numbered or finding.fault == "counts":
             return None
         is_repaired = (
@@ -80,9 +82,37 @@ class Repairs:
             self._searchable = True
 
 
+def _number_again(connection: apsw.Connection) -> int:
+    """Give transcripts back; returns how many. Other programs may write while all sessions are read."""
+    connection.execute("BEGIN")
+    found = misplaced(connection)
+    connection.execute("COMMIT")
+    if not found:
+        return 0
+    with WriteTransaction(connection):
+        if not number_again(connection, found):
+            return 0
+        begin_again(connection)
+    return len(found)
+
+
+def _may_be_misplaced(connection: apsw.Connection, finding: Finding) -> bool:
+    return finding.fault == "counts" and True in _of_session(connection, check_statements.MAY_BE_MISPLACED, finding)
+
+
 def _is_whole(connection: apsw.Connection, finding: Finding) -> bool:
+    return True in _of_session(connection, check_statements.IS_WHOLE, finding)
+
+
+def _is_elsewhere(connection: apsw.Connection, finding: Finding) -> bool:
+    """Whether messages of a session may be among those that have lost their number."""
+    is_whole = _of_session(connection, check_statements.IS_WHOLE, finding)
+    return False in is_whole and _count(connection, check_statements.LOST_NUMBERS) > 0
+
+
+def _of_session(connection: apsw.Connection, statement: str, finding: Finding) -> list[bool]:
     key: Bindings = {"workspace": finding.workspace, "id": finding.session_id}
-    return any(is_whole for (is_whole,) in connection.execute(check_statements.IS_WHOLE, key))
+    return [bool(value) for (value,) in connection.execute(statement, key)]
 
 
 def _count(connection: apsw.Connection, statement: str) -> int:
@@ -105,6 +135,10 @@ def _delete_strays(connection: apsw.Connection) -> str | None:
 def _rebuild_search(connection: apsw.Connection) -> None:
     with WriteTransaction(connection):
         begin_again(connection)
+    _index_all(connection)
+
+
+def _index_all(connection: apsw.Connection) -> None:
     indexer = Indexer(Tokenizer())
     for (workspace,) in connection.execute(check_statements.WORKSPACES).fetchall():
         outcome = Outcome.MORE

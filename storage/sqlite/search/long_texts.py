@@ -95,7 +95,6 @@ class LongTexts:
 def entry_of_record(record: bytes, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
     """The entry of a message in the index; empty for a damaged record."""
     try:
-        message = _decode_message(record)
-    except msgspec.MsgspecError:
+        return entry_of(_decode_message(record), tokenizer, pause)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return tokenizer.indexed("")
-    return entry_of(message, tokenizer, pause)
