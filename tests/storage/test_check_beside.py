@@ -194,3 +194,18 @@ async def test_repair_empties_no_session_whose_transcript_may_be_stored(storage:
     await repair(database)
     assert await check(database) == []
     assert [message.content for message in await read(storage, first)] == ["first", "", "", ""]
+
+
+async def test_corrections_from_before_their_count_are_counted_with_the_next_one(
+    storage: Storage, database: str
+) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=str(n)) for n in range(3)]))
+    await storage.update_message(W, session.id, 1, MessagePatch(content="better"))
+    await asyncio.to_thread(vandalise, database, "UPDATE session SET correction_count = NULL")
+    assert await check(database) == []
+    await storage.update_message(W, session.id, 2, MessagePatch(content="better"))
+    assert await check(database) == []
+    await asyncio.to_thread(vandalise, database, "DELETE FROM correction WHERE sequence = 1")
+    [text] = await check(database)
+    assert "counts 2 corrected messages and has 1 corrections" in text

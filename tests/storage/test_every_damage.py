@@ -81,6 +81,7 @@ EXCEPTIONS = {
     "session.changed_sequence": POSITION,
     "session.changed_version": POSITION,
     "session.context": ALONE,
+    "session.correction_count": "A session that was not corrected since the counts exist has none.",
     "session.created_at": ALONE,
     "session.created_revision": POSITION,
     "session.ended_at": ALONE,

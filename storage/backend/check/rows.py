@@ -173,10 +173,12 @@ class RowCheck:
         return not self._results or not self._is_uncorrected or not self._is_readable or self._open is None
 
     def _sums(self) -> Iterator[Finding]:
-        if self._wrong_corrections or self._corrected != self._correction_count:
+        # A session that was not corrected since the counts exist has none.
+        counted = self._corrected if self._correction_count is None else self._correction_count
+        if self._wrong_corrections or self._corrected != counted:
             which = f", wrong ones of {self._wrong_corrections}" if self._wrong_corrections else ""
             text = (
-                f"counts {self._correction_count} corrected messages and has {self._corrected} corrections{which}: "
+                f"counts {counted} corrected messages and has {self._corrected} corrections{which}: "
                 "clients that follow it may not be told."
             )
             yield Finding.of(*self._key, "corrections", text)

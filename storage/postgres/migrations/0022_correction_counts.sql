@@ -1,16 +1,7 @@
--- How many messages of the session have a row in `correction`: a lost one is noticed.
+-- How many messages of the session have a row in `correction`: a lost one is noticed. NULL until the next correction: to
+-- count them here would lock the table for long.
 ALTER TABLE session
-    ADD COLUMN correction_count BIGINT NOT NULL DEFAULT 0;
-
-UPDATE session
-SET correction_count = counted.number
-FROM (
-    SELECT workspace, session_id, COUNT(*) AS number
-    FROM correction
-    GROUP BY workspace, session_id
-) AS counted
-WHERE session.workspace = counted.workspace
-    AND session.id = counted.session_id;
+    ADD COLUMN correction_count BIGINT;
 
 -- Versions of the program that do not know the count keep it too. Whoever writes may have another search path.
 CREATE FUNCTION count_correction()
@@ -19,7 +10,16 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     UPDATE amplifierd.session
-    SET correction_count = correction_count + 1
+    -- The new row is among those that are counted.
+    SET correction_count = COALESCE(
+        correction_count + 1,
+        (
+            SELECT COUNT(*)
+            FROM amplifierd.correction
+            WHERE correction.workspace = NEW.workspace
+                AND correction.session_id = NEW.session_id
+        )
+    )
     WHERE workspace = NEW.workspace
         AND id = NEW.session_id;
     RETURN NULL;

@@ -1,21 +1,21 @@
--- How many messages of the session have a row in `correction`: a lost one is noticed.
+-- How many messages of the session have a row in `correction`: a lost one is noticed. NULL until the next correction.
 ALTER TABLE session
-    ADD COLUMN correction_count INTEGER NOT NULL DEFAULT 0;
-
-UPDATE session
-SET correction_count = (
-    SELECT COUNT(*)
-    FROM correction
-    WHERE correction.workspace = session.workspace
-        AND correction.session_id = session.id
-)
-WHERE (workspace, id) IN (SELECT workspace, session_id FROM correction);
+    ADD COLUMN correction_count INTEGER;
 
 CREATE TRIGGER correction_inserted
 AFTER INSERT ON correction
 BEGIN
     UPDATE session
-    SET correction_count = correction_count + 1
+    -- The new row is among those that are counted.
+    SET correction_count = COALESCE(
+        correction_count + 1,
+        (
+            SELECT COUNT(*)
+            FROM correction
+            WHERE correction.workspace = NEW.workspace
+                AND correction.session_id = NEW.session_id
+        )
+    )
     WHERE workspace = NEW.workspace
         AND id = NEW.session_id;
 END;
