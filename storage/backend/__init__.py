@@ -1,4 +1,4 @@
-"""A storage over transactions and SQL: it implements the interface by `operations`, for backends to inherit.
+"""A storage over transactions and SQL: it implements the interface with `operations`, for backends to inherit.
 
-Imports all folders above; the backends `sqlite` and `postgres` import it, and never each other.
+Imports all folders above; the backends `sqlite` and `postgres` import it, but never each other.
 """

@@ -42,7 +42,7 @@ ON CONFLICT (id) DO UPDATE
 SET revoked_at = COALESCE(kept.revoked_at, EXCLUDED.revoked_at)
 """
 
-# The first revocation counts.
+# A second revocation does not change the time of the first.
 REVOKE_KEY = """
 UPDATE api_key
 SET revoked_at = COALESCE(revoked_at, :now)

@@ -1,4 +1,4 @@
-"""Forks and deletions, in as many transactions as they need, with other writes between them."""
+"""Forks and deletions: they use several transactions, with other writes between them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -47,20 +47,20 @@ class TransactionalPieces(Transactions, Storage):
         progressed: Progressed = no_progress,
     ) -> Session:
         async with self._turn_of_session(workspace, session_id):
-            begun = await self._fork(workspace, once, forking.begin, session_id, fork, versions)
-        return await self._fork_on(begun, fork, once, progressed) if isinstance(begun, Copy) else begun
+            first = await self._fork(workspace, once, forking.begin, session_id, fork, versions)
+        return await self._finish_fork(first, fork, once, progressed) if isinstance(first, Copy) else first
 
-    async def _fork_on(
-        self, begun: Copy, fork: Fork, once: IdempotentRequest | None, progressed: Progressed
+    async def _finish_fork(
+        self, first: Copy, fork: Fork, once: IdempotentRequest | None, progressed: Progressed
     ) -> Session:
-        forked: Session | Copy = begun
+        forked: Session | Copy = first
         try:
             while isinstance(forked, Copy):
                 progressed()
                 forked = await self._fork_some(forked, fork, once)
         except BaseException:
             # For example `AlreadyAnswered`: a request with the same key finished its fork meanwhile.
-            await self._abandon(begun.workspace, (begun.fork_id, begun.fork_id))
+            await self._abandon(first.workspace, (first.fork_id, first.fork_id))
             raise
         return forked
 
@@ -81,11 +81,11 @@ class TransactionalPieces(Transactions, Storage):
         return await self._change(workspace, run_once, once, self._idempotency_ttl, Session, operation, *arguments)
 
     async def _wait_for_removal(self, workspace: str, session_id: str) -> None:
-        """Return when nothing is left of a session that had this id."""
+        """Remove what is left of a deleted session with this id, or wait until others have removed it."""
         key = session_key(workspace, session_id)
         while await self._rows.row(IS_REMOVED, key) is not None:
             if not await self._do_piece(remove_more, self.statements, key):
-                # An import writes one of this id.
+                # An import is writing a session with this id, or another process is removing it.
                 await asyncio.sleep(WAITING_SECONDS)
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
@@ -122,10 +122,10 @@ class TransactionalPieces(Transactions, Storage):
     async def _delete_all(
         self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
     ) -> DeletionReport:
-        """Delete sessions, or report them. An interrupted request continues if it is sent again."""
+        """Delete sessions, or only report them for a dry run. An interrupted request continues if it is sent again."""
         await self._check_unanswered(workspace, once, DeletionReport)
-        begun = await self._progress(workspace, once, DeletionProgress)
-        progress = begun or first_progress(which, await self._last_revision(workspace))
+        recorded = await self._progress(workspace, once, DeletionProgress)
+        progress = recorded or first_progress(which, await self._last_revision(workspace))
         while not progress.is_whole:
             page = await self._read(partial(next_page, dialect=self.dialect, workspace=workspace, query=progress.query))
             if which.dry_run or not page.sessions:

@@ -1,4 +1,4 @@
-"""Limits on concurrent operations: some at a time, or one for all who ask, so that others need not wait."""
+"""Limits concurrent operations: to a number at a time, in turns, or to one that is shared by all callers."""
 
 import asyncio
 from collections import Counter
@@ -9,9 +9,9 @@ from typing import Any
 from ..model.errors import StorageUnavailable, WriteCancelled
 
 WAIT_SECONDS = 5.0
-# A write of more characters takes so long that others would wait for several of them.
+# The size in characters from which writes run one after the other, so that others do not wait for several of them.
 LARGE_WRITE = 256 * 1024
-# So many writes may run without a look at the size of what they change.
+# This number of writes may run without reading the size of the stored values that they change.
 MAX_UNSIZED = 3
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -27,9 +27,9 @@ class ConcurrencyLimit:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """One of the slots.
+        """Hold one of the slots.
 
-        Raises `StorageUnavailable` if none is free in time, and `WriteCancelled` if it is cancelled before.
+        Raises `StorageUnavailable` if none is free within WAIT_SECONDS, `WriteCancelled` if cancelled while waiting.
         """
         try:
             async with asyncio.timeout(WAIT_SECONDS):
@@ -58,9 +58,9 @@ class FairLimit:
 
     @asynccontextmanager
     async def slot(self, key: str) -> AsyncIterator[None]:
-        """The slot of a key.
+        """Hold the slot of a key.
 
-        Raises `StorageUnavailable` if it is not free in time, and `WriteCancelled` if it is cancelled before.
+        Raises `StorageUnavailable` if it is not free within WAIT_SECONDS, `WriteCancelled` if cancelled while waiting.
         """
         self._users[key] += 1
         turn = self._turns.setdefault(key, asyncio.Lock())
@@ -81,7 +81,7 @@ class FairLimit:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn.acquire()
                 try:
-                    # At most one of each key waits here, in the order in which they came.
+                    # At most one operation of each key waits here, in the order of arrival.
                     await self._free.acquire()
                 except BaseException:
                     turn.release()
@@ -94,23 +94,23 @@ class FairLimit:
 
 
 class LargeWrites:
-    """Lets large writes run one after the other: the results of several would be in memory together, too."""
+    """Lets large writes run one after the other, which also limits the memory for their results."""
 
     def __init__(self) -> None:
         self._limit = FairLimit(1, "large writes")
         self._running = 0
 
     def turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
-        """The turn of a write of so many characters, as a slot of a `FairLimit`; only a large one waits."""
+        """Hold the slot for a write of `size` characters; only a large write waits, as in `FairLimit.slot`."""
         return self._limit.slot(workspace) if size > LARGE_WRITE else nullcontext()
 
     @asynccontextmanager
     async def turn_of_stored(
         self, workspace: str, size: int, read_size: Callable[[], Awaitable[int]]
     ) -> AsyncIterator[None]:
-        """The same for a write that changes, copies or returns what is stored, and whose size `read_size` returns.
+        """As `turn`, for a write that changes, copies or returns a stored value, whose size `read_size` returns.
 
-        That is read only while other such writes are running.
+        The stored size is read only while more than MAX_UNSIZED such writes are running.
         """
         self._running += 1
         try:
@@ -123,14 +123,14 @@ class LargeWrites:
 
 
 class SharedTask:
-    """Work that is done once for all who ask for it while it is being done."""
+    """Work that is done once for all callers that ask for it while it runs."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, seconds: float) -> bool:
-        """Begin the work, or join it. Returns whether it ends within `seconds`. Raises its error."""
+        """Start the work, or join it. Returns whether it ends within `seconds`. Raises its error."""
         if self._task is None:
             self._task = asyncio.create_task(self._work())
             self._task.add_done_callback(self._end)

@@ -54,7 +54,7 @@ class TransactionalDirectories(Transactions, Directories):
     ) -> DirectoryList:
         await self.get_directory(workspace, ROOT)
         key: Bindings = {"workspace": workspace}
-        # The root is counted.
+        # The root is included in the total.
         (total,) = await self._rows.one(statements.TOTAL, key)
         statement = statements.record(self.dialect, "> :after")
         listed = await self._list_by_name(statement, key, limit, cursor, lambda record: _decode(record).relative_path)

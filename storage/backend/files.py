@@ -24,7 +24,7 @@ from ..sql.temporary_files import TemporaryDisk, spool_errors
 from ..values.clock import AFTER_LAST_MOMENT
 from .transactions import Transactions
 
-# The limits in memory: chunks for each reader, and bytes for each upload.
+# The limits of memory: in chunks for each reader, in bytes for each upload.
 CHUNKS_READ = 4
 MEMORY_BYTES = 64 * 1024
 
@@ -83,7 +83,7 @@ class TransactionalFiles(Transactions, Files):
             bindings = key | {"first": place, "last": min(place + CHUNKS_READ - 1, end)}
             block = await self._read(partial(_chunks, bindings))
             begin = place * CHUNK_BYTES
-            # No lock is held between two blocks: the file may be deleted meanwhile, beginning with its first chunks.
+            # No lock is held between two blocks: the file may be deleted meanwhile, its first chunks first.
             if len(block) < min(last + 1 - begin, CHUNKS_READ * CHUNK_BYTES):
                 raise FileNotFound(file_id)
             yield block[max(0, first - begin) : last + 1 - begin]
@@ -111,7 +111,7 @@ class TransactionalFiles(Transactions, Files):
         self._removals.wake()
 
     async def _expire_files(self, bindings: Bindings) -> bool:
-        """Delete some files that have expired; False if there were none."""
+        """Delete some files that have expired. Returns False if there were none."""
         row = await self._rows.row(statements.EXPIRED_FILE, {"now": bindings["now"]})
         if row is None:
             return False
@@ -121,7 +121,7 @@ class TransactionalFiles(Transactions, Files):
 
 
 class FileChunks(Protocol):
-    """The bytes of a file that is written, read in chunks."""
+    """The bytes of a file to write, read in chunks."""
 
     @property
     def place(self) -> int:
@@ -132,7 +132,7 @@ class FileChunks(Protocol):
 
 
 class FileSpool:
-    """The bytes of an upload: first all are added, then they are read in chunks."""
+    """The bytes of an upload: `add` all, then `finish`, then `read` them in chunks."""
 
     def __init__(self, disk: TemporaryDisk) -> None:
         self.size = 0
@@ -151,7 +151,7 @@ class FileSpool:
             self._file.write(chunk)
 
     def finish(self) -> str:
-        """Prepare for reading; the SHA-256 of all bytes."""
+        """Prepare for reading. Returns the SHA-256 of all bytes, in hex."""
         with spool_errors():
             self._file.seek(0)
         return self._digest.hexdigest()
@@ -164,8 +164,8 @@ class FileSpool:
         return chunks
 
     def close(self) -> None:
-        """Close the temporary file."""
-        # On a full disk its buffer cannot be written, and need not be.
+        """Delete the temporary file."""
+        # On a full disk closing fails, because the buffer cannot be written; it is not needed any more.
         with suppress(OSError):
             self._file.close()
         self._disk.release(self.size)

@@ -1,4 +1,4 @@
-"""Profiles, and the collections and modules that they are made of, in storages with transactions."""
+"""Profiles, and the collections and modules on which they are based, in storages with transactions."""
 
 import asyncio
 from collections.abc import Sequence

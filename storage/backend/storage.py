@@ -1,4 +1,4 @@
-"""The operations that storages with transactions and SQL share, by statements that each backend runs."""
+"""The operations that storages with transactions and SQL share; each backend runs their statements."""
 
 import asyncio
 from abc import abstractmethod
@@ -55,7 +55,7 @@ from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
 MAX_RELATIVES = 1_000
-# The maximum number of messages that the database joins, however short they are.
+# The maximum number of messages that the database joins into one value, however short they are.
 MAX_JOINED = 1_000
 
 Answer = TypeVar("Answer")
@@ -133,7 +133,10 @@ class TransactionalStorage(
         prepare: Callable[[], Awaitable[PatchedObject | None]],
         *arguments: object,
     ) -> Answer:
-        """Run an operation that merges a patch; one that returns None has to be prepared (see `patch_or_defer`)."""
+        """Run an operation that merges a patch. If it returns None, prepare the merge, and run it again.
+
+        See `patch_or_defer`.
+        """
         written = await self._change(workspace, operation, *arguments)
         if written is not None:
             return written
@@ -275,7 +278,7 @@ class TransactionalStorage(
 
     @abstractmethod
     def _words(self, patch: MessagePatch) -> object:
-        """The words of a complete patch, as `replace_message` takes them: no write waits for those of a long text."""
+        """The words of a complete patch, for `replace_message`, found before the transaction, because it takes time."""
 
     async def _prepare_message(
         self, workspace: str, session_id: str, sequence: int, patch: MessagePatch
@@ -329,7 +332,7 @@ class TransactionalStorage(
         return counted
 
     async def _forget_some_expired(self) -> bool:
-        """Delete some expired answers and files; False if there were none."""
+        """Delete some expired answers or files. Returns False if there were none."""
         bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
         row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
         if row is None:
@@ -365,7 +368,7 @@ class TransactionalStorage(
     async def _range_of_id(
         self, workspace: str, session_id: str, message_id: str, first: int, last: int
     ) -> tuple[int, int]:
-        """The range of the message that has an id, if it is in a range; one without messages if there is none."""
+        """The range of the one message with an id; (0, 0) if it does not exist or is outside `first` to `last`."""
         bindings = session_key(workspace, session_id) | {"message_id": message_id}
         row = await self._rows.row(message_lists.sequence_of_id(self.dialect.messages), bindings)
         return (0, 0) if row is None or not first <= row[0] <= last else (row[0], row[0])

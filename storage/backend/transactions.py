@@ -1,4 +1,4 @@
-"""The parts of storages with transactions and SQL: reads, writes, and answers recorded with their effect."""
+"""The common parts of storages with transactions and SQL: reads, writes, and recording answers with their effects."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -30,7 +30,7 @@ from .concurrency_limit import ConcurrencyLimit, LargeWrites
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
 
-# The size of the details of a session: its context, if that is long, and those of an error.
+# The size of a session's details: its context, if that is long, and the details of an error.
 DETAIL_SIZE = """
 SELECT octet_length(context) + COALESCE(octet_length(error_details), 0)
 FROM session_detail
@@ -39,7 +39,7 @@ WHERE workspace = :workspace
 """
 
 NO_PATCH = MessagePatch()
-# The id of a session that is being written, and its writer.
+# The id of a session that is being written, and the writer of its lease.
 Lease = tuple[str, str]
 
 
@@ -71,7 +71,7 @@ class Transactions(ABC):
     def _turn_of_session(
         self, workspace: str, session_id: str, new: Raw | UnsetType | None = None
     ) -> AbstractAsyncContextManager[None]:
-        """The turn of a write that returns a session, with its context; `new` is the JSON that it stores."""
+        """The turn of a write that returns a session with its context; `new` is the JSON that it stores."""
 
         async def read_size() -> int:
             row = await self._rows.row(DETAIL_SIZE, session_key(workspace, session_id))
@@ -97,18 +97,18 @@ class Transactions(ABC):
     async def _do_piece(
         self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
     ) -> Answer:
-        """Run `operation` in a transaction of its own, as one piece of many."""
+        """Run `operation` in its own transaction, as one of many pieces."""
         return await self._paced(self._transact, operation, *arguments)
 
     async def _paced(self, piece: Callable[[*Arguments], Awaitable[Answer]], *arguments: *Arguments) -> Answer:
-        """Run a piece: one at a time, with a pause for other writes after it."""
+        """Run a piece of work: one at a time, each with a pause after it for other writes."""
         async with self._pieces:
             answer = await piece(*arguments)
             await asyncio.sleep(removal.PAUSE_SECONDS)
             return answer
 
     async def _abandon(self, workspace: str, lease: Lease | None) -> None:
-        """Let a session that was being written be removed; if that fails, its lease will end."""
+        """Give up a lease, so that the written messages are removed. If that fails, the lease ends by itself."""
         if lease is None:
             return
         session_id, writer = lease
@@ -119,15 +119,15 @@ class Transactions(ABC):
 
     @abstractmethod
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
-        """Run a long read off the event loop, or where other requests need not wait for it."""
+        """Run a long read where it does not delay other requests: in a thread, or on another connection."""
 
     @abstractmethod
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The one column of the one row of a list that the database joins; None if it is long, or without a row."""
+        """The single value of a list that the database joins; None if it is too long, or if there is no row."""
 
     @abstractmethod
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        """The rows of a list, as of one moment, in constant memory; if `searching`, it reads much for few rows."""
+        """The rows of a list as of one moment, in constant memory; `searching` if it may read much for few rows."""
 
     async def _list_by_name(
         self,
@@ -137,7 +137,7 @@ class Transactions(ABC):
         cursor: str | None,
         name_of: Callable[[bytes], str],
     ) -> Listing:
-        """A page of a list in the order of names, one for each record; the whole list without `limit`."""
+        """A page of a list in the order of names (`name_of` a record); the whole list without `limit`."""
         after = "" if cursor is None else decode_name(cursor)
         if limit is None:
             return await self._listing(statement, key | {"after": after, "limit": self.dialect.no_limit})
@@ -150,7 +150,7 @@ class Transactions(ABC):
     async def _transact(
         self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
     ) -> Answer:
-        """Run `operation` in a transaction that is invisible to clients: not a write of a workspace."""
+        """Run `operation` in a transaction without effects that clients see, so without a new revision."""
 
     @abstractmethod
     async def _change(
@@ -159,7 +159,7 @@ class Transactions(ABC):
         operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Answer:
-        """Run `operation` as a write and return its result when its transaction is committed (see `perform`)."""
+        """Run `operation` as a write (see `perform`), and return its result when the transaction is committed."""
 
     async def forget_answer(self, workspace: str, key: str) -> None:
         """See `Storage`."""
@@ -171,7 +171,7 @@ class Transactions(ABC):
             await self._change(workspace, check_unanswered, once, kind)
 
     async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
-        """The recorded progress of a request of many transactions; None if it was not begun."""
+        """The recorded progress of a request of many transactions; None if it has finished or not begun."""
         return None if once is None else await self._change(workspace, progress, once, kind)
 
     async def _do_part(
@@ -188,11 +188,11 @@ class Transactions(ABC):
                 return await self._change(workspace, part)
             return await self._change(workspace, run_part, once, self._idempotency_ttl, before, answer, part)
         except WriteCancelled as cancelled:
-            # It is true of this part; earlier parts may have been written.
+            # Only this part is known to be unwritten; earlier parts may have been written.
             raise asyncio.CancelledError from cancelled
 
     async def _answer(self, workspace: str, once: IdempotentRequest | None, answer: Answer) -> Answer:
-        """Record the answer of a request whose effect had transactions of its own."""
+        """Record and return the answer of a request whose effects were written in earlier transactions."""
         return answer if once is None else await self._write(workspace, once, type(answer), _done, answer)
 
     def _write(

@@ -26,7 +26,7 @@ from ..sql.ports import Bindings
 from ..values.uuid7 import canonical_id
 from .files import TransactionalFiles
 
-# The interval of checks whether another writer of a session has finished, or has given up.
+# The interval of checks for whether another writer of a session has finished, or has given up.
 WAITING_SECONDS = 0.1
 
 
@@ -61,9 +61,9 @@ class TransactionalTransfer(TransactionalFiles):
                 async for lines in batches:
                     found = await asyncio.to_thread(upload.add, lines)
                     if on_conflict == "fail":
-                        there = there or await self._first_known(workspace, found)
+                        there = there or await self._first_existing(workspace, found)
                     if on_conflict == "new_id":
-                        await self._find_renamed(workspace, upload, found, sessions_before)
+                        await self._add_renames(workspace, upload, found, sessions_before)
                     sessions_before += len(found)
             await asyncio.to_thread(upload.finish)
             await self._check_unanswered(workspace, once, ImportReport)
@@ -78,7 +78,7 @@ class TransactionalTransfer(TransactionalFiles):
             return await self._import(workspace, upload, on_conflict, once, report, export)
 
     async def _seed(self, workspace: str, once: IdempotentRequest | None) -> str:
-        """The seed of an import's new ids: that of the attempt that it continues, otherwise a new one."""
+        """The seed of an import's new ids: from the attempt that it continues, if there is one, otherwise new."""
         if once is None:
             return token_hex()
         key: Bindings = {"workspace": workspace, "key": once.key, "now": self._clock.now()}
@@ -86,9 +86,9 @@ class TransactionalTransfer(TransactionalFiles):
         return token_hex() if begun is None else begun.seed
 
     async def _import_files(self, workspace: str, upload: ImportStaging, progressed: Progressed) -> None:
-        """Write the files of an import, short ones together.
+        """Write the files of an import, several short ones in one transaction.
 
-        Those that exist stay unchanged, so that it can be done again.
+        Existing files stay unchanged, so that the call can be repeated.
         """
         few: list[tuple[Upload, list[bytes]]] = []
         for staged in upload.files.read():
@@ -110,21 +110,21 @@ class TransactionalTransfer(TransactionalFiles):
     async def _write_few(self, workspace: str, few: list[tuple[Upload, list[bytes]]]) -> None:
         await self._paced(self._change, workspace, begin_all, few)
 
-    async def _first_known(self, workspace: str, found: list[Session]) -> str | None:
-        known = await self._known(workspace, [session.id for session in found])
+    async def _first_existing(self, workspace: str, found: list[Session]) -> str | None:
+        known = await self._existing(workspace, [session.id for session in found])
         return next((session.id for session in found if session.id in known), None)
 
-    async def _find_renamed(self, workspace: str, upload: ImportStaging, found: list[Session], place: int) -> None:
-        """Record which of these sessions get a new id; `place` is that of the first in the import."""
-        known = await self._known(workspace, [session.id for session in found])
+    async def _add_renames(self, workspace: str, upload: ImportStaging, found: list[Session], place: int) -> None:
+        """Record which of these sessions get a new id; `place` is the place of the first one in the import."""
+        known = await self._existing(workspace, [session.id for session in found])
         renamed = [(at, session) for at, session in enumerate(found, place) if session.id in known]
-        written = await self._known(workspace, [upload.renames.new_id(session) for _, session in renamed])
+        written = await self._existing(workspace, [upload.renames.new_id(session) for _, session in renamed])
         for number, session in renamed:
             upload.renames.add(session, number, is_written=upload.renames.new_id(session) in written)
         await asyncio.to_thread(upload.renames.spill)
 
-    async def _known(self, workspace: str, ids: list[str]) -> set[str]:
-        """Those of some ids that sessions have."""
+    async def _existing(self, workspace: str, ids: list[str]) -> set[str]:
+        """The ids among `ids` that sessions of the workspace have."""
         uses = await uses_of_ids(self._rows, self.statements, workspace, ids)
         return {session_id for session_id, use in uses.items() if use.message_count is not None}
 
@@ -177,7 +177,7 @@ class TransactionalTransfer(TransactionalFiles):
             try:
                 await self._paced(self._do_part, workspace, once, begun, before.report, part)
             except WordsNeeded as needed:
-                # What the piece writes depends on what is there: only now is it known, and the piece begins again.
+                # The stored sessions decide what the piece writes, so its words are known only now. Run it again.
                 upload.words.add(needed.messages, await self._words_of([message for _, message in needed.messages]))
             else:
                 upload.words.clear()

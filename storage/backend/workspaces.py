@@ -13,7 +13,7 @@ from ..sql.statements.profiles import FORGET_CONTENTS, FORGET_TEXTS
 from ..sql.statements.removals import IS_REMOVED
 from .transactions import Transactions
 
-# The interval of checks whether messages were removed in the background.
+# The interval of checks for whether messages have been removed in the background.
 POLL_SECONDS = 0.05
 
 # All tables except those of sessions are small, or are read by the first column of their key.
@@ -78,7 +78,7 @@ WHERE workspace = :workspace
     AND revoked_at IS NOT NULL
 """
 
-# The newest stays, and with it its revision.
+# The newest deletion stays, so that the revision does not go back.
 DELETE_DELETIONS = """
 DELETE FROM deletion
 WHERE workspace = :workspace
@@ -132,7 +132,7 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         while after is not None:
             after = await self._delete_some(workspace, last_revision, after)
             self._removals.wake()
-        # The last messages of large sessions are removed in the background, and with them the files that they name.
+        # The last messages of large sessions, and the files that only they name, are removed in the background.
         await self._wait_until_removed(workspace)
         while await self._paced(self._change, workspace, files.delete_some, moment):
             self._removals.wake()
@@ -144,7 +144,7 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return await self._paced(self._change, workspace, _delete_some, last_revision, after)
 
     async def _wait_until_removed(self, workspace: str) -> None:
-        """Wait until everything is removed that was deleted before this call."""
+        """Wait until all that was deleted before this call has been removed."""
         for (removed_id,) in await self._rows.all(REMOVED, {"workspace": workspace}):
             key = session_key(workspace, removed_id)
             while await self._rows.row(IS_REMOVED, key) is not None:  # noqa: ASYNC110  # others do it
@@ -156,14 +156,17 @@ class TransactionalWorkspaces(Transactions, Workspaces):
 
 
 async def _revoke_keys_and_delete_small(work: UnitOfWork) -> tuple[int, str]:
-    """Delete everything except sessions and their references; the revision and the time of the last write to delete."""
+    """Delete everything except sessions and their references.
+
+    Returns the revision and the time of this write: later sessions and files are kept.
+    """
     await work.run(REVOKE_KEYS, {"workspace": work.workspace, "now": work.now})
     await _run_all(work, DELETES)
     return work.revision, work.now
 
 
 async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str | None:
-    """Delete the next sessions that were created up to `last_revision`; the id of the last, None if there are none."""
+    """Delete the next sessions that were created up to `last_revision`. Returns the last id, None if there are none."""
     bindings: Bindings = {"workspace": work.workspace, "last_revision": last_revision, "after": after}
     found = await work.transaction.all(SESSIONS_FROM_BEFORE, bindings | {"most": DELETED_AT_ONCE})
     left = removal.MESSAGES_AT_ONCE

@@ -1,4 +1,4 @@
-"""Whether a storage accepts writes, without a write for each question: by the last refused write, and by a trial."""
+"""Checks whether a storage accepts writes, by the last refused write and by trials, not by a write for each check."""
 
 import logging
 import time
@@ -9,11 +9,11 @@ from .concurrency_limit import SharedTask
 
 logger = logging.getLogger(__name__)
 
-# A result is valid for this time; of many questions within it, one causes a check.
+# A result is valid for this time, so that many requests cause one check.
 TRUSTED_SECONDS = 1.0
-# The caller does not wait longer for a disk, or a server, that does not answer.
+# The limit of the wait for a disk or a server that does not respond.
 WAIT_SECONDS = 2.0
-# A storage that refuses thousands of writes a second causes one warning in this time.
+# At most one warning is logged in this time, even if thousands of writes a second are refused.
 QUIET_SECONDS = 10.0
 
 Look = Callable[[], Awaitable[None]]
@@ -35,7 +35,7 @@ class WriteCheck:
         self._checking = SharedTask(self._check)
 
     def refused(self, error: StorageUnavailable) -> None:
-        """Note a refused write: a reason for a trial."""
+        """Record a refused write, unless the storage was only busy: the next check tries to write."""
         if error.is_busy:
             return
         now = time.monotonic()
@@ -50,7 +50,7 @@ class WriteCheck:
         """Raises `StorageUnavailable` if writes are refused."""
         is_old = time.monotonic() - self._checked_at >= TRUSTED_SECONDS
         if is_old and not await self._checking.run(WAIT_SECONDS):
-            raise StorageUnavailable(f"it has not told within {WAIT_SECONDS:g} seconds whether it takes writes")
+            raise StorageUnavailable(f"it did not show within {WAIT_SECONDS:g} seconds that it accepts writes")
         if self._reason is not None:
             raise StorageUnavailable(self._reason)
 
@@ -67,6 +67,6 @@ class WriteCheck:
             self._reason = None
             if self._is_refusing:
                 self._is_refusing = False
-                logger.warning("The storage takes writes again.")
+                logger.warning("The storage accepts writes again.")
         finally:
             self._checked_at = time.monotonic()

@@ -1,5 +1,5 @@
-"""A storage in the memory of one process, in plain dictionaries: for tests, and as the model that others are held to.
+"""A storage in the memory of one process, in plain dictionaries: for tests, and as the reference for other storages.
 
-It is simple rather than fast. `backend` opens it; `contents` is what it stores; the other modules carry out the
-interface, each a part of it. Found by the scheme `memory`.
+It is simple rather than fast. `backend` opens it by the scheme `memory`; `contents` has the stored records; each of the
+other modules implements a part of the interface.
 """

@@ -1,4 +1,4 @@
-"""How the operations reach what is stored: each write takes effect as a whole, once under a key, at a later time."""
+"""Access to the stored records: each write takes effect as a whole, once per key, and at a later time than the last."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -28,12 +28,12 @@ encode = msgspec.json.Encoder().encode
 
 
 class Work:
-    """One write of a workspace: its time, and the number of the write."""
+    """One write of a workspace, with its time."""
 
     def __init__(self, workspace: Workspace, now: str, new_session_id: str) -> None:
         self.workspace = workspace
         self.now = now
-        # The id of a session that it creates.
+        # The id for a session that the write creates.
         self.new_session_id = new_session_id
 
     @property
@@ -42,7 +42,7 @@ class Work:
         return self.workspace.revision
 
     def next_revision(self) -> int:
-        """The number of the next write, at the same time: each session that is written by one has its own."""
+        """Begin a further write at the same time, and return its number: each written session has its own."""
         self.workspace.revision += 1
         return self.workspace.revision
 
@@ -62,7 +62,10 @@ class MemoryAccess:
         return self._options.clock
 
     async def _workspace(self, name: str) -> Workspace:
-        """A workspace. Other tasks run first, as they do while a database reads."""
+        """A workspace, empty if it does not exist. Other tasks run first, as during a read of a database.
+
+        Raises `StorageUnavailable` if the storage is closed.
+        """
         await asyncio.sleep(0)
         if not self._is_open:
             raise StorageUnavailable("it is closed")
@@ -78,9 +81,10 @@ class MemoryAccess:
         once: IdempotentRequest | None,
         operation: Callable[[Work], Answer],
     ) -> Answer:
-        """Run an operation as a write, and return its result; with `once` record it.
+        """Run an operation as a write, and return its result, which is recorded with `once`.
 
-        It changes nothing if it raises an error. Raises `AlreadyAnswered` if there is a recorded result.
+        The operation must not change anything before it raises an error. Raises `AlreadyAnswered` if a result is
+        recorded.
         """
         await self._check_unanswered(name, once)
         workspace = self._database.workspaces.setdefault(name, Workspace())
@@ -103,7 +107,7 @@ class MemoryAccess:
         return new_session_id(now)
 
     def _next_time(self) -> str:
-        """The time of a write: later than those of other storages, unless a clock was ahead by mistake."""
+        """The time of a write: later than the last write of any storage, unless its clock was ahead by mistake."""
         last = self._database.last
         if last is not None and last <= self._clock.horizon():
             self._clock.catch_up(last)
@@ -121,14 +125,14 @@ class MemoryAccess:
         work.workspace.answers[once.key] = recorded
 
     def _written(self, work: Work) -> None:
-        """Delete what nothing refers to any more, and wake the followers."""
+        """Delete files without references, and wake the followers."""
         delete_unused_files(work.workspace)
         for follower in work.workspace.followers:
             follower.set()
 
 
 def check_unanswered(workspace: Workspace, once: IdempotentRequest) -> None:
-    """Raises `AlreadyAnswered` with the recorded answer, if there is one, and `IdempotencyKeyReused`."""
+    """Raises `AlreadyAnswered` if an answer is recorded, and `IdempotencyKeyReused`."""
     recorded = recorded_answer(workspace, once)
     if recorded is None or not recorded.is_whole:
         return
@@ -139,7 +143,7 @@ def check_unanswered(workspace: Workspace, once: IdempotentRequest) -> None:
 
 
 def recorded_answer(workspace: Workspace, once: IdempotentRequest) -> RecordedAnswer | None:
-    """The record of a request, None if there is none. Raises `IdempotencyKeyReused`."""
+    """The record of a request; None if there is none. Raises `IdempotencyKeyReused`."""
     recorded = workspace.answers.get(once.key)
     if recorded is not None and recorded.fingerprint != once.fingerprint:
         raise IdempotencyKeyReused(once.key)
@@ -154,18 +158,18 @@ def refuse_other_progress(workspace: Workspace, once: IdempotentRequest, before:
 
 
 def delete_session(work: Work, session_id: str) -> None:
-    """Delete a session and the answers about it, as a write of its own."""
+    """Delete a session and the recorded answers about it, and record the deletion."""
     workspace = work.workspace
     del workspace.conversations[session_id]
     workspace.deletions.append(Deletion(work.revision, session_id, work.now))
-    workspace.answers = {key: it for key, it in workspace.answers.items() if it.session_id != session_id}
+    workspace.answers = {key: answer for key, answer in workspace.answers.items() if answer.session_id != session_id}
 
 
 def forget_expired(workspace: Workspace, now: str) -> None:
     """Delete answers, files and records of deletions that have expired."""
-    workspace.answers = {key: it for key, it in workspace.answers.items() if it.expires_at > now}
+    workspace.answers = {key: answer for key, answer in workspace.answers.items() if answer.expires_at > now}
     horizon = after(now, -DELETIONS_KEPT_SECONDS)
-    workspace.deletions = [it for it in workspace.deletions if it.moment > horizon]
+    workspace.deletions = [deletion for deletion in workspace.deletions if deletion.moment > horizon]
     for file in workspace.files.values():
         if isinstance(file.record.expires_at, str) and file.record.expires_at < now:
             file.record = replace(file.record, expires_at=UNSET)
@@ -173,7 +177,7 @@ def forget_expired(workspace: Workspace, now: str) -> None:
 
 
 def delete_unused_files(workspace: Workspace) -> None:
-    """Delete the files to which no message refers, unless they are kept for some time."""
+    """Delete the files to which no message refers, unless they are kept until their expiry."""
     if workspace.files:
         used = workspace.references()
         workspace.files = {
@@ -184,7 +188,7 @@ def delete_unused_files(workspace: Workspace) -> None:
 
 
 def listing(records: Iterable[object]) -> Listing:
-    """A listing of all records, as they are now: a long one in blocks."""
+    """A listing of all records in their current state; a long one is in blocks."""
     blocks = [*_blocks([encode(record) for record in records])]
     if len(blocks) <= 1:
         return Listing(b"".join(blocks))
@@ -197,7 +201,7 @@ def listing(records: Iterable[object]) -> Listing:
 
 
 def _blocks(records: list[bytes]) -> Iterable[bytes]:
-    """The records with commas between them, in a short block and longer ones."""
+    """The records, joined by commas: a first block of FIRST_BLOCK_BYTES, then blocks of BLOCK_BYTES."""
     taken: list[bytes] = []
     size, most = 0, FIRST_BLOCK_BYTES
     for record in records:
@@ -211,7 +215,7 @@ def _blocks(records: list[bytes]) -> Iterable[bytes]:
 
 
 def named_page(records: dict[str, object], limit: int | None, cursor: str | None) -> Listing:
-    """A page of records in the order of their names, after the name of a cursor; all of them without `limit`."""
+    """A page of records in the order of their names, after the name in a cursor; all of these without `limit`."""
     after_name = "" if cursor is None else decode_name(cursor)
     names = sorted(name for name in records if name > after_name)
     if limit is None:

@@ -9,12 +9,12 @@ from .contents import Database
 from .store import MemoryStorage
 
 _NAME = re.compile(r"[\w.-]*")
-# Like a file, a database with a name outlives the storages that open it: this process has no other place for it.
+# Like a file, a database with a name outlives the storages that open it, so it is kept here for the whole process.
 _databases: dict[str, Database] = {}
 
 
 class MemoryBackend(Backend):
-    """Keeps databases in memory: one without a name for one storage, others for all of the process that name them."""
+    """Keeps databases in memory: one without a name belongs to one storage, others are shared within the process."""
 
     is_of_one_process = True
 

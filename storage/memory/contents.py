@@ -1,4 +1,4 @@
-"""What is stored: the databases, their workspaces, and what is in them."""
+"""The stored records: databases, their workspaces, and the content of workspaces."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _SUMMARY = [name for name in SessionSummary.__struct_fields__ if name != "last_m
 
 
 class Correction(NamedTuple):
-    """The last correction of a message: the session's version and its last message then."""
+    """The last correction of a message: the version of the session, and the session's last message at that time."""
 
     version: int
     after_sequence: int
@@ -32,12 +32,12 @@ class Correction(NamedTuple):
 
 @dataclass
 class Conversation:
-    """A session with its transcript, its sums of usage, and its profile, None if that is unknown.
+    """A session with its transcript, its sums of usage, and its profile, which is None if it is unknown.
 
-    `mounted` and `texts` are what the references of the profile led to when the session got it.
+    `mounted` and `texts` are the targets of the profile's references at the time when the session got it.
 
-    `changed_version` and `changed_sequence` are the version and the last message when something else than the
-    transcript last changed; `created` and `written` are the revisions that created it and wrote it last.
+    `changed_version` and `changed_sequence` are the version and the last message of the last change that was not to the
+    transcript; `created` and `written` are the revisions of the first and the last write.
     """
 
     session: Session
@@ -54,19 +54,19 @@ class Conversation:
 
     @property
     def summary(self) -> SessionSummary:
-        """The session as lists show it."""
+        """The session's entry in lists."""
         last = self.messages[-1] if self.messages else None
         shown = UNSET if last is None else LastMessage(last.role, last.timestamp, last.content[:MAX_SHOWN])
         return SessionSummary(**{name: getattr(self.session, name) for name in _SUMMARY}, last_message=shown)
 
     def message(self, session_id: str, sequence: int) -> Message:
-        """A message. Raises `MessageNotFound`, which names the session as the request did."""
+        """A message. Raises `MessageNotFound` with the id of the request."""
         if not 1 <= sequence <= len(self.messages):
             raise MessageNotFound(session_id, sequence)
         return self.messages[sequence - 1]
 
     def with_open_calls(self) -> set[int]:
-        """The sequences of the messages with a call whose result is neither in them nor in a later one."""
+        """The sequences of the messages with a call that has no result in the same message or a later one."""
         answered: set[str] = set()
         found: set[int] = set()
         for message in reversed(self.messages):
@@ -82,7 +82,7 @@ class Conversation:
 class StoredProfile:
     """A profile, and the collection that it belongs to, if any.
 
-    `origin` is the name of the collection that it is, or was copied, from, and `texts` are those of its files.
+    `origin` is the name of the collection from which it was read or copied; `texts` are the texts of its files by path.
     """
 
     settings: ProfileSettings
@@ -105,7 +105,7 @@ class StoredDirectory:
 
 @dataclass
 class StoredFile:
-    """A file with its bytes; its record has an `expires_at` as long as it is kept even without references."""
+    """A file with its bytes; while its record has an `expires_at`, it is kept even without references."""
 
     record: File
     content: bytes
@@ -115,7 +115,7 @@ class StoredFile:
 class RecordedAnswer:
     """The answer to a request with a key, or its progress if `is_whole` is not set.
 
-    `messages` are the first and the last sequence of an answer that has messages: it has them as they are now.
+    `messages` are the first and the last sequence of an answer with messages; repeated, it has their current state.
     """
 
     fingerprint: str
@@ -127,7 +127,7 @@ class RecordedAnswer:
 
 
 class Deletion(NamedTuple):
-    """The deletion of a session, by which write and when."""
+    """The deletion of a session, with the revision and the time of the write."""
 
     revision: int
     session_id: str
@@ -136,7 +136,7 @@ class Deletion(NamedTuple):
 
 @dataclass
 class Workspace:
-    """Everything in a workspace; `revision` numbers its writes, and never goes back."""
+    """The content of a workspace; `revision` is the number of the last write, and never goes back."""
 
     revision: int = 0
     conversations: dict[str, Conversation] = field(default_factory=dict)
@@ -149,14 +149,14 @@ class Workspace:
     # By the id of the module and the scope.
     module_sources: dict[tuple[str, ModuleScope], str] = field(default_factory=dict)
     directories: dict[str, StoredDirectory] = field(default_factory=dict)
-    # When a session was last created in each directory.
+    # The time of the last creation of a session in each directory.
     last_used: dict[str, str] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
-    # Those who wait for the next write.
+    # The events of readers that wait for the next write.
     followers: set[asyncio.Event] = field(default_factory=set)
 
     def find(self, session_id: str) -> Conversation:
-        """A session. Raises `SessionNotFound`, which names it as the request did."""
+        """A session. Raises `SessionNotFound` with the id of the request."""
         found = self.conversations.get(canonical_id(session_id))
         if found is None:
             raise SessionNotFound(session_id)
@@ -177,7 +177,7 @@ class Workspace:
         return self.files[file_id]
 
     def references(self) -> dict[str, list[tuple[str, int]]]:
-        """The messages that refer to each file, as sessions and sequences, in this order."""
+        """The messages that refer to each file, by file id: pairs of session and sequence, in this order."""
         found: dict[str, list[tuple[str, int]]] = {}
         for session_id, conversation in sorted(self.conversations.items()):
             for message in conversation.messages:
@@ -193,7 +193,7 @@ class Workspace:
 
     @property
     def is_known(self) -> bool:
-        """Whether the workspace has anything, or had a session recently."""
+        """Whether the workspace has any content, or had a session recently."""
         return bool(
             self.conversations or self.deletions or self.profiles or self.collections or self.directories or self.files
         )
@@ -201,7 +201,7 @@ class Workspace:
 
 @dataclass
 class Database:
-    """Workspaces by name, and the keys of all of them by id; `last` is the time of the last write."""
+    """Workspaces by name, and the keys of all workspaces by id; `last` is the time of the last write."""
 
     workspaces: dict[str, Workspace] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
@@ -209,6 +209,6 @@ class Database:
 
 
 def named_files(messages: Sequence[Message]) -> list[str]:
-    """The ids of the files to which messages refer, each once, in their order."""
+    """The ids of the files to which messages refer, each once, in the order of the messages."""
     named = (file_ids_of(message.parts) for message in messages if isinstance(message.parts, Raw))
     return list(dict.fromkeys(file_id for ids in named for file_id in ids))

@@ -1,4 +1,4 @@
-"""The deletion of sessions: of one, or of those that pass a filter, in pieces with other writes between them."""
+"""Deletes one session, or all that pass a filter, in pieces with other writes between them."""
 
 from functools import partial
 
@@ -86,7 +86,7 @@ class MemoryDeletion(MemoryAccess, Storage):
 
 
 def _found(workspace: Workspace, which: SessionDeletion, last: int) -> list[Conversation]:
-    """The sessions to delete that were not written after a revision, those first that were updated first."""
+    """The sessions to delete that were not written after the revision `last`, in the order of their updates."""
     query = DeletionQuery(**msgspec.structs.asdict(which.filter), last_revision=last)
     return [each for each in ordered(workspace.conversations.values(), "updated_at") if passes(each, query)]
 

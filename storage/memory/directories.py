@@ -90,7 +90,7 @@ class MemoryDirectories(MemoryAccess, Directories):
 
 
 def default_profile_of(workspace: Workspace, path: str) -> tuple[str | None, str | None]:
-    """The nearest directory with a default profile, the path itself or an ancestor, and that profile."""
+    """The nearest directory with a default profile, from `path` upwards, and the profile; both None if none has one."""
     while True:
         directory = workspace.directories.get(path)
         if directory is not None and directory.default_profile is not None:
@@ -110,7 +110,7 @@ def _directory(workspace: Workspace, path: str) -> AmplifiedDirectory:
         metadata=Raw(directory.metadata.encode()),
         created_at=directory.created_at,
         updated_at=directory.updated_at,
-        session_count=sum(it.session.amplified_dir == path for it in workspace.conversations.values()),
+        session_count=sum(each.session.amplified_dir == path for each in workspace.conversations.values()),
         default_profile=profile or UNSET,
         default_profile_from=source or UNSET,
         last_used_at=workspace.last_used.get(path, UNSET),
@@ -157,7 +157,7 @@ def _update(work: Work, path: str, patch: DirectoryPatch) -> AmplifiedDirectory:
 
 
 def _sync(work: Work, markers: list[Marker], report: ScanReport) -> tuple[ScanReport, list[str]]:
-    """Apply markers; the updated report, and the directories whose markers are now older than they are."""
+    """Apply markers. Returns the updated report, and the paths of directories that are now newer than their markers."""
     counts = {"created": report.created, "updated": report.updated, "unchanged": report.unchanged}
     refused, older = [*report.refused], []
     for marker in markers:

@@ -1,4 +1,4 @@
-"""Following sessions: the events after a position, as soon as they happen."""
+"""Streams the events after a position, as soon as they happen."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -15,7 +15,7 @@ Position = TypeVar("Position")
 
 
 class _Seen(NamedTuple):
-    """The last message that a reader of a session has seen, and the version of the last change."""
+    """The position of a session's reader: the last message that it has seen, and the version of the last change."""
 
     sequence: int
     version: int
@@ -69,7 +69,7 @@ async def _next_write(workspace: Workspace) -> None:
 
 
 def _bounded(found: Iterator[tuple[Event, Position]]) -> list[tuple[Event, Position]]:
-    """The first events, each with the position after it."""
+    """The first events, up to MAX_EVENTS and about BLOCK_BYTES, each with the position after it."""
     taken: list[tuple[Event, Position]] = []
     size = 0
     for event, position in found:
@@ -81,14 +81,14 @@ def _bounded(found: Iterator[tuple[Event, Position]]) -> list[tuple[Event, Posit
 
 
 def _changes(conversation: Conversation) -> list[tuple[int, int, int | None]]:
-    """The version of each change, in their order, the last message then, and which message was corrected, if one."""
+    """The changes of a session, in order: the version, the last message then, and the corrected message or None."""
     own = (conversation.changed_version, conversation.changed_sequence, None)
-    corrected = [(it.version, it.after_sequence, sequence) for sequence, it in conversation.corrected.items()]
+    corrected = [(each.version, each.after_sequence, sequence) for sequence, each in conversation.corrected.items()]
     return sorted([own, *corrected], key=lambda change: change[0])
 
 
 def _seen(conversation: Conversation, after_event: str | None) -> _Seen:
-    """The position after an event; None means after all that happened so far."""
+    """The position after an event; without `after_event`, after all events so far."""
     if after_event is None:
         return _Seen(conversation.session.message_count, conversation.session.version)
     sequence, _, version = after_event.partition(".")
@@ -100,7 +100,7 @@ def _seen(conversation: Conversation, after_event: str | None) -> _Seen:
 
 
 def _session_events(conversation: Conversation, seen: _Seen) -> Iterator[tuple[Event, _Seen]]:
-    """The events after a position, each change after the messages that preceded it."""
+    """The events of a session after a position, each change after the messages that preceded it."""
     told, version = seen
     for changed, last, corrected in _changes(conversation):
         if changed <= version:
@@ -121,9 +121,9 @@ def _session_events(conversation: Conversation, seen: _Seen) -> Iterator[tuple[E
 
 
 def _workspace_events(workspace: Workspace, revision: int) -> Iterator[tuple[Event, int]]:
-    """The changes after a revision: each session once, in its present state, or its deletion."""
-    written = [(it.written, it) for it in workspace.conversations.values() if it.written > revision]
-    deleted = [(it.revision, it.session_id) for it in workspace.deletions if it.revision > revision]
+    """The changes after a revision: each session once, in its current state, or its deletion."""
+    written = [(each.written, each) for each in workspace.conversations.values() if each.written > revision]
+    deleted = [(each.revision, each.session_id) for each in workspace.deletions if each.revision > revision]
     changes: list[tuple[int, Conversation | str]] = [*written, *deleted]
     for number, changed in sorted(changes, key=lambda change: change[0]):
         if isinstance(changed, str):

@@ -1,4 +1,4 @@
-"""Files, each with all of its bytes."""
+"""Files, each with its bytes in memory."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
@@ -38,7 +38,7 @@ class MemoryFiles(MemoryAccess, Files):
     async def list_files(self, workspace: str, *, limit: int | None = None, cursor: str | None = None) -> Listing:
         stored = await self._workspace(workspace)
         at, _, file_id = (AFTER_LAST_MOMENT if cursor is None else decode_name(cursor)).partition(" ")
-        places = {(it.record.created_at, it.record.id): it.record for it in stored.files.values()}
+        places = {(file.record.created_at, file.record.id): file.record for file in stored.files.values()}
         found = [places[place] for place in sorted(places, reverse=True) if place < (at, file_id)]
         if limit is None:
             return listing(found)
@@ -56,7 +56,7 @@ class MemoryFiles(MemoryAccess, Files):
 
 
 def store_file(work: Work, content: bytes, media: str, name: str | None) -> File:
-    """Store a file, or keep that of the same bytes for longer."""
+    """Store a file, or keep the file with the same bytes for longer. Returns the file."""
     file_id = hashlib.sha256(content).hexdigest()
     expires_at = after(work.now, HELD_SECONDS)
     there = work.workspace.files.get(file_id)

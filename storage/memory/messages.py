@@ -1,4 +1,4 @@
-"""Messages: appended, read, corrected and deleted."""
+"""Appends, lists, corrects and deletes messages."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -71,12 +71,12 @@ class MemoryMessages(MemoryAccess, Storage):
         once: IdempotentRequest | None = None,
     ) -> Messages:
         new = messages.complete_all(new)
-        said = new.messages
-        append = partial(_append, session_id=session_id, new=said, expected=new.expected_sequence, versions=versions)
+        batch = new.messages
+        append = partial(_append, session_id=session_id, new=batch, expected=new.expected_sequence, versions=versions)
         try:
             return await self._write(workspace, once, append)
         except FilesUnknown as error:
-            raise messages.unknown_file(said, error.ids, is_batch=True) from None
+            raise messages.unknown_file(batch, error.ids, is_batch=True) from None
 
     async def get_message(self, workspace: str, session_id: str, sequence: int) -> Message:
         return (await self._workspace(workspace)).find(session_id).message(session_id, sequence)
@@ -144,9 +144,9 @@ def extend(work: Work, conversation: Conversation, added: list[Message], moment:
         conversation.changed_version, conversation.changed_sequence = session.version, session.message_count
 
 
-def refer(work: Work, said: Sequence[Message], *, must_exist: bool) -> None:
+def refer(work: Work, added: Sequence[Message], *, must_exist: bool) -> None:
     """Keep the files to which messages refer. Raises `FilesUnknown` if they `must_exist` and one does not."""
-    named = named_files(said)
+    named = named_files(added)
     files = work.workspace.files
     if must_exist and not files.keys() >= {*named}:
         raise FilesUnknown(frozenset(named) - files.keys())
@@ -176,7 +176,7 @@ def _listed(conversation: Conversation, query: MessageQuery) -> Listing:
         found = found[-query.limit :] if query.from_end else found[: query.limit]
         end = found[0].sequence if query.from_end else found[-1].sequence
         has_more = end > first if query.from_end else end < last
-        # Pages of messages that are filtered lead on; an id is that of one message.
+        # Only pages with a filter have a cursor, and not a search for an id, which only one message can have.
         next_cursor = str(end) if has_more and query.is_filtered and query.id is None else None
     listed = listing(reversed(found) if query.order == "desc" else found)
     return Listing(listed.first, listed.rest, next_cursor, query.page_after)
@@ -232,7 +232,7 @@ def _message(work: Work, session_id: str, sequence: int, versions: Versions) -> 
 def _correct(work: Work, conversation: Conversation, after: Message, moment: str) -> Message:
     session = replace(conversation.session, version=conversation.session.version + 1, updated_at=moment)
     conversation.session = session
-    conversation.messages = [after if it.sequence == after.sequence else it for it in conversation.messages]
+    conversation.messages = [after if each.sequence == after.sequence else each for each in conversation.messages]
     is_deleted = after.deleted_at is not UNSET
     conversation.corrected[after.sequence] = Correction(session.version, session.message_count, is_deleted)
     conversation.written = work.revision

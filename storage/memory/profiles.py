@@ -1,4 +1,4 @@
-"""Profiles, and the collections and modules that they are made of."""
+"""Profiles and collections."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -129,7 +129,7 @@ class MemoryProfiles(MemoryAccess, Profiles):
 
 
 def settings_of(workspace: Workspace, name: str) -> ProfileSettings:
-    """The content of a profile. Raises `ProfileNotFound`."""
+    """The settings of a profile. Raises `ProfileNotFound`."""
     if name == operations.BUILT_IN:
         return operations.settings_in(operations.BUILT_IN_CONTENT)
     if name not in workspace.profiles:
@@ -256,7 +256,7 @@ def _collection(workspace: Workspace, identifier: str) -> Collection:
 
 def _names_of(workspace: Workspace, identifier: str) -> list[str]:
     """The names of the profiles of a collection."""
-    return sorted(name for name, it in workspace.profiles.items() if it.collection == identifier)
+    return sorted(name for name, profile in workspace.profiles.items() if profile.collection == identifier)
 
 
 def _check_new(workspace: Workspace, identifier: str) -> None:
@@ -272,7 +272,7 @@ def _create(work: Work, content: CollectionContent) -> Collection:
 
 
 def _sync(work: Work, content: CollectionContent, created_at: str) -> Collection:
-    """Store the content of a collection, with its profiles."""
+    """Store the content of a collection with its profiles, and return the collection."""
     workspace, identifier = work.workspace, content.identifier
     problems = [*content.problems]
     before = _names_of(workspace, identifier)
@@ -316,7 +316,7 @@ def _sync(work: Work, content: CollectionContent, created_at: str) -> Collection
 
 
 def _write_profile(work: Work, identifier: str, settings: ProfileSettings, texts: Mapping[str, str]) -> None:
-    """Write a profile of a collection, unless it is as before. Raises `ProfileExists` for one that is not of it."""
+    """Write a profile of a collection if it has changed. Raises `ProfileExists` if it is not of the collection."""
     before = work.workspace.profiles.get(settings.name)
     if before is not None and before.collection != identifier:
         raise ProfileExists(settings.name)

@@ -1,4 +1,4 @@
-"""Lists of sessions: which pass a filter, in which order, and from which position on."""
+"""Lists of sessions: filters, orders and pages."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from .contents import Conversation
 
 # Takes the place of a missing name: it sorts after every name.
 _NO_NAME = "\U0010ffff"
-# By updates the latest session is the first, and of several of one time the one with the smallest id.
+# In these orders, sessions with the same time or name have ascending ids, in all others descending ones.
 _IDS_ASCEND = ("-updated_at", "created_at", "name")
 
 
@@ -34,13 +34,13 @@ def list_sessions(conversations: Iterable[Conversation], query: SessionQuery) ->
 
 
 def ordered(conversations: Iterable[Conversation], sort: str) -> list[Conversation]:
-    """Sessions in an order."""
+    """Sessions in the order `sort`."""
     by_id = sorted(conversations, key=lambda each: each.session.id, reverse=sort not in _IDS_ASCEND)
     return sorted(by_id, key=lambda each: _place(each.session, sort)[0], reverse=sort.startswith("-"))
 
 
 def passes(conversation: Conversation, which: SessionFilter) -> bool:
-    """Whether a session passes each filter."""
+    """Whether a session passes all conditions of a filter."""
     session = conversation.session
     labels: dict[str, str] = session.labels or {}
     last_revision = which.last_revision if isinstance(which, DeletionQuery) else None
@@ -62,12 +62,12 @@ def passes(conversation: Conversation, which: SessionFilter) -> bool:
 
 
 def is_between(moment: str, after: str | None, before: str | None) -> bool:
-    """Whether a time is after the one and before the other, as far as they are given."""
+    """Whether a time is later than `after` and earlier than `before`; None does not limit it."""
     return (after is None or moment > in_utc(after)) and (before is None or moment < in_utc(before))
 
 
 def has_labels(labels: dict[str, str], wanted: Iterable[str]) -> bool:
-    """Whether each of the wanted labels, a key or a key and a value, is among the labels."""
+    """Whether labels have all that are wanted; a wanted label is a key, or `key:value`."""
     there = {*labels, *map(":".join, labels.items())}
     return all(label in there for label in wanted)
 
@@ -80,7 +80,7 @@ def _is_in(session: Session, path: str, *, recursive: bool) -> bool:
 
 
 def _place(session: Session, sort: str) -> tuple[str, str]:
-    """The time or the name that a session is sorted by, and its id."""
+    """The time or the name by which a session is sorted, and its id."""
     if sort.endswith("name"):
         return session.name.casefold() if isinstance(session.name, str) else _NO_NAME, session.id
     moment: str = getattr(session, sort.removeprefix("-"))

@@ -1,4 +1,4 @@
-"""Sessions: their creation, states, patches, forks and lineage."""
+"""Creates, lists, patches and forks sessions, and changes their statuses."""
 
 from functools import partial
 from typing import Any
@@ -141,7 +141,8 @@ class MemorySessions(MemoryAccess, Storage):
         stored = await self._workspace(workspace)
         session = stored.find(session_id).session
         children = ordered(
-            (it for it in stored.conversations.values() if it.session.parent_session_id == session.id), "created_at"
+            (each for each in stored.conversations.values() if each.session.parent_session_id == session.id),
+            "created_at",
         )
         return Lineage(session.id, _ancestors(stored, session), [each.summary for each in children[:MAX_RELATIVES]])
 
@@ -161,15 +162,15 @@ def _create(work: Work, new: NewSession, installed: InstalledModules) -> Session
     name, settings = _profile(work.workspace, new)
     path = normalize_or_not_found(new.amplified_dir)
     session = sessions.new_session(replace(new, id=new.id or work.new_session_id), path, name, work.now)
-    got = sources_of(work.workspace, name, settings, installed)
+    plan_sources = sources_of(work.workspace, name, settings, installed)
     conversation = Conversation(session, settings, work.revision, work.revision, 1, 0)
-    conversation.mounted, conversation.texts = got.mounted, got.texts
+    conversation.mounted, conversation.texts = plan_sources.mounted, plan_sources.texts
     add(work, conversation)
     return session
 
 
 def add(work: Work, conversation: Conversation) -> None:
-    """Add a session."""
+    """Add a session to the workspace, and record the use of its directory."""
     session = conversation.session
     work.workspace.conversations[session.id] = conversation
     last_used = work.workspace.last_used
@@ -177,7 +178,7 @@ def add(work: Work, conversation: Conversation) -> None:
 
 
 def _profile(workspace: Workspace, new: NewSession) -> tuple[str, ProfileSettings]:
-    """The name and the content of the profile of a new session."""
+    """The name and the settings of the profile of a new session."""
     path = normalize_or_not_found(new.amplified_dir)
     if path != ROOT and path not in workspace.directories:
         raise DirectoryNotAmplified(path)
@@ -197,10 +198,10 @@ def _update(
     if patch == SessionPatch():
         return session
     changes: dict[str, Any] = {}
-    profile, got = conversation.profile, None
+    profile, plan_sources = conversation.profile, None
     if isinstance(patch.profile, str):
         profile = settings_of(work.workspace, patch.profile)
-        got = sources_of(work.workspace, patch.profile, profile, installed)
+        plan_sources = sources_of(work.workspace, patch.profile, profile, installed)
         changes["profile"] = patch.profile
     if isinstance(patch.labels, dict):
         labels: dict[str, str | None] = {**(session.labels or {}), **patch.labels}
@@ -217,8 +218,8 @@ def _update(
     if patch.pinned is not UNSET:
         changes["pinned"] = patch.pinned or UNSET
     conversation.profile = profile
-    if got is not None:
-        conversation.mounted, conversation.texts = got.mounted, got.texts
+    if plan_sources is not None:
+        conversation.mounted, conversation.texts = plan_sources.mounted, plan_sources.texts
     return _change(work, conversation, max(session.updated_at, work.now), **changes)
 
 
@@ -252,7 +253,7 @@ def _set_status(
 
 
 def _change(work: Work, conversation: Conversation, moment: str, **changes: Any) -> Session:
-    """Change something other than the transcript of a session."""
+    """Change fields of a session other than its transcript. Returns the session."""
     session = conversation.session
     session = replace(session, updated_at=moment, version=session.version + 1, **changes)
     conversation.session = session

@@ -1,4 +1,4 @@
-"""The storage in memory: all parts of the interface."""
+"""The storage in memory, composed of all parts of the interface."""
 
 from ..model.errors import StorageUnavailable
 from .deletion import MemoryDeletion
@@ -30,7 +30,7 @@ class MemoryStorage(
     MemoryFiles,
     MemoryWorkspaces,
 ):
-    """Implements `Storage`. All storages on one database are used by one event loop at a time."""
+    """Implements `Storage`. Only one event loop at a time may use the storages on a database."""
 
     kind = "memory"
 

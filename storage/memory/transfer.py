@@ -66,21 +66,21 @@ class MemoryTransfer(MemoryAccess, Storage):
 
 
 def _lines(workspace: Workspace, session_id: str | None, *, files: bool) -> Iterator[ExportLine]:
-    """The lines of an export: of one session, or of all."""
+    """The lines of an export of one session, or of all without `session_id`."""
     yield ExportLine(header=ExportHeader())
     sessions = messages = 0
     exported: list[Message] = []
     for each in sorted(workspace.conversations) if session_id is None else [session_id]:
         conversation = workspace.conversations.get(each)
         if conversation is None and session_id is None:
-            # It was deleted before its turn.
+            # The session was deleted before its turn.
             continue
         if conversation is None:
             raise SessionNotFound(each)
-        said = conversation.messages
-        sessions, messages = sessions + 1, messages + len(said)
-        exported += said
-        yield from _session_lines(workspace, conversation, said)
+        transcript = conversation.messages
+        sessions, messages = sessions + 1, messages + len(transcript)
+        exported += transcript
+        yield from _session_lines(workspace, conversation, transcript)
     ids = named_files(exported) if files else []
     stored = sorted(file_id for file_id in ids if file_id in workspace.files)
     for file_id in stored:
@@ -88,7 +88,7 @@ def _lines(workspace: Workspace, session_id: str | None, *, files: bool) -> Iter
     yield ExportLine(end=ExportEnd(sessions, messages, len(stored)))
 
 
-def _session_lines(workspace: Workspace, conversation: Conversation, said: list[Message]) -> Iterator[ExportLine]:
+def _session_lines(workspace: Workspace, conversation: Conversation, messages: list[Message]) -> Iterator[ExportLine]:
     session = conversation.session
     yield ExportLine(session=session)
     profile = conversation.profile
@@ -97,7 +97,7 @@ def _session_lines(workspace: Workspace, conversation: Conversation, said: list[
         plan = plan_of(conversation.mounted, dict(sorted(conversation.texts.items())))
         if plan is not None:
             yield ExportLine(plan=plan)
-    for message in said:
+    for message in messages:
         if workspace.conversations.get(session.id) is not conversation:
             raise SessionNotFound(session.id)
         yield ExportLine(message=message)
@@ -114,7 +114,7 @@ def _file_lines(workspace: Workspace, file_id: str) -> Iterator[ExportLine]:
 
 
 async def _batches(lines: Iterator[ExportLine]) -> AsyncGenerator[list[ExportLine], None]:
-    """Lines in batches of bounded size; each is read when it is asked for."""
+    """Lines in batches of bounded size; each batch is composed when it is requested."""
     batch: list[ExportLine] = []
     size = 0
     for line in lines:
@@ -130,7 +130,7 @@ async def _batches(lines: Iterator[ExportLine]) -> AsyncGenerator[list[ExportLin
 def _import(
     work: Work, upload: ImportStaging, found: list[Session], on_conflict: OnConflict, export: Export
 ) -> ImportReport:
-    """Write an export that has been checked."""
+    """Write a checked export. Raises `SessionExists`."""
     workspace = work.workspace
     known = {session.id for session in found if session.id in workspace.conversations}
     if on_conflict == "fail" and known:
@@ -199,7 +199,7 @@ def _import_one(
 
 
 def _extend(work: Work, conversation: Conversation, imported: Session, messages: list[Message]) -> int:
-    """Append the messages that a session does not have; their number."""
+    """Append the messages that a session does not have. Returns their number."""
     known = conversation.session.message_count
     there = {message.id for message in conversation.messages if isinstance(message.id, str)}
     missing = [it for it in messages if (it.id not in there if isinstance(it.id, str) else it.sequence > known)]

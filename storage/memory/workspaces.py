@@ -1,4 +1,4 @@
-"""Workspaces as a whole, and the keys that give access to them."""
+"""Lists and deletes workspaces, and keeps the keys that give access to them."""
 
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
             self._database.keys[key.id] = replace(key, revoked_at=key.revoked_at or now)
 
     def _delete_keys(self, workspace: str) -> None:
-        """Delete the revoked keys; the last ones of the database stay, without their names."""
+        """Delete the revoked keys; if the database has no others, they stay without their names."""
         own = [key for key in self._keys_of(workspace) if key.revoked_at is not None]
         has_others = len(self._keys_of(workspace)) < len(self._database.keys)
         for key in own:
@@ -137,12 +137,12 @@ def _delete_some(work: Work, last_revision: int) -> bool:
 
 
 def _delete_remainder(workspace: Workspace, moment: str) -> None:
-    """Delete older files without references, and the records of deleted sessions."""
+    """Delete the files without references that were created up to `moment`, and the records of deletions."""
     used = workspace.references()
     workspace.files = {
         file_id: file for file_id, file in workspace.files.items() if file_id in used or file.record.created_at > moment
     }
     in_use = {each.session.amplified_dir for each in workspace.conversations.values()}
-    workspace.last_used = {path: it for path, it in workspace.last_used.items() if path in in_use}
-    # The newest stays, as its revision is the last.
+    workspace.last_used = {path: used_at for path, used_at in workspace.last_used.items() if path in in_use}
+    # The newest deletion stays, because it has the last revision.
     workspace.deletions = workspace.deletions[-1:]

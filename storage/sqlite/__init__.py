@@ -1,4 +1,4 @@
-"""The storage in one SQLite file: one thread writes in groups, readers have connections of their own.
+"""The storage in one SQLite file: one thread commits writes in groups, readers have their own connections.
 
-Imports every shared folder of the storage, and nothing of `postgres`.
+Imports every shared folder of the storage, but nothing from `postgres`.
 """

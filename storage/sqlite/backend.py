@@ -13,7 +13,7 @@ class SQLiteBackend(Backend):
 
     def storage(self, url: str, options: StorageOptions) -> Storage:
         path = self.file(url)
-        # Imported here, because finding the path of the file needs no driver.
+        # Imported here, because `file` does not need the driver.
         from .store import SQLiteStorage
 
         return SQLiteStorage(

@@ -1,6 +1,6 @@
-"""Moves the write-ahead log into the database beside the writer, so that no commit waits for it, and bounds the log.
+"""Moves the write-ahead log into the database in a separate thread, so that no commit waits for it, and bounds the log.
 
-It also truncates the log: until then old pages stay in it, with text that has been deleted since.
+It also truncates the log, which would otherwise keep old pages, with text that has been deleted since.
 """
 
 import logging
@@ -16,18 +16,18 @@ logger = logging.getLogger(__name__)
 # The log is moved in portions of this size. A page that is written repeatedly is then moved once, and one sync serves
 # many pages: moving them after each commit would cost a fifth of all writes.
 CHECKPOINT_PAGES = 4_000
-# Under continuous writes the thread below never reaches the end of the log, and the log never starts over: at this size
-# the writer itself moves the rest between two commits. All writes wait for that, some 15 ms: twice as often, it would
-# take one per cent of the time. 48,000 pages are 188 MiB.
+# Under continuous writes the thread below never reaches the end of the log, and the log never starts over. At this size
+# the writer itself moves the rest between two commits, while all writes wait for about 15 ms; at half the size, that
+# would take one per cent of the time. 48,000 pages are 188 MiB.
 MAX_LOG_PAGES = 48_000
-# At this size another program has an old snapshot open: no part of the log is reused until it ends. The warning is
-# repeated each time the log doubles.
+# At this size another program has an old snapshot open: no part of the log is reused until that ends. The warning is
+# repeated each time the log doubles in size.
 WARNED_LOG_PAGES = 2 * MAX_LOG_PAGES
 _PAGE_BYTES = 4_096
-# The log is truncated after this time without a write, and at the latest after this time with writes.
+# The log is truncated after the first time without a write, and at the latest after the second, despite writes.
 IDLE_SECONDS = 1.0
 MAX_SECONDS = 60.0
-# A reader prevents truncation. Writers wait during an attempt, so that attempts are not made all the time.
+# A reader prevents truncation. Writers wait during an attempt, so attempts are limited to one in this time.
 RETRY_SECONDS = 2.0
 BUSY_TIMEOUT_MS = 50
 
@@ -42,9 +42,9 @@ class Checkpointer:
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
         self._wanted = threading.Event()
         self._closing = False
-        # Wait for a running checkpoint: the log would grow meanwhile.
+        # A checkpoint waits for a running one; if it were skipped instead, the log would grow.
         self._turn = threading.Lock()
-        # The size of the log, and how much of it, from its start, is in the database, in pages.
+        # In pages: the size of the log, and the part of it, from its start, that is in the database.
         self._pages = 0
         self._moved = 0
         # Whether something was committed since the last truncation, and the latest time of the next one.
@@ -52,18 +52,18 @@ class Checkpointer:
         self._committed_at = self._deadline = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="amplifierd-checkpointer", daemon=True)
         self._thread.start()
-        writer.set_wal_hook(self._committed)
+        writer.set_wal_hook(self._after_commit)
 
     def close(self) -> None:
-        """Stop, and truncate the log: another process that has the file open may never write, and so never do it."""
+        """Stop, and truncate the log: another process that has the file open may never write, and never truncate it."""
         self._closing = True
         self._wanted.set()
         self._thread.join()
         if self._is_filled:
-            self._empty()
+            self._truncate()
         self._connection.close()
 
-    def _committed(self, writer: apsw.Connection, _database: str, pages: int) -> int:
+    def _after_commit(self, writer: apsw.Connection, _database: str, pages: int) -> int:
         self._committed_at = time.monotonic()
         self._pages = pages
         if pages < self._moved:
@@ -97,8 +97,8 @@ class Checkpointer:
             if self._pages >= self._moved + CHECKPOINT_PAGES:
                 self._checkpoint(self._connection)
             if self._wait_seconds() == 0:
-                self._empty()
-            # A checkpoint requested meanwhile is due when the log has grown again.
+                self._truncate()
+            # A checkpoint that was requested meanwhile is due when the log has grown again.
             self._wanted.clear()
 
     def _wait_seconds(self) -> float | None:
@@ -107,10 +107,10 @@ class Checkpointer:
             return None
         return max(0.0, min(self._committed_at + IDLE_SECONDS, self._deadline) - time.monotonic())
 
-    def _empty(self) -> None:
+    def _truncate(self) -> None:
         """Move the whole log into the database, and truncate it."""
         self._is_filled = False
-        # The writer waits for the last part of this only.
+        # The writer only waits for the last part of this.
         self._checkpoint(self._connection)
         if self._checkpoint(self._connection, "TRUNCATE"):
             self._pages = 0
@@ -120,7 +120,7 @@ class Checkpointer:
             self._committed_at = self._deadline - IDLE_SECONDS
 
     def _checkpoint(self, connection: apsw.Connection, mode: str = "PASSIVE") -> bool:
-        """Checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint); False if others prevent that."""
+        """Run a checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint). False if others prevent it."""
         try:
             with self._turn:
                 [(busy, _, moved)] = connection.execute(f"PRAGMA wal_checkpoint({mode})")

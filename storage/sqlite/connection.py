@@ -15,18 +15,18 @@ from ..model.errors import StorageUnavailable
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 5_000
-# The interval of interrupts: the first may fall between two statements.
+# Interrupts are repeated at this interval, because the first may fall between two statements.
 INTERRUPT_SECONDS = 0.02
 # Less than half of the pause between two pieces of a large write (see operations/bulk/removal.py).
-BUSY_LOOK_SECONDS = 0.002
-# The limit of page caches that all connections of the process keep for the next request.
+BUSY_RETRY_SECONDS = 0.002
+# The limit, for all connections of the process together, of page caches that are kept for the next request.
 KEPT_BYTES = 8 * 1024 * 1024
 CLOSING_ATTEMPTS = 3
 # https://www.sqlite.org/pragma.html#pragma_auto_vacuum
 _INCREMENTAL = 2
 CLOSING_SECONDS = 0.02
 
-_AWAY = (
+_UNAVAILABLE = (
     apsw.BusyError,
     apsw.LockedError,
     apsw.IOError,
@@ -46,16 +46,16 @@ _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 
 
 def connect_writer(path: str) -> apsw.Connection:
-    """A connection for writes; it creates the file if there is none.
+    """A connection for writes; it creates the file if it does not exist.
 
     `synchronous=FULL` syncs the log on every commit; NORMAL would lose acknowledged writes in a power failure.
     `secure_delete` overwrites deleted data with zeros, in pages that stay in use and in those that become free. A new
     file records the parent of each page, so that it can be made smaller while it is served.
     """
     connection = apsw.Connection(path)
-    connection.set_busy_handler(_Waiting())
+    connection.set_busy_handler(_BusyHandler())
     if connection.pragma("auto_vacuum") != _INCREMENTAL:
-        # If the file has it, setting it would write the first page. In a file with tables it has no effect.
+        # If the file has this mode already, setting it would write the first page. With tables, setting has no effect.
         connection.pragma("auto_vacuum", "incremental")
     connection.pragma("secure_delete", True)
     connection.pragma("synchronous", "full")
@@ -64,21 +64,21 @@ def connect_writer(path: str) -> apsw.Connection:
     return connection
 
 
-class _Waiting:
+class _BusyHandler:
     """Waits for the lock of another writer, with frequent attempts.
 
-    SQLite's own time-out retries only every 100 ms after a while: it misses the pauses of a long write for seconds.
+    SQLite's own time-out soon retries only every 100 ms: it can miss the pauses of a long write for seconds.
     """
 
     def __init__(self) -> None:
         self._deadline = 0.0
 
-    def __call__(self, looks: int) -> bool:
-        """Wait, and return whether to retry, after this number of attempts."""
+    def __call__(self, attempts: int) -> bool:
+        """Wait, and return whether to retry, after this number of earlier attempts."""
         now = time.monotonic()
-        if looks == 0:
+        if attempts == 0:
             self._deadline = now + BUSY_TIMEOUT_MS / 1_000
-        time.sleep(BUSY_LOOK_SECONDS)
+        time.sleep(BUSY_RETRY_SECONDS)
         return now < self._deadline
 
 
@@ -98,28 +98,30 @@ def switch_to_wal(connection: apsw.Connection) -> None:
 
 
 def remove_left_log(path: str) -> None:
-    """Move the log into the file once more, if one is left although nobody has the file open.
+    """Move the log into the file if it is left although no connection is open.
 
-    The last connection to close does that (https://www.sqlite.org/wal.html#the_wal_file), but of two that close at the
-    same moment each may assume that the other stays open.
+    The last connection to close does that (https://www.sqlite.org/wal.html#the_wal_file), but if two close at the same
+    moment, each may assume that the other one stays open.
     """
     log = Path(f"{path}-wal")
     for _ in range(CLOSING_ATTEMPTS):
         if not log.exists():
             return
-        time.sleep(random.uniform(0, CLOSING_SECONDS))  # noqa: S311  # so that two do not meet again
+        time.sleep(random.uniform(0, CLOSING_SECONDS))  # noqa: S311  # so that two processes do not collide again
         try:
             with closing(connect_reader(path)) as connection:
                 connection.pragma("schema_version")
         except apsw.Error as error:
             logger.warning(
-                "The write-ahead log of %s stays beside it, to be read when it is opened again: %s", path, error
+                "The write-ahead log of %s could not be removed; it is read when the file is opened again: %s",
+                path,
+                error,
             )
             return
 
 
 class FileMoved(StorageUnavailable):
-    """The file is not in its place any more: a write to it would be lost."""
+    """The file is no longer in its place: a write to it would be lost."""
 
     def __init__(self) -> None:
         super().__init__("its file was moved, deleted or replaced; put it back, or restart the daemon")
@@ -134,10 +136,10 @@ def check_not_replaced(connection: apsw.Connection) -> None:
 
 
 class WriteTransaction:
-    """A transaction that has the write lock from its start: one that reads first could not wait for it later.
+    """A transaction that has the write lock from its start: a transaction that reads first cannot wait for it later.
 
-    It is committed at the end of its `with`, rolled back if that ends with an error, and can be begun again. apsw's own
-    `with connection` would hold Python's global lock while it waits for SQLite's, and for the disk.
+    It commits at the end of its `with`, rolls back if that ends with an error, and can be used again. apsw's own
+    `with connection` would hold Python's global lock while it waits for SQLite's lock and for the disk.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -158,7 +160,7 @@ class WriteTransaction:
             raise
 
     def _undo(self) -> None:
-        # SQLite rolls the transaction back itself after some errors, such as a full disk.
+        # After some errors, such as a full disk, SQLite has rolled the transaction back already.
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -166,9 +168,9 @@ class WriteTransaction:
 def _write_over_failed_commit(connection: apsw.Connection) -> None:
     """Prevent a recovery of the log from applying the commit that has just failed.
 
-    If only the sync at its end failed, all of it is in the log, whose reader validates commits by chained checksums
-    (https://www.sqlite.org/fileformat2.html#walformat). Another commit, of the first page alone, starts at the same
-    place, so that the remains of the failed one do not follow from it, even if the sync of this one fails as well.
+    If only the final sync failed, the whole commit is in the log. Readers of the log validate commits by chained
+    checksums (https://www.sqlite.org/fileformat2.html#walformat). Another commit, of the first page alone, starts at
+    the same place and breaks the chain to the remains of the failed one, even if its own sync fails as well.
     """
     try:
         write_nothing(connection)
@@ -179,19 +181,19 @@ def _write_over_failed_commit(connection: apsw.Connection) -> None:
 
 
 def write_nothing(connection: apsw.Connection) -> None:
-    """Write the first page without a change."""
+    """Write the first page unchanged."""
     connection.pragma("user_version", connection.pragma("user_version"))
 
 
 def release_pages(connection: apsw.Connection, most: int) -> int:
-    """Return up to `most` free pages to the file system, within a transaction; how many free pages are left."""
+    """Give up to `most` free pages back to the file system, within a transaction. Returns the number of those left."""
     connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
     left: int = connection.pragma("freelist_count")
     return left
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:
-    """A connection for reads, of a file that exists."""
+    """A connection for reads, to an existing file."""
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(busy_timeout_ms)
     connection.pragma("query_only", True)
@@ -200,23 +202,23 @@ def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw
 
 
 def _keep_plans(connection: apsw.Connection) -> None:
-    # Without it a SQLite that is built with STAT4, as apsw's is, prepares a cached statement again whenever a bound
-    # value changes: that is most of the cost of reading one row.
+    # Otherwise a SQLite that is built with STAT4, as apsw's is, prepares a cached statement again whenever a bound
+    # value changes, which is most of the cost of reading one row.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
 def shrink(connection: apsw.Connection) -> None:
-    """Release the page cache of a connection if all connections have many pages."""
+    """Release the page cache of a connection if the caches of all connections exceed KEPT_BYTES."""
     memory, _ = apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)
     if memory > KEPT_BYTES:
         connection.release_memory()
 
 
 def as_storage_error(error: Exception) -> Exception:
-    """`StorageUnavailable` for an error of the machine (a lock, a disk), `DatabaseDamaged` for one of the file.
+    """Convert SQLite's error: to `StorageUnavailable` for a lock or the disk, to `DatabaseDamaged` for a damaged file.
 
-    Any other error is returned unchanged.
+    Returns any other error unchanged.
     """
     if isinstance(error, _DAMAGED):
         return DatabaseDamaged(str(error))
-    return StorageUnavailable(str(error)) if isinstance(error, _AWAY) else error
+    return StorageUnavailable(str(error)) if isinstance(error, _UNAVAILABLE) else error

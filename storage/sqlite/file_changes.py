@@ -1,4 +1,4 @@
-"""Detects changes in the file: those of this process at once, those of others ten times a second."""
+"""Detects changes in the file: changes by this process at once, changes by others ten times a second."""
 
 from collections.abc import Iterable
 

@@ -1,16 +1,18 @@
-"""The one thread that writes. It commits requests in groups.
+"""The one writing thread. It commits requests in groups.
 
 The requests that are waiting when a commit ends form the next transaction, so that one sync of the disk serves many of
-them. Clients often send their next request at once, and the thread waits for them as long as a commit takes: otherwise
-one of them would be committed alone, then all others, and so on, with twice as many commits and a sixth fewer requests.
+them. Clients often send their next request at once, so the thread waits for them, for at most the time of a commit:
+otherwise it would commit one of them alone, then all others, and so on, with twice as many commits and a sixth fewer
+requests.
 
-A request that fails does not affect the others. Nearly all failures come before a write, and need no undo; after a
-later failure the group is run again, each request under a savepoint, which would cost every write a third of its time.
+A request that fails does not affect the others. Nearly all failures come before a write, and need no rollback. After a
+later failure the group is run again, with a savepoint for each request; always using savepoints would make every write
+take a third longer.
 
-Results are in memory until the group is committed and they are sent: a group ends early if they are large.
+Results are in memory until the group is committed and they are sent, so a group ends early if they are large.
 
-A request that is cancelled while it waits is left out. If it is running, its statement is interrupted, which rolls the
-transaction back, and the group is run again without it. After that it is committed with the others.
+A request that is cancelled while it waits is skipped. If it is running, its statement is interrupted, which rolls the
+transaction back, and the group is run again without it. If it has run already, it is committed with the others.
 """
 
 import asyncio
@@ -37,14 +39,14 @@ Arguments = TypeVarTuple("Arguments")
 
 MAX_WAITING = 4_096
 MAX_IN_A_GROUP = 256
-# The requests after the one whose result exceeds it, together with those before, are left to the next group.
+# When the results of a group exceed this size, its remaining requests are left to the next group.
 MAX_RESULTS_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 0.05
-# While others write without a pause, idle work is done after this time: it must not wait for ever.
+# Idle work is done after this time even while writes arrive without a pause, so that it does not wait forever.
 BUSY_SECONDS = 1.0
-# After it failed, because of the disk or of a lock.
+# The pause after idle work has failed because of the disk or a lock.
 RETRY_SECONDS = 5.0
-# The limit of the wait for further requests, however long a commit takes.
+# The limit of the wait for more requests, however long a commit takes.
 MAX_GATHERING_SECONDS = 0.002
 
 
@@ -59,7 +61,7 @@ class _Interrupted(Exception):
 class _Progress(Enum):
     WAITING = auto()
     RUNNING = auto()
-    # Its writes are in a transaction that will be committed.
+    # The request has run, and its transaction will be committed.
     DONE = auto()
 
 
@@ -76,11 +78,11 @@ class _Request(Generic[Result]):
     error: Exception | None = None
     progress: _Progress = _Progress.WAITING
     is_cancelled: bool = False
-    # The thread that runs it does not proceed while another holds this.
+    # Held while the progress changes: the writing thread does not go on while another thread has it.
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def cancel(self) -> bool:
-        """Leave the request out; False if it is too late."""
+        """Mark the request as cancelled, unless it has run. Returns whether it is cancelled."""
         with self.lock:
             if self.progress is not _Progress.DONE:
                 self.is_cancelled = True
@@ -90,7 +92,7 @@ class _Request(Generic[Result]):
         return self.is_cancelled
 
     def interrupt(self, connection: apsw.Connection) -> bool:
-        """Interrupt the running statement of the request, and no other; False if none is running."""
+        """Interrupt the statement of this request, and of no other. Returns False if the request is not running."""
         with self.lock:
             if self.progress is not _Progress.RUNNING:
                 return False
@@ -98,9 +100,9 @@ class _Request(Generic[Result]):
             return True
 
     def attempt(self, connection: apsw.Connection) -> None:
-        """Do the work, or nothing if it is cancelled.
+        """Run the work, unless the request is cancelled.
 
-        Raises `_PartialWrite` if it failed after it had written, `_Interrupted` if it was cancelled meanwhile.
+        Raises `_PartialWrite` if the work failed after it had written, `_Interrupted` if it was cancelled meanwhile.
         """
         with self.lock:
             if self.is_cancelled:
@@ -124,7 +126,7 @@ class _Request(Generic[Result]):
                 raise _Interrupted
 
     def attempt_alone(self, connection: apsw.Connection) -> None:
-        """Do the work as a whole, or none of it."""
+        """Run the work under a savepoint, which is rolled back if it fails."""
         connection.execute("SAVEPOINT request")
         try:
             self.attempt(connection)
@@ -133,9 +135,9 @@ class _Request(Generic[Result]):
         connection.execute("RELEASE request")
 
     def result_size(self) -> int:
-        """About how many bytes the result takes, beside those of the request."""
+        """The approximate size in bytes of the result, apart from what the request has in memory already."""
         if type(self.result) is Messages:
-            # The texts are those that were appended.
+            # The texts of the result are the texts of the request.
             return 0
         return text_size(self.error.answer if isinstance(self.error, AlreadyAnswered) else self.result)
 
@@ -151,9 +153,9 @@ class _Request(Generic[Result]):
 class Writer:
     """Runs work on a connection, in the order of arrival; it owns the connection until `close`.
 
-    `committed` is called in the event loop after each commit, `refused` with each error of a storage that cannot write;
-    `idle` does some background work, in a transaction of its own, when nothing was written for a while, and returns
-    after how many seconds there is more; None if there is none. `transaction` is that of the connection.
+    `committed` is called on the event loop after each commit, `refused` with each `StorageUnavailable` of a write.
+    `idle` does some background work, in its own transaction, when nothing was written for a while. It returns the
+    seconds until more work is due, None if nothing is left. `transaction` is the connection's transaction.
     """
 
     def __init__(
@@ -174,8 +176,8 @@ class Writer:
         self._idle_work_due = time.monotonic() + BUSY_SECONDS
         self._urgent_until = 0.0
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
-        # Requests that were taken from the queue and are left to the next group.
-        self._left: list[_Request[Any]] = []
+        # Requests that were taken from the queue and deferred to the next group.
+        self._deferred: list[_Request[Any]] = []
         self._is_closing = False
         # The number of requests that the thread is waiting for.
         self._wanted = 0
@@ -184,10 +186,10 @@ class Writer:
         self._thread.start()
 
     async def write(self, work: Callable[[apsw.Connection, *Arguments], Result], *arguments: *Arguments) -> Result:
-        """The result of `work`, once it is committed and on disk; its error, once it is rolled back.
+        """Run `work`, and return its result when it is on disk, or raise its error when it is rolled back.
 
-        It may be called twice, if another request's failure rolled the first call back. Raises `StorageUnavailable` at
-        once if `MAX_WAITING` requests are waiting.
+        `work` may be called twice, if the failure of another request rolled the first call back. Raises
+        `StorageUnavailable` at once if MAX_WAITING requests are waiting, `WriteCancelled` if cancelled in time.
         """
         if self._queue.qsize() >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
@@ -207,15 +209,15 @@ class Writer:
             raise
 
     def _interrupt(self, request: _Request[Any]) -> None:
-        # Again, if the first fell between two statements.
+        # Repeat it, because the first interrupt may fall between two statements.
         if request.interrupt(self._connection):
             self._loop.call_later(INTERRUPT_SECONDS, self._interrupt, request)
 
     def urge(self, seconds: float) -> None:
-        """Do idle work now, and for some seconds after each write."""
+        """Do idle work now, and for this number of seconds between any two groups of writes."""
         self._urgent_until = max(self._urgent_until, time.monotonic() + seconds)
         request: _Request[None] = _Request(_nothing, (), self._loop.create_future())
-        # Nobody waits for it.
+        # Nobody awaits the answer.
         request.answer.add_done_callback(lambda answer: answer.exception())
         self._queue.put(request)
 
@@ -230,9 +232,9 @@ class Writer:
             pass
 
     def _write_next_group(self) -> bool:
-        """Wait for requests and write them; False when the writer is closed.
+        """Wait for requests, and commit them as a group. Returns False when the writer is closed.
 
-        No variable keeps a group, and what its requests brought, while the thread waits for the next one.
+        No variable keeps a group, with the memory of its requests, while the thread waits for the next one.
         """
         request = self._next()
         if request is None:
@@ -241,7 +243,7 @@ class Writer:
         began = time.monotonic()
         self._commit(group)
         self._loop.call_soon_threadsafe(self._resolve, group)
-        if not self._left and not self._is_closing:
+        if not self._deferred and not self._is_closing:
             self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
         return True
 
@@ -259,8 +261,8 @@ class Writer:
         delay: float | None = IDLE_SECONDS
         if not self._urgent_until <= time.monotonic() < self._idle_work_due:
             delay = self._do_idle_work() or IDLE_SECONDS
-        if self._left:
-            return self._left.pop(0)
+        if self._deferred:
+            return self._deferred.pop(0)
         if self._is_closing:
             return None
         while delay is not None:
@@ -288,7 +290,7 @@ class Writer:
         return None
 
     def _group_of(self, first: _Request[Any]) -> list[_Request[Any]]:
-        group, self._left = [first, *self._left], []
+        group, self._deferred = [first, *self._deferred], []
         # No other thread takes from the queue.
         while len(group) < MAX_IN_A_GROUP and not self._queue.empty():
             request = self._queue.get()
@@ -299,7 +301,7 @@ class Writer:
         return group
 
     def _commit(self, group: list[_Request[Any]]) -> None:
-        """Run a group as a whole until it is committed, or its transaction fails; it is shortened to what was run."""
+        """Run a group until its transaction is committed or fails. Removes deferred requests from the list."""
         attempt = _Request.attempt
         while True:
             try:
@@ -309,9 +311,9 @@ class Writer:
             except _PartialWrite:
                 attempt = _Request.attempt_alone
             except _Interrupted:
-                # Again, without the request that was cancelled.
+                # Run the group again, without the request that was cancelled.
                 continue
-            except Exception as error:  # noqa: BLE001  # it is raised where each request waits
+            except Exception as error:  # noqa: BLE001  # `write` raises it for each request
                 for request in group:
                     request.error = error
                 return
@@ -319,13 +321,13 @@ class Writer:
                 return
 
     def _run_some(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
-        """Run a group up to the request with whose result all results are too large."""
+        """Run the requests of a group until their results exceed MAX_RESULTS_BYTES; the others are deferred."""
         size = 0
         for count, request in enumerate(group, 1):
             attempt(request, self._connection)
             size += request.result_size()
             if size > MAX_RESULTS_BYTES:
-                self._left += group[count:]
+                self._deferred += group[count:]
                 del group[count:]
 
     def _resolve(self, group: list[_Request[Any]]) -> None:

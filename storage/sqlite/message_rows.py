@@ -1,4 +1,4 @@
-"""Messages as rows of the table `message_row`, from which the view `message` puts their records together."""
+"""Messages as rows of the table `message_row`, from which the view `message` composes their records."""
 
 import msgspec
 from msgspec import UnsetType
@@ -6,23 +6,23 @@ from msgspec import UnsetType
 from ..model.records import Message
 from ..sql.ports import Bindings
 
-# By their numbers in the table.
+# A role is stored as its index here.
 ROLES = ("user", "assistant", "system", "developer", "tool")
 
-# The first digits of the years of messages whose records are put together when they are read.
+# A record is split into columns only if its year begins with these digits; other records are stored whole.
 CENTURY = "20"
 
-# What is between the columns in a record. A content has no quotes that are not escaped.
+# The text between the columns in a record. All quotes in a content are escaped.
 _AFTER_CONTENT = '","timestamp":"'
 _AROUND_TIMESTAMP = len(_AFTER_CONTENT) + len('","metadata":')
-# By role, its number, and where the content of a record begins.
+# By role, its number, and the offset of the content in a record.
 _ROLES = {role: (number, len(f'{{"role":"{role}","content":"')) for number, role in enumerate(ROLES)}
 
 _encode = msgspec.json.Encoder().encode
 
 
 def message_columns(message: Message) -> Bindings:
-    """The columns of a message, and its sequence."""
+    """The bindings for the columns of a message, and its sequence."""
     record = _encode(message).decode()
     role, start = _ROLES[message.role]
     timestamp: str | None = None

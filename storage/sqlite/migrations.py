@@ -1,4 +1,4 @@
-"""The schema, upgraded by numbered SQL files; `PRAGMA user_version` holds the last one applied."""
+"""Upgrades the schema with numbered SQL files; `PRAGMA user_version` has the number of the last one applied."""
 
 import logging
 import shutil
@@ -14,7 +14,7 @@ from .connection import WriteTransaction, switch_to_wal
 
 logger = logging.getLogger(__name__)
 
-# "ampd" in ASCII tells our files from other programs' (https://www.sqlite.org/fileformat2.html#application_id).
+# "ampd" in ASCII identifies files of this program (https://www.sqlite.org/fileformat2.html#application_id).
 APPLICATION_ID = 0x616D7064
 # The last script that rewrites most of the database.
 REWRITTEN = 24
@@ -23,8 +23,8 @@ REWRITTEN = 24
 def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
     """Apply the scripts that the database lacks, all or none, under its write lock.
 
-    Raises `DatabaseUnusable` if its schema is newer than this program's, or if it is older and may not be upgraded, or
-    another program has the database open.
+    Raises `DatabaseUnusable` if its schema is newer than this program's, or if it is older and `upgrade` is not set,
+    another program has the database open, or the disk has too little space.
     """
     scripts = _scripts()
     if (connection.pragma("application_id"), connection.pragma("user_version")) == (APPLICATION_ID, len(scripts)):
@@ -36,8 +36,8 @@ def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
         _refuse_small_disk(connection, path)
         logger.info("Upgrading the database %s from schema %s to %s, which can take minutes", path, version, latest())
     with (
-        _alone(connection, path) if version else nullcontext(),
-        _unreferenced(connection),
+        _exclusive(connection, path) if version else nullcontext(),
+        _without_foreign_keys(connection),
         WriteTransaction(connection),
     ):
         version = refuse_newer(connection, path)
@@ -48,18 +48,18 @@ def migrate(connection: apsw.Connection, path: str, *, upgrade: bool) -> None:
 
 
 def _refuse_small_disk(connection: apsw.Connection, path: str) -> None:
-    """Raise `DatabaseUnusable` if there is no room for the new tables, and for the journal of the old ones."""
+    """Raises `DatabaseUnusable` if the disk has no space for the new tables and the journal of the old ones."""
     needed = 2 * connection.pragma("page_count") * connection.pragma("page_size")
     free = shutil.disk_usage(Path(path).parent).free
     if free < needed:
         raise DatabaseUnusable(
-            f"The upgrade of the database {path} to schema {latest()} needs {needed} bytes of free disk space, and "
-            f"there are {free}. Make room, and start again; nothing is changed."
+            f"The upgrade of the database {path} to schema {latest()} needs {needed} bytes of free disk space, but "
+            f"there are {free}. Free some space, and start again; nothing was changed."
         )
 
 
 @contextmanager
-def _unreferenced(connection: apsw.Connection) -> Iterator[None]:
+def _without_foreign_keys(connection: apsw.Connection) -> Iterator[None]:
     """Suspend foreign keys, so that tables can be rebuilt: dropping one would delete the rows that refer to it.
 
     See https://www.sqlite.org/lang_altertable.html#otheralter
@@ -73,7 +73,7 @@ def _unreferenced(connection: apsw.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(connection: apsw.Connection, path: str) -> Iterator[None]:
+def _exclusive(connection: apsw.Connection, path: str) -> Iterator[None]:
     """Have exclusive use of the file: statements prepared by another program do not fit the new tables.
 
     A database without a write-ahead log can be locked by one program
@@ -86,7 +86,7 @@ def _alone(connection: apsw.Connection, path: str) -> Iterator[None]:
         connection.close()
         raise DatabaseUnusable(
             f"The database {path} has an older schema, and a program has it open; stop the daemon that serves it, "
-            "which could not go on with a newer one, and start again."
+            "which cannot use a newer schema, and start again."
         ) from None
     try:
         yield
@@ -109,13 +109,13 @@ def latest() -> int:
 
 def refuse_other_program(connection: apsw.Connection, path: str) -> None:
     """Raises `DatabaseUnusable` if the file belongs to another program; it is not changed."""
-    [(application_id, tables)] = connection.execute(_WHOSE)
+    [(application_id, tables)] = connection.execute(_OWNER)
     if tables and application_id != APPLICATION_ID:
         raise DatabaseUnusable(f"The file {path} is another program's SQLite database; name a file of amplifierd's.")
 
 
-# One statement, and so one moment: another process may be creating the tables.
-_WHOSE = """
+# One statement, so as of one moment: another process may be creating the tables.
+_OWNER = """
 SELECT application_id, (SELECT count(*) FROM sqlite_schema)
 FROM pragma_application_id
 """

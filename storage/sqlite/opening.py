@@ -1,4 +1,4 @@
-"""Opening the file: a file that is damaged or not our database is refused, with a sentence that says what to do."""
+"""Opens the file; refuses a damaged file, or one of another program, with a sentence that says what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
     A missing database is created if `create` is set; an older one is upgraded if `upgrade` is set. Raises
     `DatabaseUnusable`.
     """
-    with _in_sentences(path, "for writing"):
+    with _explain_errors(path, "for writing"):
         if create:
             _make_room(Path(path))
         else:
@@ -42,16 +42,16 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
             raise _empty(path)
         connection = connect_writer(path)
         try:
-            # Nothing is written before this: a damaged file stays unchanged, for attempts to rescue it.
+            # Nothing is written before these checks, so that a damaged file stays unchanged for attempts to rescue it.
             refuse_other_program(connection, path)
             if not create:
                 _refuse_empty(connection, path)
-            _look_into_tables(connection)
+            _read_tables(connection)
             switch_to_wal(connection)
             _refuse_replaced(connection, path)
             migrate(connection, path, upgrade=upgrade)
-            # What undoes one statement of a group: a sixth of a create's time, if it is in a file. An upgrade needs
-            # more than fits in memory.
+            # The statement journal: in a file it takes a sixth of the time of a create. Set after `migrate`, whose
+            # journal may not fit in memory.
             connection.pragma("temp_store", "memory")
         except BaseException:
             connection.close()
@@ -65,7 +65,7 @@ def open_to_read(path: Path) -> apsw.Connection:
     Raises `DatabaseUnusable`.
     """
     refuse_absent(path)
-    with _in_sentences(str(path), "for reading"):
+    with _explain_errors(str(path), "for reading"):
         connection = connect_reader(str(path))
         refuse_other_program(connection, str(path))
         _refuse_empty(connection, str(path))
@@ -73,7 +73,7 @@ def open_to_read(path: Path) -> apsw.Connection:
 
 
 def open_current(path: Path) -> apsw.Connection:
-    """The same for a database with the schema of this program. Raises `DatabaseUnusable`."""
+    """A connection for reads of an existing database with the schema of this program. Raises `DatabaseUnusable`."""
     connection = open_to_read(path)
     version = refuse_newer(connection, str(path))
     if version < latest():
@@ -89,18 +89,18 @@ def _refuse_empty(connection: apsw.Connection, path: str) -> None:
 
 
 def _empty(path: str) -> DatabaseMissing:
-    return DatabaseMissing(f"The file {path} is empty: no amplifierd has begun to use it")
+    return DatabaseMissing(f"The file {path} is empty: no amplifierd has used it yet")
 
 
 def _make_room(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        # Readers of the file see everything: only its owner may read it and the files that SQLite puts beside it.
+        # Whoever can read the file sees everything, so only its owner may read it and the files that SQLite adds to it.
         path.touch(OWN_MODE)
 
 
 @contextmanager
-def _in_sentences(path: str, purpose: str) -> Iterator[None]:
+def _explain_errors(path: str, purpose: str) -> Iterator[None]:
     try:
         yield
     except apsw.NotADBError as error:
@@ -109,7 +109,7 @@ def _in_sentences(path: str, purpose: str) -> Iterator[None]:
         raise DatabaseFileDamaged(path, str(error)) from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise DatabaseUnusable(
-            f"Another program has locked the database {path}, and may be bringing it up to date; wait, and start again."
+            f"Another program has locked the database {path}, and may be upgrading it; wait, and start again."
         ) from error
     except (OSError, apsw.Error) as error:
         raise DatabaseUnusable(
@@ -118,7 +118,7 @@ def _in_sentences(path: str, purpose: str) -> Iterator[None]:
         ) from error
 
 
-def _look_into_tables(connection: apsw.Connection) -> None:
+def _read_tables(connection: apsw.Connection) -> None:
     """Read the first pages of each table, to report damage there once instead of in every request."""
     # As of one moment: another process may be creating the tables.
     with connection:
@@ -127,8 +127,8 @@ def _look_into_tables(connection: apsw.Connection) -> None:
 
 
 def _refuse_replaced(connection: apsw.Connection, path: str) -> None:
-    # After waiting for the lock of `amplifierd restore`, this connection has the previous database open. From now on
-    # nobody can replace the file: this connection's lock marks it as in use.
+    # If it waited for the lock of `amplifierd restore`, this connection has the previous database open. From here on
+    # nobody can replace the file, because this connection's lock marks it as in use.
     try:
         check_not_replaced(connection)
     except FileMoved:

@@ -1,6 +1,6 @@
-"""Reading: single rows on the event loop, long lists in a thread.
+"""Reads single rows on the event loop, and long lists in a thread.
 
-A list is read at once, in one statement and so as of one moment.
+A list is read in one statement, so as of one moment.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class Readers:
     def __init__(self, path: str, disk: TemporaryDisk) -> None:
         self._path = path
         self._point = connect_reader(path, busy_timeout_ms=POINT_BUSY_TIMEOUT_MS)
-        # SQLite aborts a longer list, or a longer record, as soon as it reaches this length.
+        # SQLite aborts a statement as soon as a list or a record reaches this length.
         self._point.limit(apsw.SQLITE_LIMIT_LENGTH, LONG_VALUE_BYTES)
         self.points = PointRows(self._point, self)
         self._idle: list[apsw.Connection] = []
@@ -56,7 +56,7 @@ class Readers:
         check_not_replaced(self._point)
 
     def joined(self, statement: str, bindings: Bindings) -> bytes | None:
-        """The BLOB of a list that SQLite joins, on the event loop; None if too long for that, or without a row."""
+        """Read a list that SQLite joins into one BLOB, on the event loop; None if it is too long, or without a row."""
         try:
             row = self._point.execute(statement, bindings).fetchone()
         except apsw.TooBigError:
@@ -66,7 +66,7 @@ class Readers:
         return None if row is None else row[0]
 
     async def work(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
-        """The result of a read in a thread."""
+        """Run a read in a thread, on a connection of its own, and return its result."""
 
         async def read(connection: apsw.Connection) -> Answer:
             return await self._in_thread(connection, lambda: work(connection))
@@ -74,9 +74,9 @@ class Readers:
         return await self._with_connection(read)
 
     async def listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
-        """The rows of `statement`, of a BLOB each; it reads the first block on the event loop.
+        """The rows of `statement`, each a BLOB; the first block is read on the event loop.
 
-        If it is `searching` it reads in a thread: it may read much for few rows.
+        With `searching` it is read in a thread, too, because the statement may read much for few rows.
         """
         return await self._with_connection(
             lambda connection: self._read(connection, statement, bindings, searching=searching)
@@ -132,17 +132,17 @@ class Readers:
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            # Its connection belongs to the thread until that is done, which is soon; or it still waits for a thread.
+            # Wait until the thread has finished with the connection, which is soon, or drop work that has not begun.
             while not (running.cancel() or working.done()):
                 connection.interrupt()
                 await asyncio.wait([working], timeout=INTERRUPT_SECONDS)
-            # Nobody needs the error of the interrupted read. One that never began is cancelled in the loop's next turn.
+            # Nobody needs the error of an interrupted read. A read that never began is cancelled in the next iteration.
             working.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
 
 
 class PointRows(ConnectionRows):
-    """Runs statements on `connection`, on the event loop; those with a long value by `readers`, in a thread."""
+    """Runs statements on `connection`, on the event loop; if a value is long, `readers` run them again in a thread."""
 
     def __init__(self, connection: apsw.Connection, readers: Readers) -> None:
         super().__init__(connection)
@@ -173,7 +173,7 @@ class PointRows(ConnectionRows):
 
 
 def _first_if_short(connection: apsw.Connection, blocks: Iterator[bytes]) -> bytes | None:
-    """The first block; None if a value in it takes long to read."""
+    """The first block; None if a value in it has more than LONG_VALUE_BYTES."""
     most = connection.limit(apsw.SQLITE_LIMIT_LENGTH, -1)
     connection.limit(apsw.SQLITE_LIMIT_LENGTH, LONG_VALUE_BYTES)
     try:
@@ -185,9 +185,9 @@ def _first_if_short(connection: apsw.Connection, blocks: Iterator[bytes]) -> byt
 
 
 def _blocks(connection: apsw.Connection, statement: str, bindings: Bindings) -> Generator[bytes, None, None]:
-    """The rows of a statement, joined by commas: a first block, then larger ones.
+    """The rows of a statement, joined by commas: a first block of FIRST_BLOCK_BYTES, then blocks of BLOCK_BYTES.
 
-    The last is shorter than its size, perhaps empty.
+    The last block is shorter, perhaps empty.
     """
     taken: list[bytes] = []
     length, size = 0, FIRST_BLOCK_BYTES

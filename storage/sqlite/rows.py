@@ -1,4 +1,4 @@
-"""Statements on one SQLite connection, which wait for nothing but the file, and the revisions of its writes."""
+"""Runs statements on one SQLite connection, which wait only for the file, and numbers the revisions of its writes."""
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, TypeVarTuple
@@ -26,17 +26,17 @@ Arguments = TypeVarTuple("Arguments")
 
 
 def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-    """Run a coroutine that never waits, and return its result: no event loop takes part.
+    """Run a coroutine that never waits, without an event loop, and return its result.
 
     Operations are coroutines because on PostgreSQL each statement is awaited. On SQLite a statement returns at once, so
-    `await` never suspends, and the first step of the coroutine is its last: in the thread that writes or reads.
+    `await` never suspends, and the coroutine ends in its first step, in the writing or reading thread.
     """
     try:
         coroutine.send(None)
     except StopIteration as end:
         answer: Answer = end.value
         return answer
-    raise AssertionError("What reads and writes SQLite waits for nothing else.")
+    raise AssertionError("An operation on SQLite awaits nothing but its statements.")
 
 
 class ConnectionRows(Reader):
@@ -70,7 +70,7 @@ class ConnectionRows(Reader):
 class ConnectionTransaction(WriteTransaction, ConnectionRows, Transaction):
     """The transactions of the writer's connection, one after the other.
 
-    It numbers the writes of each workspace, after those of other processes; `clock` continues from their times too.
+    It numbers the writes of each workspace, and continues from the revisions and times of other processes.
     """
 
     def __init__(self, connection: apsw.Connection, clock: Clock, tokenizer: Tokenizer) -> None:
@@ -78,7 +78,7 @@ class ConnectionTransaction(WriteTransaction, ConnectionRows, Transaction):
         self._clock = clock
         self._tokenizer = tokenizer
         self._last: dict[str, int] = {}
-        # It changes with each commit, of this connection or another.
+        # The data version changes with each commit of this connection or another.
         self._version = -1
         self._written: set[str] = set()
 
@@ -103,7 +103,7 @@ class ConnectionTransaction(WriteTransaction, ConnectionRows, Transaction):
         operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]],
         *arguments: *Arguments,
     ) -> Answer:
-        """The result of `operation`: the work of the writer in its transaction."""
+        """Run `operation` in the writer's transaction, and return its result."""
         return run_sync(operation(self, *arguments))
 
     async def next_revision(self, workspace: str, count: int = 1) -> int:
@@ -122,7 +122,7 @@ class ConnectionTransaction(WriteTransaction, ConnectionRows, Transaction):
     async def insert_messages(
         self, sessions: Iterable[tuple[Bindings, Iterable[Message]]], words: object = None
     ) -> None:
-        assert words is None, "They are written later."
+        assert words is None, "The index is written later, in the background."
         try:
             for key, messages in sessions:
                 with_parts: list[tuple[int, Raw]] = []

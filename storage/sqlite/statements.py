@@ -1,4 +1,4 @@
-"""The statements of the SQLite storage in its own SQL.
+"""The statements of the SQLite storage that need SQLite's own SQL.
 
 A list has one column: JSON in a BLOB.
 """
@@ -25,14 +25,14 @@ STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
 
 CLOCK = "unixepoch('subsec')"
 
-# A message's place is the number of its session, shifted by the 31 bits of this, and its sequence.
+# A message's place is the number of its session, shifted by 31 bits, plus its sequence, which is at most this.
 LAST_SEQUENCE = 2**31 - 1
 
 _OF_SESSION = """session_number.workspace = :workspace
     AND session_number.session_id = :id"""
 
-# The view `message` (see migrations/0024_message_rows.sql): SQLite reads a CROSS JOIN in its written order. A sequence
-# past the last one is none of the next session's.
+# The view `message` (see migrations/0024_message_rows.sql). SQLite evaluates a CROSS JOIN in the written order. Larger
+# sequences are limited, so that they do not reach the messages of the next session.
 MESSAGES = MessageTable(
     source="session_number\nCROSS JOIN message",
     of_session=_OF_SESSION,
@@ -44,7 +44,7 @@ MESSAGES = MessageTable(
 
 
 def _number_of(workspace: str, session_id: str) -> str:
-    """The number of the session with a key."""
+    """The SQL expression for the number of a session, by the expressions of its workspace and id."""
     return f"""(
         SELECT number
         FROM session_number
@@ -54,7 +54,7 @@ def _number_of(workspace: str, session_id: str) -> str:
 
 
 def places_of(number: str, last: str = str(LAST_SEQUENCE)) -> str:
-    """The range of the places of a session's messages, up to the sequence `last`; their words have the same keys."""
+    """The SQL range of the places of a session's messages, up to the sequence `last`; index entries have these keys."""
     return f"BETWEEN {number} << 31 AND ({number} << 31) + {last}"
 
 
@@ -78,7 +78,7 @@ _LAST_SEQUENCE_OF_SESSION = f"""COALESCE((
 
 
 def _number_session(session_id: str) -> str:
-    """The statement that numbers a session without a number; in a damaged file messages may have lost theirs."""
+    """The statement that gives a number to a session without one; messages of a damaged file may use higher ones."""
     return f"""
 INSERT OR IGNORE INTO session_number (number, workspace, session_id, indexed_sequence)
 VALUES (
@@ -155,7 +155,7 @@ FROM session
 LIMIT 1
 """
 
-    # With RETURNING, SQLite would compute every column of the row before and after the update, those of lists too.
+    # With RETURNING, SQLite would compute every column of the row before and after the update, even those for lists.
     COUNT_MESSAGES = f"""
 {COUNT_MESSAGES};
 
@@ -195,7 +195,7 @@ WHERE forked.workspace = :workspace
     AND {MESSAGES.after(":after", ":last")}
 """  # noqa: S608  # of the texts above
 
-    # SQLite reads a CROSS JOIN in its written order.
+    # SQLite evaluates a CROSS JOIN in the written order.
     ANCESTORS = """
 WITH RECURSIVE ancestor (distance, id) AS (
     SELECT 1, parent_session_id
@@ -276,7 +276,7 @@ ORDER BY message.place
 LIMIT :most
 """  # noqa: S608  # of the text above
 
-    # Those of messages that a reader has, up to a version.
+    # The corrections of messages that a reader has, between two versions.
     TAIL_CORRECTIONS = f"""
 SELECT version, is_deleted, CAST(record AS BLOB)
 FROM session_number

@@ -1,4 +1,4 @@
-"""The storage in one SQLite file: one thread writes, every connection reads."""
+"""The storage in one SQLite file, with one writing thread and several reading connections."""
 
 import asyncio
 import logging
@@ -46,7 +46,7 @@ from .search.index_merge import HAS_MARKS
 from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
 from .search.long_texts import LongTexts
 from .search.vectors import check_extension
-from .search.waiting import count_waiting, is_indexed, waiting
+from .search.waiting import count_waiting, find_waiting, is_indexed
 from .statements import CLOCK, MESSAGES, STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
@@ -54,14 +54,13 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
 
-# The number of reading threads that searches may use.
+# The maximum number of reading threads that searches use.
 MAX_SEARCHES = 2
-# The time for removing deleted messages from the search index before the storage is closed, then for free pages.
+# Before the storage is closed: the time for writing the search index, then the time for releasing free pages.
 CLOSING_SECONDS = 2.0
 RELEASE_SECONDS = 0.5
 PAGES_AT_ONCE = 500
-# A search that was refused comes again: until then, and so much longer, the index does not wait until the storage is
-# idle.
+# A refused search will be retried: until then, and for this time longer, messages are indexed between writes, too.
 URGENT_SECONDS = 10.0
 
 DIALECT = Dialect(
@@ -135,12 +134,12 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             raise
         begin_again_by_other_rules(connection)
         self._checkpointer = Checkpointer(connection, self.path)
-        # It is the writer's.
+        # Only the writing thread uses this tokenizer.
         tokenizer = Tokenizer()
         self._transaction = ConnectionTransaction(connection, self._clock, tokenizer)
         self._long_texts = LongTexts()
         self._indexer = Indexer(tokenizer, self._long_texts)
-        # A killed program may have left work in any.
+        # A killed program may have left work in any workspace.
         left = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
         self._index_work = IndexWork(self._indexer, self._transaction.written, left)
         self._changes = ChangeNotifier(self.path)
@@ -158,20 +157,20 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._rows = self._readers.points
         self._expiry = Expiry(self._forget_some_expired)
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
-        # Steps of several searches in one group of writes would be one long transaction.
+        # The steps of several searches in one group of writes would form one long transaction.
         self._index_steps = ConcurrencyLimit(1, "searches that index messages")
         self._start_removals()
         self._start_vectors(self._embedder, CLOCK)
 
     async def close(self) -> None:
         async with AsyncExitStack() as last:
-            # In this order, from the last to the first, even if one of them fails.
+            # These run in reverse order, each even if another fails.
             last.callback(self._machine.release)
             last.push_async_callback(asyncio.to_thread, remove_left_log, self.path)
             last.callback(self._checkpointer.close)
             last.push_async_callback(asyncio.to_thread, self._long_texts.close)
             last.push_async_callback(self._writer.close)
-            last.push_async_callback(self._let_go)
+            last.push_async_callback(self._finish_writes)
             last.callback(self._readers.close)
             for each in (self._changes, self._removals, self._write_check, self._expiry, self._waiting_count):
                 last.push_async_callback(each.close)
@@ -209,10 +208,10 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             return await self._readers.work(work)
 
     async def _index_all(self, workspace: str) -> None:
-        """Index what was written before the call."""
+        """Index all messages that were written before the call. Raises `SearchIndexNotReady` if there are too many."""
         if await is_indexed(self._rows, workspace):
             return
-        found = await self._read_for_search(lambda connection: waiting(connection, workspace))
+        found = await self._read_for_search(lambda connection: find_waiting(connection, workspace))
         if found.is_too_much:
             count = await self._read_for_search(lambda connection: count_waiting(connection, workspace))
             refusal = SearchIndexNotReady(max(count, found.messages))
@@ -230,12 +229,12 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     async def waiting_messages(self) -> int | None:
         return await self._waiting_count.get()
 
-    async def _let_go(self) -> None:
-        """Write the index, without deleted messages, then make the file smaller, as far as there is time."""
+    async def _finish_writes(self) -> None:
+        """Finish the search index, and remove deleted messages from it, then release free pages, within time limits."""
         try:
             await self._finish_index(time.monotonic() + CLOSING_SECONDS)
         except (StorageUnavailable, DatabaseDamaged, apsw.Error) as error:
-            # It cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
+            # Damage cannot be repaired while stopping; the next start, or `amplifierd check`, reports it again.
             logger.warning("The last writes are not in the search index yet: %s", error)
         try:
             await self._release_pages(time.monotonic() + RELEASE_SECONDS)
@@ -252,7 +251,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     async def _release_pages(self, end: float) -> None:
         free = None
         while time.monotonic() < end:
-            # Merges of the index leave many.
+            # Merges of the index leave many free pages.
             left = await self._writer.write(release_pages, PAGES_AT_ONCE)
             if left in {0, free}:
                 return
@@ -262,7 +261,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         if await super()._forget_some_expired():
             return True
         if await self._rows.row(HAS_MARKS, {}) is not None:
-            # Another program deleted them, or the merge was pausing. Background work follows a write.
+            # Another program deleted messages, or the merge was pausing. An empty write starts background work.
             await self._writer.write(lambda _: None)
         return False
 
@@ -270,7 +269,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         if patch.content is None:
             return None
         message = Message("user", patch.content, "", EMPTY_OBJECT, 1, parts=patch.parts)
-        # The other tokenizer is the writer's.
+        # The other tokenizer belongs to the writing thread.
         return entry_of(message, Tokenizer())
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:

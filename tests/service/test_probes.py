@@ -162,7 +162,7 @@ def test_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: 
         until(lambda: client.get("/health").status_code == 200)
         assert client.post("/sessions").status_code == 201
         if writes:
-            daemon.wait_until_it_says("The storage takes writes again")
+            daemon.wait_until_it_says("The storage accepts writes again")
 
 
 def test_server_that_only_reads_is_not_healthy(second_postgres: str) -> None:

@@ -114,10 +114,10 @@ CASES: list[tuple[Done, set[Fault], set[Fault], str]] = [
         lost("> 3"),
         {"gap", "counts", "search"},
         {"gap"},
-        "counts 5 messages and has none after 3",
+        "counts 5 messages, but has none after 3",
     ),
-    (done("UPDATE session SET message_count = 4 WHERE id = '{}'"), {"counts"}, set(), "says that it has 4 messages"),
-    (done("UPDATE session SET token_usage = 1 WHERE id = '{}'"), {"counts"}, set(), "with 15 tokens in all"),
+    (done("UPDATE session SET message_count = 4 WHERE id = '{}'"), {"counts"}, set(), "counts 4 messages"),
+    (done("UPDATE session SET token_usage = 1 WHERE id = '{}'"), {"counts"}, set(), "with 15 tokens in total"),
     (done("UPDATE session SET changed_version = 9 WHERE id = '{}'"), {"counts"}, set(), "last changed at 9"),
     (
         changed(5, "record = '{\"role\": 1'", "content = '{\"role\": 1'"),

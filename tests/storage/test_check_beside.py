@@ -99,7 +99,7 @@ async def test_lost_file_is_restored_from_its_bytes(storage: Storage, database: 
     await filled(storage, "first")
     await asyncio.to_thread(vandalise, database, "DELETE FROM file")
     [text] = await check(database)
-    assert text.endswith("of workspace default has lost its type and name, and messages refer to it.")
+    assert text.endswith("of workspace default has lost its type and name, but messages refer to it.")
     file_id = text.split()[1]
     assert await repair(database) == [("file", f"It was restored as {UNKNOWN_MEDIA}, without a name.")]
     assert await check(database) == []
@@ -130,7 +130,7 @@ async def test_transcripts_are_given_back_to_their_sessions(storage: Storage, da
     assert [await read(storage, each) for each in ids] != [transcript for _, transcript in before]
     texts = await check(database)
     if how == "exchanged":
-        assert sum("its messages may be those of another session" in text for text in texts) == len(ids)
+        assert sum("its messages may belong to another session" in text for text in texts) == len(ids)
     else:
         assert any("have lost the rows that name their sessions" in text for text in texts)
     assert None not in [done for _, done in await repair(database)]

@@ -170,8 +170,11 @@ async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: 
         f"File {each.id} of workspace {W} is damaged and cannot be recovered." for each in (lost, altered)
     )
     [chunks] = [finding for finding in found if finding.session_id]
-    assert chunks.text.endswith("of a file that is not there.")
-    assert await open_maintenance(database).repair(chunks) == "They are removed when the database is served next."
+    assert chunks.text.endswith("of a file that does not exist.")
+    assert (
+        await open_maintenance(database).repair(chunks)
+        == "They will be removed when a daemon next serves the database."
+    )
     assert await open_maintenance(database).repair(found[0]) is None
     async with open_storage(database):
         await wait_until_empty(storage, "removal")

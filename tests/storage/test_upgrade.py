@@ -120,7 +120,7 @@ async def test_upgrade_needs_free_disk_space(tmp_path: Path, monkeypatch: pytest
     await first_version(database, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-        with pytest.raises(DatabaseUnusable, match=r"needs \d+ bytes of free disk space, and there are 1000"):
+        with pytest.raises(DatabaseUnusable, match=r"needs \d+ bytes of free disk space, but there are 1000"):
             await open_storage(database).open()
     async with open_storage(database) as storage:
         assert (await storage.get_session(W, IDS[0])).message_count == 1

@@ -1,1 +1,1 @@
-"""Checks and repairs that all databases share: what is stored twice has to agree."""
+"""Checks and repairs that all databases share: they compare values that are stored twice."""

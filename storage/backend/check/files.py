@@ -1,4 +1,4 @@
-"""Checks that the bytes of files are those that were written, and that each chunk belongs to a file."""
+"""Checks that the bytes of files are unchanged, and that each chunk belongs to a file."""
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
@@ -42,21 +42,21 @@ Read = Callable[[str, Bindings], AsyncIterable[Row]]
 
 
 async def check_files(read: Read) -> AsyncGenerator[Finding, None]:
-    """Faults of files; each file is read, one chunk at a time."""
+    """Find damaged and lost files. Reads every file, one chunk at a time."""
     async for workspace, file_id, size, content_id in read(FILES, {}):
         if await _digest(read, workspace, content_id) != (file_id, size):
             text = f"File {file_id} of workspace {workspace} is damaged and cannot be recovered."
             yield Finding("file", text, workspace)
     async for workspace, content_id in read(STRAY_CHUNKS, {}):
         file_id, _ = await _digest(read, workspace, content_id)
-        text = f"Workspace {workspace} has the bytes {content_id} of a file that is not there."
+        text = f"Workspace {workspace} has the bytes {content_id} of a file that does not exist."
         if [row async for row in read(IS_REFERRED_TO, {"workspace": workspace, "file_id": file_id})]:
-            text = f"File {file_id} of workspace {workspace} has lost its type and name, and messages refer to it."
+            text = f"File {file_id} of workspace {workspace} has lost its type and name, but messages refer to it."
         yield Finding("file", text, workspace, content_id)
 
 
 async def _digest(read: Read, workspace: str, content_id: str) -> tuple[str, int]:
-    """The SHA-256 of the chunks of a file, and their size."""
+    """The SHA-256 of the chunks of a file, in hex, and their total size."""
     digest, length = hashlib.sha256(), 0
     key: Bindings = {"workspace": workspace, "content_id": content_id, "first": 0, "last": MAX_SAFE_INTEGER}
     async for (chunk,) in read(CHUNKS, key):
@@ -66,9 +66,9 @@ async def _digest(read: Read, workspace: str, content_id: str) -> tuple[str, int
 
 
 async def repair_file(work: UnitOfWork, finding: Finding) -> str | None:
-    """Restore a file to which messages refer from its chunks; let chunks without a file be removed.
+    """Restore a file from its chunks if messages refer to it; otherwise schedule the removal of the chunks.
 
-    None if the fault of the file is another one.
+    Returns a sentence about the repair, None if the file has another fault.
     """
     content_id = finding.session_id
     if not content_id:
@@ -77,7 +77,7 @@ async def repair_file(work: UnitOfWork, finding: Finding) -> str | None:
     key: Bindings = {"workspace": work.workspace, "file_id": file_id}
     if await work.run(IS_REFERRED_TO, key) is None:
         await work.run(REMOVE_LATER, work.key(content_id))
-        return "They are removed when the database is served next."
+        return "They will be removed when a daemon next serves the database."
     lost: Bindings = {"media": UNKNOWN_MEDIA, "name": None, "expires_at": None}
     await work.run(INSERT_FILE, key | lost | {"content_id": content_id, "size": size, "now": work.now})
     return f"It was restored as {UNKNOWN_MEDIA}, without a name."
@@ -97,6 +97,6 @@ async def _digest_of_blocks(work: UnitOfWork, content_id: str) -> tuple[str, int
 
 
 async def in_turn(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
-    """Rows as an asynchronous generator, for a database that never waits."""
+    """Rows as an asynchronous generator, from a database that returns them without waiting."""
     for row in rows:
         yield row

@@ -1,11 +1,11 @@
-"""Sequences of messages, as a finding names them."""
+"""Formats sequences of messages for findings."""
 
-# The number of messages of a session that are named.
+# The maximum number of ranges of messages that a finding names.
 MAX_NAMED = 10
 
 
 class Numbers:
-    """Sequences of messages: the first of them are named, the others counted."""
+    """Ranges of sequences: as text it has their number and names the first ones; false without any."""
 
     def __init__(self) -> None:
         self._named: list[str] = []

@@ -60,11 +60,11 @@ def _summary_findings(row: Row) -> Iterator[Finding]:
     """The fault of a profile that does not match its content: a row of `PROFILES`."""
     workspace, name, summary, created_at, updated_at, content_hash, content, texts = row
     if hash_of(content, texts) != content_hash:
-        # The content is damaged, which is reported.
+        # `_content_findings` reports the damaged content.
         return
     shown = _decode(summary)
     expected = _decode(summary_of(content, ("createdAt", created_at), ("updatedAt", updated_at)))
-    # An older program has written fewer members.
+    # An older program wrote fewer members.
     if shown.get("name") != name or any(shown[member] != expected.get(member) for member in shown.keys() & expected):
         text = f"Profile {name} of workspace {workspace} has the summary or the content of another; replace it."
         yield Finding("profile", text, workspace)
@@ -75,12 +75,12 @@ def _collection_findings(row: Row) -> Iterator[Finding]:
     workspace, identifier, summary, record, profiles, modules = row
     listed = _decode(record)
     names = _decode(summary).get("identifier"), listed.get("identifier")
-    # Of modules an older program kept the ids alone.
+    # An older program stored only the ids of modules.
     counts = len(listed.get("profiles", ())), len(listed.get("modules", ())) if modules else 0
     if names != (identifier, identifier) or counts != (profiles, modules):
         text = (
-            f"Collection {identifier} of workspace {workspace} has {profiles} profiles and {modules} modules, and does "
-            "not list them; add it again, or let it be synced."
+            f"Collection {identifier} of workspace {workspace} has {profiles} profiles and {modules} modules, but does "
+            "not list them; add it again, or sync it."
         )
         yield Finding("profile", text, workspace)
 
@@ -122,7 +122,7 @@ def _snapshot_findings(row: Row) -> Iterator[Finding]:
         yield Finding.of(workspace, session_id, "profile", "has lost its profile.")
 
 
-# Statements, each with the fault of its rows.
+# Each statement, and the function that yields the findings of a row.
 CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
     (PROFILE_CONTENTS, _content_findings),
     (PROFILE_TEXTS, _text_findings),

@@ -1,4 +1,4 @@
-"""Repairs a session from its remaining rows."""
+"""Repairs sessions from their remaining rows."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from itertools import pairwise
@@ -40,9 +40,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
-    """Repair what a session can be restored from; a sentence that says what was done.
+    """Repair the fault in a finding. Returns a sentence about the repair, None if there is no repair for the fault.
 
-    None if the fault is another one. Counts without a session are those of the workspace.
+    The fault `counts` without a session concerns the directories of the workspace.
     """
     if finding.fault == "file":
         return await repair_file(work, finding)
@@ -80,7 +80,7 @@ async def _recount(work: UnitOfWork, session_id: str) -> bool:
 
 
 async def _messages(work: UnitOfWork, session_id: str) -> AsyncGenerator[tuple[int, Message | None], None]:
-    """The messages of a session with their sequences; None for one that cannot be read."""
+    """The messages of a session with their sequences, in order; None for a message that cannot be read."""
     key = work.key(session_id)
     sizes = work.statements.MESSAGE_SIZES
     after = 0
@@ -197,13 +197,13 @@ async def _restore_session(work: UnitOfWork, session_id: str) -> None:
     await work.run(work.statements.SET_ERROR_DETAILS, key | {"error_details": None})
 
 
-# What is done for a session with a fault, which returns whether it was repaired, and the sentence that says so.
+# For each fault of a session, the repair, which returns whether it succeeded, and the sentence about it.
 _REPAIRS: dict[Fault, tuple[Callable[[UnitOfWork, str], Awaitable[bool]], str]] = {
     "counts": (_count_again, "Its counts were corrected."),
-    "transcript": (_recount, "It now shows the last message that it has."),
+    "transcript": (_recount, "It now shows its last message."),
     "rows": (_rewrite_rows, "They were written again from its messages."),
     "labels": (_find_again, "They were written again from its name and its labels."),
-    "corrections": (_correct_again, "Clients that follow it are told again about each message that was corrected."),
+    "corrections": (_correct_again, "Clients that follow it will receive each corrected message again."),
     "parts": (_complete, "It was restored with its remaining data."),
     "profile": (_forget_profile, "Its profile is now recorded as unknown."),
 }

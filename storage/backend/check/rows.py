@@ -1,7 +1,7 @@
-"""Checks of what is stored beside a session and its messages and follows from them.
+"""Checks the rows that are derived from sessions and their messages.
 
-Labels, references to files, tool calls and corrections have tables of their own; a session has the sums of its usage,
-the number of its corrections and the beginning of its last message. All are read in the order of sessions, once.
+Labels, references to files, tool calls and corrections have their own tables; a session has the sums of its usage, the
+number of its corrections and the beginning of its last message. All are read once, in the order of sessions.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from .numbers import Numbers
 # Runs a statement with bindings, and returns its rows one by one.
 Read = Callable[[str, Bindings], AsyncGenerator[Row, None]]
 
-# The results of a session's calls are not compared if more are open at a time: memory is limited.
+# If more calls of a session are open at a time, their results are not compared, to limit memory.
 MAX_OPEN_CALLS = 100_000
 
 _decode_last = msgspec.json.Decoder(LastMessage).decode
@@ -31,7 +31,7 @@ _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class OrderedRows:
-    """The rows of a statement in the order of their first columns, the key, taken key by key."""
+    """Reads the rows of a statement key by key; the key is their first `width` columns, in ascending order."""
 
     def __init__(self, rows: AsyncGenerator[Row, None], width: int) -> None:
         self._rows = rows
@@ -40,11 +40,11 @@ class OrderedRows:
         self._is_begun = False
 
     def reaches(self, key: Row) -> bool:
-        """Whether a row may have this key, or an earlier one."""
+        """Whether an unread row may have this key, or an earlier one."""
         return not self._is_begun or (self._head is not None and self._head[: self._width] <= key)
 
     async def take(self, key: Row) -> tuple[list[Row], list[Row]]:
-        """The rows of a key, and those of the keys since the last call, in both cases without the key's columns."""
+        """The rows of a key, without the key's columns, and the whole rows of the keys between the last call and it."""
         if not self._is_begun:
             self._is_begun = True
             await self._next()
@@ -59,12 +59,12 @@ class OrderedRows:
         self._head = await anext(self._rows, None)
 
     async def aclose(self) -> None:
-        """End the reading."""
+        """Close the statement."""
         await self._rows.aclose()
 
 
 class RowCheck:
-    """Compares these rows with sessions and messages: `begin` a session, add each message, then take its findings."""
+    """Compares derived rows with their sources: `begin` a session, `add` each message, then read its `findings`."""
 
     def __init__(self, read: Read) -> None:
         self._sessions = OrderedRows(read(SESSION_SUMS, {}), 2)
@@ -74,12 +74,12 @@ class RowCheck:
         )
 
     async def aclose(self) -> None:
-        """End the reading."""
+        """Close the statements."""
         for rows in (self._sessions, self._labels, self._references, self._calls, self._corrections):
             await rows.aclose()
 
     async def begin(self, workspace: str, session_id: str, message_count: int, version: int) -> None:
-        """Begin the check of the next session."""
+        """Begin the check of the next session, in the order of workspaces and ids."""
         self._key = workspace, session_id
         self._message_count, self._version = message_count, version
         [sums], _ = await self._sessions.take(self._key)
@@ -104,7 +104,7 @@ class RowCheck:
         self._is_end_known = False
 
     async def add(self, sequence: int, message: Message | None) -> None:
-        """Check the rows of the next message; None if it cannot be read."""
+        """Check the rows of the next message; `message` is None if it cannot be read."""
         key = (*self._key, sequence)
         references = await self._rows_at(self._references, key, self._wrong_references)
         calls = await self._rows_at(self._calls, key, self._wrong_calls)
@@ -134,7 +134,7 @@ class RowCheck:
             self._wrong_corrections.add(sequence, sequence)
 
     async def findings(self) -> list[Finding]:
-        """The faults of the session."""
+        """The findings of the session, after its last message."""
         last = (*self._key, MAX_SAFE_INTEGER)
         for rows, wrong in (
             (self._references, self._wrong_references),
@@ -152,24 +152,24 @@ class RowCheck:
         except msgspec.MsgspecError:
             shown = None
         if shown not in self._ends:
-            text = "shows another last message than it has: its messages may be those of another session."
+            text = "shows a last message that it does not have: its messages may belong to another session."
             yield Finding.of(*self._key, "transcript", text)
 
     def _rows(self) -> Iterator[Finding]:
         if not self._is_named:
-            yield Finding.of(*self._key, "labels", "is not found by its name: the name for filters is another one.")
+            yield Finding.of(*self._key, "labels", "is not found by its name: the name for filters differs.")
         if not self._has_labels:
             yield Finding.of(*self._key, "labels", "is not found by its labels: their rows are lost or wrong.")
         if self._wrong_references:
             text = f"has lost or wrong references to files of {self._wrong_references}; unreferenced files are deleted."
             yield Finding.of(*self._key, "rows", text)
         if self._wrong_calls or not self._has_results:
-            which = f" of {self._wrong_calls}" if self._wrong_calls else ""
-            yield Finding.of(*self._key, "rows", f"has lost or wrong rows of tool calls{which}.")
+            places = f" of {self._wrong_calls}" if self._wrong_calls else ""
+            yield Finding.of(*self._key, "rows", f"has lost or wrong rows of tool calls{places}.")
 
     @property
     def _has_results(self) -> bool:
-        """Whether the calls' results are those that the messages have; after corrections, some stay open."""
+        """Whether the recorded results of calls match the messages; not decided after corrections, or with damage."""
         return not self._results or not self._is_uncorrected or not self._is_readable or self._open is None
 
     def _sums(self) -> Iterator[Finding]:
@@ -179,15 +179,15 @@ class RowCheck:
             which = f", wrong ones of {self._wrong_corrections}" if self._wrong_corrections else ""
             text = (
                 f"counts {counted} corrected messages and has {self._corrected} corrections{which}: "
-                "clients that follow it may not be told."
+                "clients that follow it may miss some."
             )
             yield Finding.of(*self._key, "corrections", text)
         if self._is_readable and self._usage != (tuple(self._total) if self._total else (None,) * len(self._usage)):
-            yield Finding.of(*self._key, "counts", "has sums of usage that are not those of its messages.")
+            yield Finding.of(*self._key, "counts", "has sums of usage that differ from its messages.")
 
     @staticmethod
     async def _rows_at(rows: OrderedRows, key: Row, wrong: Numbers) -> list[Row]:
-        """The rows of a message; those that its session has before it and that no message has are wrong."""
+        """The rows of a message. Earlier rows of the session belong to no message: adds them to `wrong`."""
         if not rows.reaches(key):
             return []
         taken, passed = await rows.take(key)
@@ -197,7 +197,7 @@ class RowCheck:
         return taken
 
     def _add_end(self, message: Message) -> None:
-        """Keep the last message, and that which is the last one by the count of the session."""
+        """Keep the last message so far, and the last one within the session's count: the summary may have either."""
         end = LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])
         if message.sequence <= self._message_count:
             self._ends = [end]
@@ -229,5 +229,5 @@ class RowCheck:
 
 
 def _hash_of(sequence: int, call: str, result: int) -> int:
-    # The hash of a text, by SipHash (PEP 456): sums of those of tuples would cancel each other out.
+    # Hashes of texts use SipHash (PEP 456); sums of the hashes of similar tuples would cancel each other out.
     return hash(f"{sequence} {result} {call}")

@@ -1,4 +1,4 @@
-"""Checks of sessions: messages without a gap, correct counts, correct entries in the search index."""
+"""Checks sessions: messages without gaps, correct counts, correct entries in the search index."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from contextlib import aclosing
@@ -16,15 +16,15 @@ from ...values.json_text import MAX_SAFE_INTEGER
 from .numbers import Numbers
 from .rows import Read, RowCheck
 
-# The number of messages after which progress is told.
+# Progress is reported after this number of messages.
 MESSAGES_AT_ONCE = 500
 
-# Whether the message of a sequence is correctly indexed, if it has to be, by the columns that the storage adds.
+# Whether the entry of a message in the search index is correct, by the columns that the storage adds to its row.
 Indexed = Callable[[int, Message, Row], bool]
 
 
 class CheckProgress:
-    """Tells `progress` how much of a check is done, of `total` messages, each time that some more are."""
+    """Calls `progress` with the number of checked messages and the `total`, every MESSAGES_AT_ONCE messages."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
@@ -33,7 +33,7 @@ class CheckProgress:
         self._told = 0
 
     def add(self, messages: float) -> None:
-        """Count messages that are done."""
+        """Count messages that have been checked."""
         self._done += messages
         if self._done >= self._told + MESSAGES_AT_ONCE:
             self._told = int(self._done)
@@ -42,7 +42,7 @@ class CheckProgress:
 
 @dataclass(slots=True)
 class _Session:
-    """A session according to its row, and according to its messages."""
+    """A session: the values in its row, and those that follow from its messages."""
 
     workspace: str
     id: str
@@ -62,7 +62,7 @@ class _Session:
     def count(
         self, sequence: int, role: str, token_count: int, message_id: str | None, record: bytes
     ) -> Message | None:
-        """Count a message, by its columns; the record, None if it cannot be read."""
+        """Count a message by its columns. Returns the message in the record, None if it cannot be read."""
         if sequence > self.last + 1:
             self.missing.add(self.last + 1, sequence - 1)
         self.last = max(self.last, sequence)
@@ -73,7 +73,7 @@ class _Session:
         return message
 
     def findings(self) -> Iterator[Finding]:
-        """The faults of the session."""
+        """The findings of the session."""
         if self.damage is not None:
             yield self._finding("damage", f"can't be read after message {self.last}: {self.damage.reason}.")
             return
@@ -84,13 +84,13 @@ class _Session:
         if not self.has_context:
             yield self._finding("parts", "has lost its context.")
         if self.message_count > self.last:
-            yield self._finding("gap", f"counts {self.message_count} messages and has none after {self.last}.")
+            yield self._finding("gap", f"counts {self.message_count} messages, but has none after {self.last}.")
         if not self._counts_agree():
             yield self._finding(
                 "counts",
-                f"says that it has {self.message_count} messages and {self.token_usage} tokens at version "
-                f"{self.version}, last changed at {self.changed_version}; its last message is {self.last}, with "
-                f"{self.tokens} tokens in all.",
+                f"counts {self.message_count} messages and {self.token_usage} tokens at version {self.version}, last "
+                f"changed at {self.changed_version}; its last message is {self.last}, with {self.tokens} tokens in "
+                "total.",
             )
         if self.unsearchable:
             yield self._finding("search", f"has wrong entries in the search index for {self.unsearchable}.")
@@ -107,14 +107,14 @@ class _Session:
 
 
 def directory_finding(row: Row) -> Finding:
-    """A wrong count of a directory: a row of `directory_uses`."""
+    """The finding for a wrong count of a directory: a row of `directory_uses`."""
     workspace, path, counted, there = row
     text = f"Directory {path} of workspace {workspace} counts {counted} sessions; there are {there}."
     return Finding("counts", text, workspace)
 
 
 def total_findings(row: Row) -> Iterator[Finding]:
-    """Wrong counts of a workspace's directories: a row of `DIRECTORY_TOTALS`."""
+    """The finding for a row of `DIRECTORY_TOTALS`, if a workspace's count of directories is wrong."""
     workspace, counted, there = row
     if counted != there:
         yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {there}.", workspace)
@@ -123,11 +123,11 @@ def total_findings(row: Row) -> Iterator[Finding]:
 async def check_sessions(
     rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed, progress: CheckProgress, read: Read
 ) -> AsyncGenerator[Finding, None]:
-    """The faults of sessions; `progress` counts their messages.
+    """The findings of sessions; `progress` counts their messages.
 
-    A row has the columns of a session, as `_Session` names them, those of one of its messages, in order, all None if
-    there is none (sequence, role, token_count, id, record), and the arguments of `indexed`. A finding stands in the
-    place of messages that cannot be read. `read` reads what is stored beside them.
+    `rows` are sessions with their messages, in order. A row has the columns of a session (see `_Session`), the columns
+    of one of its messages (sequence, role, token_count, id, record; all None in a row without a message), and the
+    arguments of `indexed`. `DatabaseDamaged` takes the place of unreadable messages. `read` reads derived rows.
     """
     session: _Session | None = None
     async with aclosing(RowCheck(read)) as beside:
@@ -163,5 +163,5 @@ async def _findings(session: _Session | None, beside: RowCheck) -> list[Finding]
     if session is None:
         return []
     others = await beside.findings()
-    # Of messages that were not read nothing is known.
+    # The derived rows of messages that were not read cannot be checked.
     return [*session.findings()] if session.damage else [*others, *session.findings()]

@@ -1,1 +1,1 @@
-"""What searches need besides an index: counts of what waits for background work, and the vectors of messages."""
+"""The parts of search that all SQL backends share: vectors of messages, and counts of messages to be indexed."""

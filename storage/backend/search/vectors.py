@@ -1,4 +1,4 @@
-"""The vectors of messages, as all storages with SQL keep them."""
+"""The vectors of messages in storages with SQL."""
 
 from ...model.queries import Embedder, Search
 from ...operations.vectors.writing import VectorWriter, count_waiting
@@ -7,13 +7,13 @@ from .waiting_count import WaitingCount
 
 
 class TransactionalVectors(Transactions, Search):
-    """Writes vectors in the background while it is open, if it has an embedder, and counts messages without one."""
+    """With an embedder, writes vectors in the background while the storage is open, and counts messages without one."""
 
     _vectors: VectorWriter | None
     _waiting_vectors: WaitingCount | None
 
     def _start_vectors(self, embedder: Embedder | None, clock: str) -> None:
-        """Begin; `clock` is SQL for the seconds since 1970."""
+        """Start the background task, if there is an embedder; `clock` is SQL for the seconds since 1970."""
         self._vectors = self._waiting_vectors = None
         if embedder is not None:
             workspaces = self.statements.WORKSPACES

@@ -1,1 +1,1 @@
-"""The modules that profiles name, and the mount plans that are made of them."""
+"""The modules to which profiles refer, and the sources of mount plans."""

@@ -1,4 +1,4 @@
-"""The sources of mount plans: the targets of profile references, now or when a session got its profile."""
+"""The sources of mount plans: the targets of a profile's references, now or at the time when a session got it."""
 
 from msgspec import UNSET, UnsetType
 
@@ -43,7 +43,7 @@ def texts_of(workspace: Workspace, name: str) -> dict[str, str]:
 
 
 def sources_of(workspace: Workspace, name: str, settings: ProfileSettings, installed: InstalledModules) -> PlanSources:
-    """The plan sources of a session whose settings are made from a profile."""
+    """The plan sources for `settings`, with the current targets of their references; `name` is their profile."""
     profile = workspace.profiles.get(name)
     origin = None if profile is None else profile.origin
     ids = {module_id for use in modules_used(settings) for module_id in use.ids(origin)}

@@ -86,5 +86,5 @@ def _set_source(work: Work, module_id: str, new: NewModuleSource) -> ModuleSourc
 
 def write_modules(workspace: Workspace, identifier: str, modules: Sequence[Module]) -> None:
     """Replace the modules of a collection."""
-    others = {module_id: it for module_id, it in workspace.modules.items() if it.collection != identifier}
-    workspace.modules = others | {it.id: replace(it, collection=identifier) for it in modules}
+    others = {module_id: each for module_id, each in workspace.modules.items() if each.collection != identifier}
+    workspace.modules = others | {each.id: replace(each, collection=identifier) for each in modules}

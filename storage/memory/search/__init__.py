@@ -1,1 +1,1 @@
-"""The search in memory: by words and by meaning, in all that is stored, without an index."""
+"""The search in memory: by words and by meaning, without an index."""

@@ -1,4 +1,4 @@
-"""Search: matches and ranks the latest messages that have all words, each by its own text."""
+"""Matches and ranks the latest messages that have all words of a query, by their texts."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +38,8 @@ class MemorySearch(MemoryAccess, Storage):
         match = TextMatch(sought, narrowed.scope, tokenizer)
         hits: Iterator[Found] = islice(_found(stored, narrowed, match), results.MAX_RANKED)
         if vector is not None and self._options.embedder is not None:
-            said = [it for it in _filtered(stored, narrowed) if meets_conditions(it[1], sought, match)]
-            hits = fuse_ranks(hits, await self._vectors.nearest(self._options.embedder, stored, vector, said))
+            candidates = [found for found in _filtered(stored, narrowed) if meets_conditions(found[1], sought, match)]
+            hits = fuse_ranks(hits, await self._vectors.nearest(self._options.embedder, stored, vector, candidates))
         found = best(hits, narrowed)
         contents = []
         size = 0
@@ -57,14 +57,14 @@ class MemorySearch(MemoryAccess, Storage):
         entries = [entry_of(message, tokenizer) for _, message in _messages(stored, SearchQuery(text))]
 
         async def count(words: Sequence[str], *, with_forms: bool) -> Mapping[str, int]:
-            said = ({*entry.different_words(), *(entry.forms if with_forms else ())} for entry in entries)
-            found = Counter(word for each in said for word in each)
+            in_entries = ({*entry.different_words(), *(entry.forms if with_forms else ())} for entry in entries)
+            found = Counter(word for each in in_entries for word in each)
             return {word: min(found[word], MAX_COUNTED) for word in words}
 
         return await suggest(text, limit, count)
 
     async def waiting_vectors(self) -> int | None:
-        # They are made by the searches.
+        # Each search computes the vectors that it needs.
         return None if self._options.embedder is None else 0
 
     async def waiting_messages(self) -> int | None:
@@ -73,7 +73,7 @@ class MemorySearch(MemoryAccess, Storage):
 
 
 def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterator[Found]:
-    """The matching messages among the latest that have the words, the latest first."""
+    """The matching messages among the latest ones that have the words, the latest first."""
     candidates = (
         (session, message)
         for session, message in _messages(workspace, query)
@@ -99,7 +99,7 @@ def _messages(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Sessio
 
 
 def _calls(message: Message, tool: str | None) -> bool:
-    """Whether a message calls a tool, if there is one."""
+    """Whether a message calls `tool`; true if that is None."""
     return tool is None or (isinstance(message.parts, Raw) and tool_form(tool) in tool_forms(message.parts))
 
 

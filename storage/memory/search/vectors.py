@@ -1,4 +1,4 @@
-"""The vectors of messages: made by the searches, and kept by their texts."""
+"""The vectors of messages: searches compute them, and keep them by text."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -20,24 +20,24 @@ from ..contents import Workspace
 
 
 class TextVectors:
-    """The vectors of the latest texts that were compared; at most `MAX_COMPARED`."""
+    """The vectors of the texts that were compared last, at most `MAX_COMPARED`."""
 
     def __init__(self) -> None:
         self._kept: dict[bytes, Vector | None] = {}
 
     async def nearest(
-        self, embedder: Embedder, workspace: Workspace, vector: QueryVector, said: Sequence[tuple[Session, Message]]
+        self, embedder: Embedder, workspace: Workspace, vector: QueryVector, messages: Sequence[tuple[Session, Message]]
     ) -> list[Near]:
-        """The messages with the most similar vectors, but for those that are deleted or corrected meanwhile."""
-        keys = [_key(message.content) for _, message in said]
-        # Another search may remove some of them meanwhile.
+        """The messages with the most similar vectors, without those that are deleted or corrected meanwhile."""
+        keys = [_key(message.content) for _, message in messages]
+        # A copy, because another search may drop vectors meanwhile.
         kept = {key: self._kept[key] for key in keys if key in self._kept}
-        texts = {key: message.content for key, (_, message) in zip(keys, said, strict=True) if key not in kept}
-        made = await _made(embedder, texts)
+        texts = {key: message.content for key, (_, message) in zip(keys, messages, strict=True) if key not in kept}
+        made = await _embed(embedder, texts)
         vectors = kept | made
         self._keep(made)
         candidates = []
-        for key, (session, message) in zip(keys, said, strict=True):
+        for key, (session, message) in zip(keys, messages, strict=True):
             found = vectors[key]
             if found is not None and _is_current(workspace, session.id, message):
                 candidates.append(Near(session.id, message.sequence, message.role, found.numbers))
@@ -49,7 +49,7 @@ class TextVectors:
             del self._kept[key]
 
 
-async def _made(embedder: Embedder, texts: dict[bytes, str]) -> dict[bytes, Vector | None]:
+async def _embed(embedder: Embedder, texts: dict[bytes, str]) -> dict[bytes, Vector | None]:
     keys = [*texts]
     made: dict[bytes, Vector | None] = {}
     for first in range(0, len(keys), TEXTS_AT_ONCE):
@@ -60,7 +60,7 @@ async def _made(embedder: Embedder, texts: dict[bytes, str]) -> dict[bytes, Vect
 
 
 def _key(text: str) -> bytes:
-    # Not the text: a deleted one would stay in memory.
+    # Not the text itself, which would stay in memory after it is deleted.
     return sha256(text.encode()).digest()
 
 

@@ -1,1 +1,1 @@
-"""SQLite's files on the disk: where they are, who may open them, whether there is room."""
+"""SQLite's files on disk: replaces and locks them, and checks for free space."""

@@ -1,4 +1,4 @@
-"""Database files in their places: a new one appears as a whole, and never with the log of another."""
+"""Replaces database files: a new file appears as a whole, and never with the log of another."""
 
 import os
 import shutil
@@ -20,8 +20,8 @@ OWN_MODE = 0o600
 
 
 @contextmanager
-def part_of(target: Path) -> Iterator[Path]:
-    """An empty file beside `target` that will replace it; it is deleted at the end if it is left."""
+def part_file(target: Path) -> Iterator[Path]:
+    """An empty file beside `target` that will replace it; it is deleted at the end if it was not used."""
     part = target.with_name(f".{target.name}.{uuid4().hex}.part")
     part.touch(OWN_MODE)
     try:
@@ -31,21 +31,22 @@ def part_of(target: Path) -> Iterator[Path]:
             _beside(part, suffix).unlink(missing_ok=True)
 
 
-def put(part: Path, target: Path, *, keep: bool) -> Path | None:
-    """Replace `target` by a file, on disk when it returns; the name under which the previous file was kept, if any.
+def replace_file(part: Path, target: Path, *, keep: bool) -> Path | None:
+    """Replace `target` by the file `part`, on disk when it returns.
 
-    Raises `MaintenanceRefused` if a program has that open.
+    With `keep` the previous file stays under another name, which is returned; otherwise None. Raises
+    `MaintenanceRefused` if a program has the previous file open.
     """
     _sync(part)
     kept = None
     if target.exists():
         _take_over(part, target)
-        with unused(target):
+        with exclusive_use(target):
             kept = _keep(target) if keep else None
             _forget_logs(target)
             part.replace(target)
     else:
-        # This is the log of a replaced database; SQLite would apply it to the new one.
+        # A log that is left here belongs to an earlier database; SQLite would apply it to the new one.
         _forget_logs(target)
         part.replace(target)
     _sync(target.parent)
@@ -53,8 +54,8 @@ def put(part: Path, target: Path, *, keep: bool) -> Path | None:
 
 
 def close_log(target: Path) -> None:
-    """Move the log of a database that nobody has open into it, as far as it can be read."""
-    with suppress(apsw.CorruptError, apsw.NotADBError):  # a damaged database is replaced, and kept unchanged
+    """Move the log of a database into it, as far as it is readable. Raises `MaintenanceRefused` if it is in use."""
+    with suppress(apsw.CorruptError, apsw.NotADBError):  # a damaged database is kept unchanged beside the new one
         connection = apsw.Connection(str(target), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.pragma("locking_mode", "exclusive")
@@ -66,8 +67,8 @@ def close_log(target: Path) -> None:
 
 
 @contextmanager
-def unused(target: Path) -> Iterator[None]:
-    """Have exclusive use of a database, by SQLite's own locks, whatever is in it. Raises `MaintenanceRefused`.
+def exclusive_use(target: Path) -> Iterator[None]:
+    """Have exclusive use of a file with SQLite's own locks, whatever is in it. Raises `MaintenanceRefused`.
 
     A program that has it open with a write-ahead log always holds a lock, even while idle
     (https://www.sqlite.org/lockingv3.html).
@@ -86,12 +87,12 @@ def unused(target: Path) -> Iterator[None]:
 
 
 def in_use(target: Path) -> MaintenanceRefused:
-    """The sentence for a database that another program has open."""
+    """The error for a database that another program has open."""
     return MaintenanceRefused(f"A program has {target} open; stop the daemon that serves it, and try again.")
 
 
 def _take_over(part: Path, target: Path) -> None:
-    """Give a file the permissions of the one that it replaces, and its owner if possible."""
+    """Give a file the permissions of the file that it replaces, and its owner if possible."""
     shutil.copymode(target, part)
     there = target.stat()
     if os.name == "posix" and os.geteuid() == 0:
@@ -99,7 +100,7 @@ def _take_over(part: Path, target: Path) -> None:
 
 
 def _keep(target: Path) -> Path:
-    """Give a database, with its log, a second name, so that its place is never empty."""
+    """Give a database and its log a second name, so that the first one is never missing. Returns the new path."""
     kept = target.with_name(f"{target.name}.replaced-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     for suffix in ("", *_LOGS):
         if _beside(target, suffix).exists():

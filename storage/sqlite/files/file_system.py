@@ -8,8 +8,8 @@ from tempfile import TemporaryFile
 
 from ...model.errors import StorageUnavailable
 
-# The kernel's names of file systems that another machine, or another kernel on this one, may write to as well. SQLite's
-# locks and its shared memory do not reach across (https://www.sqlite.org/wal.html, "all processes ... the same host").
+# The kernel's names of file systems to which another machine, or another kernel on this one, may write. SQLite's
+# locks and shared memory do not work across them (https://www.sqlite.org/wal.html, "all processes ... the same host").
 _SHARED = re.compile(
     r"nfs\d*|cifs|smb\d*|smbfs|smbfs2|9p|virtiofs|fuse|fuse\..*|ceph|afs|coda|lustre|gpfs|beegfs|glusterfs|ocfs2|gfs2|"
     r"orangefs|pvfs2|davfs|vboxsf|vmhgfs|prl_fs|drvfs|ncpfs|acfs|webdav|afpfs|macfuse|osxfuse"
@@ -22,12 +22,12 @@ _STATFS_BYTES = 4_096
 _FLAGS_AT, _TYPE_AT, _TYPE_BYTES = 64, 72, 16
 _IS_LOCAL = 0x1000
 
-# About the size of the log of some small writes.
+# About the size of the log of a few small writes.
 TRIAL_BYTES = 64 * 1024
 
 
 def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
-    """The type of the file system of `path` if other machines may write to it; None if none can, or if it is unknown.
+    """The type of the file system of `path` if other machines may write to it; None if not, or if it is unknown.
 
     `mounts` are the mounts of this process (https://docs.kernel.org/filesystems/proc.html, /proc/PID/mountinfo).
     """
@@ -42,7 +42,7 @@ def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
 
 
 def _type_at(path: Path, mounts: str) -> str | None:
-    """The type of the nearest mount above a path; of two at the same place the later one counts."""
+    """The file system type of the nearest mount above a path; of two mounts at the same place, the later one counts."""
     nearest: tuple[int, str] | None = None
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
@@ -64,12 +64,12 @@ def _shared_on_macos(path: Path) -> str | None:
 
 
 def check_room(path: Path) -> None:
-    """Raises `StorageUnavailable` if no file can be created beside the database, or it cannot grow.
+    """Raises `StorageUnavailable` if a file of TRIAL_BYTES cannot be created beside the database.
 
-    A file system allocates space for a write at once, and never writes data that is deleted before.
+    The trial is cheap: a file system allocates the space at once, but does not write data that is deleted right away.
     """
     try:
         with TemporaryFile(dir=path.parent, prefix=".amplifierd-") as file:
             file.write(bytes(TRIAL_BYTES))
     except OSError as error:
-        raise StorageUnavailable(f"its disk takes no writes: {error.strerror}") from error
+        raise StorageUnavailable(f"its disk accepts no writes: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""A lock on a database that any number of processes of one machine may hold, and no process of another beside them.
+"""A lock on a database that any number of processes of one machine may share, but no process of another machine.
 
 It is a shared lock on one byte of a file beside the database, whose offset identifies the machine; a process that finds
 another machine's byte locked gives up. The kernel releases it when a process ends in any way.
@@ -22,7 +22,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PLACES = 2**30
 _OWN_MODE = 0o600
 
-# Locks of Linux that belong to an open file, so that closing another descriptor does not release them; `struct flock`.
+# Linux has locks that belong to an open file, so that closing another descriptor does not release them.
 _IS_LINUX = sys.platform == "linux"
 _FLOCK = struct.Struct("hhqqi4x" if _IS_LINUX else "qqihh")
 _SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
@@ -30,13 +30,13 @@ _GET = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
 
 
 class MachineLock:
-    """The lock of this process; without a file on a local file system."""
+    """The lock of this process; `file` is None on a local file system, which needs none."""
 
     def __init__(self, file: int | None) -> None:
         self._file = file
 
     def release(self) -> None:
-        """Let another machine use the database."""
+        """Release the lock, so that another machine can use the database."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -45,9 +45,10 @@ class MachineLock:
 def lock_for_this_machine(
     path: Path, *, single_machine: bool | None, mounts: Path = MOUNTS, boot_id: Path = BOOT_ID
 ) -> MachineLock:
-    """The lock on the database at `path`, if other machines may reach it; `single_machine` states that none uses it.
+    """Lock the database at `path`, if it is on a shared file system and `single_machine` says that no other uses it.
 
-    If that is None, the previous statement of a daemon counts. Raises `DatabaseUnusable`.
+    If `single_machine` is None, the setting of the last daemon counts. Raises `DatabaseFileShared` without that
+    setting, and `DatabaseUnusable` if another machine has the lock, or if the file system has no locks.
     """
     file_system = shared_file_system(path, mounts)
     if file_system is None:
@@ -60,7 +61,7 @@ def lock_for_this_machine(
 
 @contextmanager
 def locked_for_this_machine(path: Path) -> Iterator[None]:
-    """The same lock for a while, by the previous statement of a daemon."""
+    """Hold the same lock during a `with`, by the setting of the last daemon."""
     lock = lock_for_this_machine(path, single_machine=None)
     try:
         yield
@@ -73,21 +74,21 @@ def _lock(path: Path, beside: Path, file_system: str, place: int) -> MachineLock
         beside.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWN_MODE)
     except OSError as error:
-        raise DatabaseUnusable(f"The file {beside}, which machines lock, can't be opened: {error}.") from error
+        raise DatabaseUnusable(f"The lock file {beside} can't be opened: {error}.") from error
     try:
         fcntl.fcntl(file, _SET, _flock(fcntl.F_RDLCK, place, 1))
         is_used = any(_is_locked(file, *others) for others in ((0, place), (place + 1, _PLACES - place)))
     except OSError as error:
         os.close(file)
         raise DatabaseUnusable(
-            f"The file system of type {file_system} that {path} is on has no locks ({error}), so that a second machine "
-            "would not be noticed; keep the database on a disk of this machine, or use PostgreSQL."
+            f"The {file_system} file system of {path} has no locks ({error}), so that a second machine would not be "
+            "noticed; keep the database on a disk of this machine, or use PostgreSQL."
         ) from error
     if is_used:
         os.close(file)
         raise DatabaseUnusable(
-            f"Another machine uses the database {path}; stop what serves it there. A SQLite file serves one machine, "
-            "any number of machines share a PostgreSQL."
+            f"Another machine uses the database {path}; stop the daemon there. Only processes of one machine can share "
+            "a SQLite file; several machines can share a PostgreSQL database."
         )
     return MachineLock(file)
 
@@ -108,7 +109,7 @@ def _flock(kind: int, start: int, length: int) -> bytes:
 
 
 def _place(boot_id: Path) -> int:
-    """The byte of this machine: all processes of one kernel have the same, even in containers."""
+    """The byte of this machine: the same for all processes of one kernel, even in containers."""
     try:
         name = boot_id.read_text()
     except OSError:

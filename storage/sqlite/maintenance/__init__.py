@@ -1,1 +1,1 @@
-"""Maintenance of a SQLite file as a whole: backup, check, repair, compaction."""
+"""Maintenance of a SQLite file as a whole: backs it up, checks, repairs and compacts it."""

@@ -1,4 +1,4 @@
-"""Copies of a database file: as of one moment, checked, then moved to their places."""
+"""Copies a database file as of one moment, checks the copy, and moves it to its place."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from ...model.backend import refuse_itself
 from ...model.database_errors import DatabaseDamaged, DatabaseUnusable, FileExists, MaintenanceRefused
 from ...model.maintenance import Contents, Progress, Restored
 from ...sql.statements.integrity import CONTENTS
-from ..files.database_files import close_log, part_of, put, unused
+from ..files.database_files import close_log, exclusive_use, part_file, replace_file
 from ..opening import open_to_read
 from .compaction import merge_index
 from .file_check import faults
 
-# The progress is reported after this number of steps of SQLite's virtual machine.
+# Progress is reported after this number of steps of SQLite's virtual machine.
 STEPS_AT_ONCE = 50_000
 
 
@@ -24,11 +24,11 @@ def back_up(source: Path, file: Path, *, replace: bool, progress: Progress) -> C
         refuse_itself(source, file)
         if file.exists():
             _refuse_existing(file, replace=replace)
-            with unused(file):
+            with exclusive_use(file):
                 pass
-        with part_of(file) as part:
+        with part_file(file) as part:
             copied = _copy(connection, part, progress)
-            put(part, file, keep=False)
+            replace_file(part, file, keep=False)
             return copied
     except (OSError, apsw.Error) as error:
         raise _cannot_write(file, error) from error
@@ -45,9 +45,9 @@ def restore(file: Path, target: Path, *, replace: bool, progress: Progress) -> R
             _refuse_existing(target, replace=replace)
             close_log(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with part_of(target) as part:
+        with part_file(target) as part:
             copied = _copy(connection, part, progress)
-            return Restored(copied, put(part, target, keep=True))
+            return Restored(copied, replace_file(part, target, keep=True))
     except (OSError, apsw.Error) as error:
         raise _cannot_write(target, error) from error
     finally:
@@ -62,7 +62,7 @@ def contents(connection: apsw.Connection) -> Contents:
 
 def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
     """Copy a database as of one moment, without free pages (https://www.sqlite.org/lang_vacuum.html)."""
-    # Damage in the last page of a long text does not show in a copy.
+    # Damage in the last page of a long text would not be found in the copy.
     found = faults(source, is_quick=True)
     if found:
         raise DatabaseDamaged(f"SQLite says of {source.filename}: {'; '.join(found)}")
@@ -73,7 +73,7 @@ def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:
         progress(min(part.stat().st_size // page_size, pages), pages)
         return False
 
-    # Errors are those of the copy; the source is only read.
+    # VACUUM INTO counts as a write, but only reads the source.
     source.pragma("query_only", False)
     source.set_progress_handler(show, STEPS_AT_ONCE)
     try:

@@ -1,4 +1,4 @@
-"""Statements that find faults in a SQLite file; `sql/statements/integrity.py` has those for all databases."""
+"""Statements that find faults in a SQLite file; `sql/statements/integrity.py` has the ones for all databases."""
 
 from ...sql.statements.integrity import strays
 from ..statements import LAST_SEQUENCE, PLACES, places_of
@@ -21,7 +21,7 @@ LEFT JOIN search_progress
 ORDER BY session.workspace, session.id
 """
 
-# With the numbers of words and forms that the index counts in each.
+# The last column has the numbers of words and forms in the index.
 MESSAGES = f"""
 SELECT message.sequence, role, token_count, message_id, CAST(record AS BLOB), sz
 FROM message
@@ -31,7 +31,7 @@ WHERE message.place {places_of(":number")}
 ORDER BY message.place
 """  # noqa: S608  # of the number above
 
-# Sessions that are being removed, also from the index.
+# Sessions that are being removed, including their entries in the index.
 FORGOTTEN = """
 SELECT number
 FROM removal
@@ -50,12 +50,12 @@ LEFT JOIN session
 ORDER BY number
 """
 
-# The table is the connection's own.
+# A temporary table, which only this connection has.
 MAKE_WORDS = """
 CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_word USING fts5vocab (main, search, instance)
 """
 
-# Each word and form at each of its places, and the number of the session that says it.
+# Each word and form at each of its places, with the number of its session.
 WORDS = """
 SELECT doc >> 31, CAST(col || ' ' || term || ' ' || doc || ' ' || "offset" AS BLOB)
 FROM temp.search_word
@@ -70,7 +70,7 @@ WHERE search_progress.revision > MAX(
 )
 """
 
-# The session numbers that only messages use. The next number is looked up, so that not all messages are read.
+# The session numbers that only messages use. Each step looks up the next number, so that not all messages are read.
 _LOST_NUMBERS = """
 WITH RECURSIVE used (number) AS (
     SELECT MIN(place) >> 31
@@ -110,7 +110,7 @@ def _last_of(number: str) -> str:
 )"""  # noqa: S608  # of the text above
 
 
-# Each session, with its last message by its own row, and that under its number.
+# Each session, with the last message according to its row, and the last message under its number.
 ENDS = f"""
 SELECT session.workspace, session.id, message_count, last_message, number, {_last_of("session_number.number")}
 FROM session

@@ -1,4 +1,4 @@
-"""Makes a database file as small as what it holds, and removes what it still has of deleted text."""
+"""Shrinks a database file to the size of its content, and removes the remains of deleted text."""
 
 import time
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from ..search.index_merge import IndexMerge
 
 Result = TypeVar("Result")
 
-# Daemons that write wait for one step, and come in during the pause after it.
+# Daemons that write wait for one step, and can write during the pause after it.
 STEP_SECONDS = 0.05
 PAUSE = 2
 SHORTEST_PAUSE_SECONDS = 0.01
 FIRST_PAGES = 100
 MAX_PAGES = 2_000
-# A reader, or another program's checkpoint, may keep the log as it is for a while.
+# A reader, or another program's checkpoint, may prevent the truncation of the log for a while.
 LOG_ATTEMPTS = 20
 
 # See https://www.sqlite.org/pragma.html#pragma_auto_vacuum
@@ -30,7 +30,10 @@ _INCREMENTAL = 2
 
 
 def compact(path: Path, progress: Progress) -> None:
-    """Make the file smaller in short steps; daemons may serve it meanwhile. Raises `MaintenanceRefused`."""
+    """Make the file smaller in short steps; daemons may serve it meanwhile.
+
+    Raises `RebuildNeeded` if the file does not record the parents of its pages.
+    """
     connection = connect_writer(str(path))
     try:
         if connection.pragma("auto_vacuum") != _INCREMENTAL:
@@ -43,7 +46,7 @@ def compact(path: Path, progress: Progress) -> None:
 
 
 def rebuild(path: Path, progress: Progress) -> None:
-    """Write the whole file again, which needs twice its size of free space.
+    """Write the whole file again, which needs free space of twice its size.
 
     Raises `MaintenanceRefused` if a program has it open.
     """
@@ -65,7 +68,7 @@ def rebuild(path: Path, progress: Progress) -> None:
 
 
 def merge_index(connection: apsw.Connection) -> bool:
-    """Remove deleted messages from the search index of a file that nobody else has open; False if there were none."""
+    """Remove deleted messages from the search index of a file that nobody else has open. False if there were none."""
     merge, steps = IndexMerge(), 0
     while merge.step(connection, resting=False):
         steps += 1
@@ -84,12 +87,12 @@ def _merge_index(connection: apsw.Connection) -> None:
 
 
 def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
-    """Move the last pages of the file to the places of free ones, until there are none."""
+    """Move the last pages of the file to the places of free pages, until no free page is left."""
     total = free = connection.pragma("freelist_count")
     pages = FIRST_PAGES
     while free:
         left, seconds = _timed(partial(_free_some, connection, pages))
-        # Others may have deleted something meanwhile.
+        # There may be more than at the start, if others have deleted something meanwhile.
         progress(max(0, total - left), total)
         if left >= free:
             return
@@ -103,7 +106,7 @@ def _free_some(connection: apsw.Connection, pages: int) -> int:
 
 
 def _timed(step: Callable[[], Result]) -> tuple[Result, float]:
-    """What a step returns and how long it took; after it is time for others."""
+    """Run a step, and pause for other writers. Returns its result, and its duration in seconds without the pause."""
     began = time.monotonic()
     result = step()
     seconds = time.monotonic() - began

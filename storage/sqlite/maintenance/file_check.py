@@ -1,4 +1,4 @@
-"""Checks of a database file, from SQLite's pages to the sessions in them."""
+"""Checks a database file, from SQLite's pages to the sessions in them."""
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -19,12 +19,12 @@ from .index_check import IndexCheck
 
 MAX_FAULTS = 10
 _NO_MESSAGE = (None,) * 5
-# SQLite's message about a damaged index of words: https://www.sqlite.org/fts5.html#the_integrity_check_command
+# SQLite's message about a damaged search index: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
 
 
 def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
-    """The first ten faults that SQLite finds; if it `is_quick` indexes are not compared with their tables.
+    """The first MAX_FAULTS faults that SQLite finds; with `is_quick` it does not compare indexes with their tables.
 
     See https://www.sqlite.org/pragma.html#pragma_integrity_check.
     """
@@ -39,7 +39,7 @@ def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
 
 
 async def check_file(connection: apsw.Connection, progress: Progress) -> AsyncGenerator[Finding, None]:
-    """The faults of the file; after its pages everything is checked in one transaction, as of one moment."""
+    """The findings of the file: of its pages, then of its tables, in one transaction, so as of one moment."""
     found = faults(connection)
     for line in found:
         if _OF_WORDS.search(line):
@@ -51,7 +51,7 @@ async def check_file(connection: apsw.Connection, progress: Progress) -> AsyncGe
         async for finding in _check_tables(connection, progress):
             yield finding
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        yield Finding("search" if found and not lines else "damage", f"What comes next can't be read: {error}.")
+        yield Finding("search" if found and not lines else "damage", f"The rest can't be read: {error}.")
 
 
 async def _check_tables(connection: apsw.Connection, progress: Progress) -> AsyncGenerator[Finding, None]:
@@ -62,7 +62,7 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
     for finding in _check_references(connection):
         yield finding
     [(_, messages)] = connection.execute(CONTENTS)
-    # Once for the messages, and once for their words in the index.
+    # Each message counts twice: once itself, and once for its words in the index.
     checked = CheckProgress(progress, 2 * messages)
     words = IndexCheck(connection)
 
@@ -83,7 +83,7 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
 
 
 def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
-    # Before their session is restored without them.
+    # They come first, before a repair restores their session without them.
     for table, parent, count in connection.execute(check_statements.REFERENCES):
         yield Finding("reference", f"{count} rows of the table {table} refer to missing rows of {parent}.")
     for workspace, session_id in connection.execute(parts("session_number", HAS_MESSAGES)):
@@ -114,5 +114,5 @@ async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDama
             for *message, size in connection.execute(check_statements.MESSAGES, bindings):
                 yield (*session, *message, number, last, complete, size)
         except (apsw.CorruptError, apsw.NotADBError) as error:
-            # Others may be readable.
+            # Other sessions may be readable.
             yield DatabaseDamaged(str(error))

@@ -1,8 +1,8 @@
-"""Checks that the index has the words of all messages, each in its place, and no others.
+"""Checks that the search index has the words of all messages, each in its place, and no others.
 
-An index cannot list the words of a message. So the words of the messages and those of the index are summed for each
-session, in any order, and the sums are compared. The summands are hashes of texts, by SipHash (PEP 456): the hashes of
-similar tuples would cancel each other out.
+The index cannot list the words of a message. So the words in the messages and the words in the index are summed for
+each session, in any order, and the sums are compared. The summands are hashes of texts, by SipHash (PEP 456): the
+hashes of similar tuples would cancel each other out.
 """
 
 from array import array
@@ -18,70 +18,70 @@ from ...sql.ports import Row
 from ..statements import LAST_SEQUENCE
 from . import check_statements
 
-# Sessions whose numbers differ by a multiple of this share a sum: 8 MiB, whatever their number.
+# Sessions whose numbers differ by a multiple of this share a sum: the sums take 8 MiB for any number of sessions.
 SUMS = 2**20
 
-# The number of words after which progress is told.
+# Progress is reported after this number of words.
 WORDS_AT_ONCE = 10_000
 
-# A byte of a varint that is not its last has this bit.
+# All bytes of a varint except the last one have this bit.
 FIRST_OF_VARINT = 0x80
 
-_MOST = 2**64 - 1
+_MAX_SUM = 2**64 - 1
 
 
 class IndexCheck:
-    """The comparison, as of the connection's transaction: `is_indexed` for each message, then `findings`."""
+    """Compares messages and index, in the connection's transaction: `is_indexed` for each message, then `findings`."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         self._tokenizer = Tokenizer()
         self._sums = array("Q", bytes(8 * SUMS))
-        # How many the index should have.
+        # The number of words that the index should have.
         self._words = 0
-        # The entries of these sessions may still be incomplete.
-        self._passing = bytearray(SUMS)
+        # The sessions that are being removed: their entries may be incomplete, and are not checked.
+        self._is_skipped = bytearray(SUMS)
         for (number,) in connection.execute(check_statements.FORGOTTEN):
-            self._passing[number % SUMS] = 1
+            self._is_skipped[number % SUMS] = 1
 
     def is_indexed(self, sequence: int, message: Message, row: Row) -> bool:
-        """Whether the index has the message, as far as it knows single messages; its words are added to the sums."""
+        """Whether the index has an entry of the right size for the message; its words are added to the sums."""
         number, last, complete, size = row
         if number is None or sequence > last:
             return size is None and (not complete or sequence > LAST_SEQUENCE)
-        which = number % SUMS
-        if self._passing[which]:
+        slot = number % SUMS
+        if self._is_skipped[slot]:
             return True
-        said = entry_of(message, self._tokenizer)
-        self._words += said.size + len(said.forms)
+        entry = entry_of(message, self._tokenizer)
+        self._words += entry.size + len(entry.forms)
         place = number << 31 | sequence
-        self._sums[which] = self._sums[which] + _sum("words", said.words.split(), place) & _MOST
-        self._sums[which] = self._sums[which] + _sum("forms", said.forms, place) & _MOST
-        return size is not None and [said.size, len(said.forms)] == _decoded(size)
+        self._sums[slot] = self._sums[slot] + _sum("words", entry.words.split(), place) & _MAX_SUM
+        self._sums[slot] = self._sums[slot] + _sum("forms", entry.forms, place) & _MAX_SUM
+        return size is not None and [entry.size, len(entry.forms)] == _decode_sizes(size)
 
     def findings(self, passed: Callable[[float], None]) -> Iterator[Finding]:
-        """The words that only the index has, or that it lacks; `passed` is told each share of it."""
+        """The findings about words that only the index has, or that it lacks; `passed` gets each share of the work."""
         self._subtract_index(passed)
         for (workspace,) in self._connection.execute(check_statements.AHEAD):
             yield Finding("search", f"The search index of workspace {workspace} is ahead of its messages.", workspace)
         yield from self._sessions()
-        if any(left and not passing for left, passing in zip(self._sums, self._passing, strict=True)):
+        if any(left and not is_skipped for left, is_skipped in zip(self._sums, self._is_skipped, strict=True)):
             yield Finding("search", "The search index has words of missing messages.")
 
     def _sessions(self) -> Iterator[Finding]:
         named = array("Q")
         for number, workspace, session_id, is_there, too_far in self._connection.execute(check_statements.INDEXED):
-            which = number % SUMS
-            if self._passing[which]:
+            slot = number % SUMS
+            if self._is_skipped[slot]:
                 continue
             if not is_there:
-                yield Finding.of(workspace, session_id, "search", "is in the search index and does not exist.")
-            elif too_far or self._sums[which]:
+                yield Finding.of(workspace, session_id, "search", "is in the search index, but does not exist.")
+            elif too_far or self._sums[slot]:
                 yield Finding.of(workspace, session_id, "search", "has search entries that do not match its messages.")
-            if self._sums[which]:
-                named.append(which)
-        for which in named:
-            self._sums[which] = 0
+            if self._sums[slot]:
+                named.append(slot)
+        for slot in named:
+            self._sums[slot] = 0
 
     def _subtract_index(self, passed: Callable[[float], None]) -> None:
         sums = self._sums
@@ -89,18 +89,18 @@ class IndexCheck:
         for count, (number, word) in enumerate(self._connection.execute(check_statements.WORDS), 1):
             if count % WORDS_AT_ONCE == 0:
                 passed(share)
-            which = number % SUMS
-            sums[which] = sums[which] - hash(word) & _MOST
+            slot = number % SUMS
+            sums[slot] = sums[slot] - hash(word) & _MAX_SUM
 
 
 def _sum(column: str, words: list[str], place: int) -> int:
-    # As WORDS has them.
+    # The texts are those of WORDS.
     head = column.encode()
     return sum(hash(b"%b %b %d %d" % (head, word.encode(), place, offset)) for offset, word in enumerate(words))
 
 
-def _decoded(sizes: bytes) -> list[int]:
-    """How many words a message has, and how many forms: https://www.sqlite.org/fileformat2.html#varint."""
+def _decode_sizes(sizes: bytes) -> list[int]:
+    """The numbers of words and of forms in an entry, from varints (https://www.sqlite.org/fileformat2.html#varint)."""
     decoded, number = [], 0
     for byte in sizes:
         number = number << 7 | byte & 0x7F

@@ -1,7 +1,7 @@
-"""Gives transcripts back to their sessions, when numbers of sessions were lost or exchanged.
+"""Gives transcripts back to their sessions if the numbers of sessions were lost or exchanged.
 
-A message is stored under the number of its session. Which session has a number is in one row; if that is lost or wrong,
-the last message tells, whose beginning and sequence are with the session too.
+A message is stored under the number of its session, and one row says which session has a number. If the row is lost or
+wrong, the last message under the number identifies the session, which has the beginning and the sequence of it too.
 """
 
 from collections import defaultdict
@@ -15,14 +15,14 @@ from ...operations.messages import MAX_SHOWN, read_record
 from ...sql.ports import Bindings
 from . import check_statements
 
-# The sequence of the last message of a transcript, and what a list of sessions shows of it.
+# The sequence of the last message of a transcript, and its form in lists of sessions.
 End = tuple[int, LastMessage]
 
 _decode_last = msgspec.json.Decoder(LastMessage).decode
 
 
 class Misplaced(NamedTuple):
-    """A session without its transcript, and the number under which that is."""
+    """A session without its transcript, and the number of the transcript."""
 
     workspace: str
     session_id: str
@@ -35,7 +35,7 @@ class Misplaced(NamedTuple):
 
 
 def misplaced(connection: apsw.Connection) -> list[Misplaced]:
-    """The transcripts that only one session can have, and those sessions: those of another workspace cannot."""
+    """The transcripts that match only one session, and these sessions; sessions of other workspaces never match."""
     sessions: defaultdict[End, list[tuple[str, str]]] = defaultdict(list)
     # The workspace of a lost number is not known.
     numbers: defaultdict[End, list[tuple[str | None, int]]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Repairs of a SQLite file; daemons may write to it meanwhile."""
+"""Repairs a SQLite file; daemons may write to it meanwhile."""
 
 import time
 from contextlib import closing
@@ -23,12 +23,12 @@ from .numbering import misplaced, number_again
 
 
 class Repairs:
-    """Repairs of the file at `path`; the indexes are rebuilt once, whatever their faults."""
+    """Repairs the file at `path`; the search index is rebuilt once, whatever the number of its findings."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._searchable = False
-        # How many transcripts were given back, None if that was not tried.
+        # The number of transcripts that were given back; None before the attempt.
         self._numbered: int | None = None
         self._clock = Clock()
 
@@ -38,7 +38,7 @@ class Repairs:
             with closing(connect_writer(str(self._path))) as connection:
                 return await self._repair(connection, finding)
         except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged):
-            # A file with such damage cannot be written either.
+            # A file with such damage cannot be repaired.
             return None
 
     async def _repair(self, connection: apsw.Connection, finding: Finding) -> str | None:
@@ -61,7 +61,7 @@ class Repairs:
             return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
 
     def _give_transcripts_back(self, connection: apsw.Connection, finding: Finding) -> str | None:
-        """Look once for transcripts that others have; None if this does not repair the fault."""
+        """Give misplaced transcripts back, once for the file. Returns None if this does not repair the fault."""
         if self._numbered is None:
             self._numbered = _number_again(connection)
             if self._numbered:

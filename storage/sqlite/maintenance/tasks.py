@@ -55,7 +55,7 @@ class SQLiteMaintenance(Maintenance):
 
 
 def _size(path: Path) -> int:
-    """The bytes of a database and its log."""
+    """The size of a database and its log, in bytes."""
     log = path.with_name(f"{path.name}-wal")
     return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 

@@ -1,1 +1,1 @@
-"""The search index in SQLite: writes it, merges it, and finds messages with it."""
+"""The search index in SQLite: writes and merges it, and finds messages with it."""

@@ -10,9 +10,9 @@ from .indexing import STEP_SECONDS, Indexer, Outcome
 
 # Other writes run between two steps.
 PAUSE_SECONDS = 0.002
-# A long message is being split.
+# The pause while another thread splits a long message into words.
 BLOCKED_SECONDS = 0.02
-# Each step adds a segment to the index; a search reads all of them.
+# Each step adds a segment to the index, and a search reads all segments.
 STEPS_BEFORE_MERGE = 8
 # A merge may take as many steps as the index has pages: messages are indexed between its steps.
 MERGES_AT_ONCE = 32
@@ -28,19 +28,19 @@ class IndexWork:
     def __init__(self, indexer: Indexer, written: Callable[[], set[str]], left: set[str]) -> None:
         self._indexer = indexer
         self._written = written
-        # In indexing order. Another thread adds workspaces, so the object is only changed in place.
+        # In the order of indexing. Another thread adds workspaces, so the object is only changed in place.
         self._left = dict.fromkeys(sorted(left))
         self._merge = IndexMerge()
-        # An earlier program may have left some.
+        # An earlier program may have left unmerged segments.
         self._unmerged = STEPS_BEFORE_MERGE
         self._merged = 0
 
     def begin(self, workspace: str) -> None:
-        """Index this workspace, whoever wrote to it."""
+        """Index this workspace, even if another process wrote to it."""
         self._left.setdefault(workspace)
 
     def step(self, connection: apsw.Connection, *, resting: bool = True) -> float | None:
-        """Do one step, within a transaction. Returns the seconds until the next step, None if nothing is left to do."""
+        """Do one step, within a transaction. Returns the seconds until the next step, None if nothing is left."""
         if self._unmerged >= STEPS_BEFORE_MERGE:
             if self._merged < MERGES_AT_ONCE and merge_some(connection):
                 self._merged += 1
@@ -66,7 +66,7 @@ class IndexWork:
             if outcome is Outcome.BLOCKED:
                 delay = BLOCKED_SECONDS
             elif outcome is Outcome.MORE or connection.total_changes() > before:
-                # The next step finds out whether this one was committed; other workspaces come first.
+                # The next step checks that this one was committed; other workspaces come first.
                 self._left[workspace] = self._left.pop(workspace)
                 return PAUSE_SECONDS
             else:

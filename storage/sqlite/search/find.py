@@ -27,7 +27,7 @@ _decode_message = msgspec.json.Decoder(Message).decode
 
 
 def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
-    """The hits of one page: by words, and with a vector by meaning as well."""
+    """One page of hits: by words, and with a `vector` by meaning as well."""
     tokenizer = Tokenizer()
     parsed = parse_query(query, tokenizer.sought)
     if parsed is None:
@@ -83,11 +83,11 @@ class _Search:
         return self._rows(search_statements.hits(self._filters, scored=False), bindings | {"words": words})
 
     def in_index(self) -> Iterator[Found]:
-        """The candidates that match the query, as far as the index alone decides."""
+        """The candidates that match the query, if the index alone can decide that."""
         phrases = msgspec.json.encode(match.exact_phrases(self._sought.groups)).decode()
         bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
         if self._sought.excluded or any(len(term.words) > 1 for term in self._sought.terms):
-            # FTS5 reads all messages with the words of a phrase before it finds that none has the phrase.
+            # Without a limit, FTS5 reads all messages with the words of a phrase before it finds that none has it.
             bindings["oldest"] = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
         for score, *place, _ in self._rows(search_statements.hits(self._filters, scored=True), bindings):
             yield score, *place

@@ -1,22 +1,22 @@
 """Removes the words of deleted messages from the search index.
 
-FTS5 only marks a deleted row of a contentless table: its words stay in the index until the segment that has them is
-merged. FTS5's option 'secure-delete' has no effect on a table with `contentless_delete`, and without that it took some
-hundred times as long to delete a message as to append it
+FTS5 only marks a deleted row of a contentless table: its words stay in the index until their segment is merged. FTS5's
+option 'secure-delete' has no effect on a table with `contentless_delete`, and on a table without it deleting a message
+took about a hundred times as long as appending it
 (https://www.sqlite.org/fts5.html#the_secure_delete_configuration_option). So the segments are merged into one, a few
-pages at a time: between writes, and before the storage is closed.
+pages at a time, between writes and before the storage is closed.
 """
 
 import time
 
 import apsw
 
-# A write that arrives during a step waits for it.
+# The size of one step: a write that arrives during a step waits for it.
 PAGES_AT_ONCE = 16
-# A merge reads the whole index: the next one begins after a pause of ten times its duration.
+# A merge reads the whole index, so the next one begins after a pause of REST times its duration.
 REST = 10
 
-# Rows of the index from this id on are marks of deleted rows (FTS5_TOMBSTONE_ROWID in FTS5's fts5_index.c).
+# Rows of the index with this id or a higher one mark deleted rows (FTS5_TOMBSTONE_ROWID in FTS5's fts5_index.c).
 FIRST_MARK = 1 << 53
 
 HAS_MARKS = f"""
@@ -44,14 +44,17 @@ def merge_some(connection: apsw.Connection, pages: int = PAGES_AT_ONCE) -> bool:
 
 
 class IndexMerge:
-    """Merges the segments of the search index as long as one of them has words of deleted messages."""
+    """Merges the segments of the search index until none of them has words of deleted messages."""
 
     def __init__(self) -> None:
         self._started_at: float | None = None
         self._rest_until = 0.0
 
     def step(self, connection: apsw.Connection, *, resting: bool = True) -> bool:
-        """Merge some pages, within a transaction. Returns whether there is more to do now."""
+        """Merge some pages, within a transaction. Returns whether more is left to do now.
+
+        With `resting` it does nothing during the pause after a merge.
+        """
         now = time.monotonic()
         if resting and self._started_at is None and now < self._rest_until:
             return False

@@ -1,4 +1,4 @@
-"""Writes the words of messages into the index, in steps that are short enough for other writes to wait for them."""
+"""Writes the words of messages into the index, in short steps, because other writes wait for them."""
 
 import time
 from enum import Enum, auto
@@ -15,8 +15,8 @@ from . import statements as search_statements
 from .long_texts import LongTexts, entry_of_record
 from .waiting import Waiting
 
-# A step ends with the message during which this CPU time is used up, after less than twice the time. It is CPU time
-# because a busy machine should not make steps shorter: a sync of the disk follows each.
+# A step ends after the message that uses up this CPU time, so it takes less than twice this. It is CPU time, because
+# steps should not be shorter on a busy machine: each one is followed by a sync of the disk.
 STEP_SECONDS = 0.008
 SESSIONS_AT_ONCE = 100
 # Longer records are split into words in another thread. A record of this size is split and written in about 5 ms.
@@ -24,7 +24,7 @@ LONG_BYTES = 32 * 1024
 
 
 class Outcome(Enum):
-    """The result of a step: nothing is left, more is left, or the words of the next message are not split yet."""
+    """The result of a step: nothing is left, more is left, or the next message must be split into words first."""
 
     DONE = auto()
     MORE = auto()
@@ -34,7 +34,7 @@ class Outcome(Enum):
 class Indexer:
     """Indexes some messages at a time, each time within a transaction of the writer.
 
-    It splits long messages itself if there are no `long_texts`. It is for one thread.
+    Without `long_texts` it splits long messages itself. It is not thread-safe.
     """
 
     def __init__(self, tokenizer: Tokenizer, long_texts: LongTexts | None = None) -> None:
@@ -42,7 +42,7 @@ class Indexer:
         self._long_texts = long_texts
 
     def index_some(self, connection: apsw.Connection, workspace: str, until: float) -> Outcome:
-        """Index the next messages of a workspace, up to a CPU time of the thread."""
+        """Index the next messages of a workspace, until the CPU time of the thread reaches `until`."""
         row: Row | None = connection.execute(search_statements.SEARCH_PROGRESS, {"workspace": workspace}).fetchone()
         bindings: Bindings = {"workspace": workspace, "seen": 0 if row is None else row[0], "most": SESSIONS_AT_ONCE}
         changed = connection.execute(search_statements.CHANGED_SESSIONS, bindings).fetchall()
@@ -80,7 +80,7 @@ class Indexer:
             return Outcome.DONE
         message_count, number, after = row
         last = min(message_count, most)
-        # Without a number it has no messages, though a damaged session may count some.
+        # A session without a number has no messages, although a damaged one may count some.
         if after >= last or number is None:
             return Outcome.DONE
         outcome, after = self._add(connection, key, number, (after, last), until)
@@ -90,7 +90,7 @@ class Indexer:
     def _add(
         self, connection: apsw.Connection, key: Bindings, number: int, waiting: tuple[int, int], until: float
     ) -> tuple[Outcome, int]:
-        """Add the entries of a range of messages, up to a CPU time. Returns the sequence of the last one."""
+        """Add the entries of messages in a range, until a CPU time. Returns the last sequence, too."""
         after, last = waiting
         bindings: Bindings = {**key, "after": after, "last": last, "long": LONG_BYTES}
         for sequence, record in connection.execute(search_statements.MESSAGES_TO_INDEX, bindings):
@@ -118,7 +118,7 @@ class Indexer:
 
 
 def reindex(connection: apsw.Connection, key: Bindings, message: Message, words: object, tokenizer: Tokenizer) -> None:
-    """Replace the words of a message in the index, within a transaction, by `words`, or by splitting the message."""
+    """Replace the entry of an indexed message, within a transaction, by `words`, or without any by its own words."""
     sequence: Bindings = {"sequence": message.sequence}
     row: Row | None = connection.execute(search_statements.NUMBER_OF_INDEXED, {**key, **sequence}).fetchone()
     if row is None:
@@ -133,7 +133,7 @@ def _entry(number: int, sequence: int, entry: IndexedText) -> Bindings:
 
 
 def begin_again(connection: apsw.Connection) -> None:
-    """Empty the index, within a transaction; an `Indexer` then writes it again."""
+    """Empty the index, within a transaction, so that an `Indexer` writes it again."""
     [(definition,)] = connection.execute(search_statements.SEARCH_TABLE)
     connection.execute(search_statements.FORGET_SEARCH)
     connection.execute(definition)
@@ -142,7 +142,7 @@ def begin_again(connection: apsw.Connection) -> None:
 
 
 def begin_again_by_other_rules(connection: apsw.Connection) -> None:
-    """Empty the index, within a transaction, if another version of the program split words by other rules."""
+    """Empty the index, in its own transaction, if another version of the program split words by other rules."""
     [(version,)] = connection.execute(search_statements.PIPELINE)
     if version != PIPELINE_VERSION:
         with WriteTransaction(connection):

@@ -14,11 +14,11 @@ from ...search.tokenizer import IndexedText, Tokenizer, never_pause
 
 # A message has at most 8 MiB, and its words take several times that.
 MAX_TEXTS = 4
-# The request that needed them may have ended.
+# Words that no request has taken are dropped after this time.
 KEPT_SECONDS = 10.0
-# Other threads get the GIL between two parts of a text.
+# A pause after each part of a text, in which other threads get the GIL.
 PAUSE_SECONDS = 0.0005
-# Another text may have to be split first.
+# The limit of one wait for a text.
 WAIT_SECONDS = 0.05
 
 Place = tuple[str, str, int]
@@ -31,14 +31,14 @@ class LongTexts:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "amplifierd-long-texts")
-        # It is the thread's.
+        # Only the thread uses it.
         self._tokenizer = Tokenizer()
         self._lock = threading.Lock()
         self._texts: dict[Place, tuple[bytes, Future[tuple[IndexedText, float]]]] = {}
         self._is_closed = False
 
     def close(self) -> None:
-        """Stop splitting."""
+        """Stop splitting texts; waits for the thread."""
         self._is_closed = True
         self._thread.shutdown(cancel_futures=True)
 
@@ -48,7 +48,7 @@ class LongTexts:
             return place in self._texts and not self._texts[place][1].done()
 
     def take(self, place: Place, record: bytes) -> IndexedText | None:
-        """Remove and return the words of a message; None if they are not split yet: call it again after `wait`."""
+        """Remove and return the words of a message. None if they are not split yet: call it again after `wait`."""
         with self._lock:
             self._forget_old()
             begun = self._texts.get(place)
@@ -68,7 +68,7 @@ class LongTexts:
             await asyncio.wait(running, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
     def _has_room(self) -> bool:
-        """Whether another text can be split. Drops an old text that was never taken."""
+        """Whether another text can be split. If there are MAX_TEXTS, drops one that is split and was not taken."""
         if len(self._texts) < MAX_TEXTS:
             return True
         done = next((place for place, (_, text) in self._texts.items() if text.done()), None)
@@ -79,7 +79,7 @@ class LongTexts:
     def _forget_old(self) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
         for place, (_, text) in [*self._texts.items()]:
-            # `take` raises the error of a text that failed.
+            # Texts with an error are kept, so that `take` raises it.
             if text.cancelled() or (text.done() and text.exception() is None and text.result()[1] < oldest):
                 del self._texts[place]
 

@@ -14,13 +14,13 @@ def query(sought: ParsedQuery) -> str:
 
 
 def words(sought: ParsedQuery) -> str:
-    """The query for messages with the words of the groups in the index, in any place; empty if there are none."""
+    """The FTS5 query for messages with all words of the groups in the index, anywhere; empty without such groups."""
     groups = ["(" + " OR ".join(map(_words, group)) + ")" for group in sought.in_index]
     return _all([*groups, *map(_quote, sought.required)])
 
 
 def exact_phrases(groups: Sequence[Group]) -> list[list[int]]:
-    """The numbers of the phrases in `query` that are exact terms, for each group."""
+    """For each group, the numbers of the phrases in `query` that are exact terms."""
     number = 0
     phrases = []
     for group in groups:
@@ -50,7 +50,7 @@ def _words(term: Term) -> str:
 
 def _exactly(term: Term) -> str:
     beginning = " *" if term.prefix else ""
-    # Forms have no order, and what is in quotes is none of them.
+    # Forms have no order, so a quoted phrase only matches in the column of words.
     return f"{'' if term.is_form else 'words : '}{_quote(' '.join(term.words))}{beginning}"
 
 

@@ -1,4 +1,4 @@
-"""The statements of the search index. A row's id is a session's number, shifted by 31 bits, and a sequence."""
+"""The statements of the search index. A row's id is a session's number, shifted by 31 bits, plus a sequence."""
 
 from collections.abc import Collection
 
@@ -64,7 +64,7 @@ FROM ({_CHANGED}
 )
 """  # noqa: S608  # of the text above
 
-# Each session that was written up to :revision is in the index, unless it was written again.
+# Only if each session that was written up to :revision is in the index.
 SET_PROGRESS_IF_INDEXED = f"""
 INSERT INTO search_progress (workspace, revision)
 SELECT :workspace, :revision
@@ -210,9 +210,9 @@ FROM (
 
 
 def hits(filters: Collection[str], *, scored: bool) -> str:
-    """The statement that finds messages by their words: of the latest :looked_at those that pass filters.
+    """The statement that finds messages by their words: among the latest :looked_at, those that pass the filters.
 
-    None is before the entry :oldest. Their score is 0 unless they are `scored`.
+    It finds none before the entry :oldest. The score is 0 unless `scored` is set.
     """
     score = "score(search, :phrases)" if scored else "0"
     place = f"\n        AND search.rowid {PLACES}" if "id" in filters else ""
@@ -233,7 +233,7 @@ def hits(filters: Collection[str], *, scored: bool) -> str:
 
 
 def latest(filters: Collection[str]) -> str:
-    """The statement that finds messages with any text: among the latest :looked_at, those that match filters."""
+    """The statement that finds messages with any text: among the latest :looked_at, those that pass the filters."""
     place = "\n        AND session_id = :id" if "id" in filters else ""
     return _with_score(f"""
     SELECT
@@ -246,7 +246,7 @@ def latest(filters: Collection[str]) -> str:
 
 
 def _filtered_score(score: str, filters: Collection[str]) -> str:
-    """The expression of a score that is computed only for messages that match the filters, and is NULL for others."""
+    """The expression for a score that is computed only for messages that pass the filters, and is NULL for others."""
     clauses = ["message.role = :role"] if "role" in filters else []
     if about_sessions := session_clauses(filters):
         conditions = "\n                AND ".join(about_sessions)

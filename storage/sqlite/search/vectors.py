@@ -12,7 +12,7 @@ from ...search.vectors import MAX_COMPARED, MAX_NEAR, Near, QueryVector, nearest
 from ...sql.ports import Bindings
 from ..statements import MESSAGES
 
-# A message that has not changed since its vector was made, in a session that exists.
+# Only if the message has not changed since its vector was computed, and its session exists.
 INSERT_VECTOR = f"""
 INSERT INTO embedding (workspace, session_id, sequence, signs, numbers)
 SELECT workspace, session_id, message.sequence, :signs, :numbers
@@ -31,7 +31,8 @@ SET signs = EXCLUDED.signs,
 RETURNING sequence
 """  # noqa: S608  # of the texts above
 
-# In PostgreSQL triggers do the following, because a server of the previous version may delete and correct messages.
+# In PostgreSQL triggers do the work of the following statements, because a server of the previous version may delete
+# and correct messages.
 REMOVE_VECTORS = """
 DELETE FROM embedding
 WHERE workspace = :workspace
@@ -97,7 +98,7 @@ def find_near(
 
 
 def _load(connection: apsw.Connection) -> None:
-    """Load the extension into a connection, or do nothing if it has it."""
+    """Load the extension into a connection, unless it is loaded already."""
     # Imported here, because it is not needed without an embedder.
     import sqlite_vec
 
@@ -109,7 +110,7 @@ def _load(connection: apsw.Connection) -> None:
 
 
 def _near(filters: Collection[str]) -> str:
-    """The statement that compares the signs of the latest messages, and selects those that pass filters."""
+    """The statement that compares the signs of the latest messages, and selects the nearest that pass the filters."""
     place = "\n            AND session_id = :id" if "id" in filters else ""
     about_sessions = session_clauses(filters)
     session = """

@@ -1,4 +1,4 @@
-"""Counts the messages that wait to be indexed, for readers."""
+"""Finds and counts the messages that wait to be indexed."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,16 @@ from ...sql.ports import Row, Rows
 from ..statements import SQLiteStatements
 from . import statements as search_statements
 
-# A search waits for at most this number of messages, and of bytes of records, to be indexed.
+# A search waits until messages are indexed up to these limits: their number, and the bytes of their records.
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
-# The maximum number of changed sessions that are counted, in a fraction of a second.
+# The maximum number of changed sessions that are counted, which takes a fraction of a second.
 MAX_COUNTED_SESSIONS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The sessions with messages that wait, each with its last one, among all writes up to a revision.
+    """The sessions with waiting messages up to a revision, each with its last sequence, and the number of messages.
 
     If `is_too_much` is set, a search cannot wait for them, and sessions may be missing.
     """
@@ -32,13 +32,13 @@ async def is_indexed(rows: Rows, workspace: str) -> bool:
     """Whether every write of the workspace is in the index."""
     last = await rows.row(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
     progress = await rows.row(search_statements.SEARCH_PROGRESS, {"workspace": workspace})
-    # The progress is ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
+    # The progress may be ahead if somebody deleted sessions by hand; `amplifierd check` reports that.
     return last is not None and last[0] <= (progress[0] if progress is not None else 0)
 
 
-def waiting(connection: apsw.Connection, workspace: str) -> Waiting:
+def find_waiting(connection: apsw.Connection, workspace: str) -> Waiting:
     """The messages for which a search of a workspace must wait."""
-    # Read the revision first: later writes have a later revision.
+    # Read the revision first: later writes have a higher revision.
     [(revision,)] = connection.execute(SQLiteStatements.LAST_REVISION, {"workspace": workspace})
     bindings = {"workspace": workspace, "most": MAX_MESSAGES + 1}
     rows: list[Row] = connection.execute(search_statements.WAITING_SESSIONS, bindings).fetchall()
