@@ -43,10 +43,10 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1
-# How long a worker may not answer a ping before it is killed and replaced. Long enough for a worker that starts on a
-# busy machine, whose replacement would take as long.
+# A worker that does not respond to a ping for this time is killed and replaced. The time is long enough for a worker
+# to start on a busy machine, because its replacement would take as long.
 WORKER_SECONDS = 60
-# How much of a response waits in the kernel until it can be sent. A client has read if half of it was sent.
+# The part of a response that waits in the kernel until it can be sent. When half of it is sent, the client has read.
 _KERNEL_BYTES = 128 * 1024
 
 
@@ -110,7 +110,7 @@ async def _serve_from(
 
 
 def _supervise(settings: Settings, listener: socket.socket) -> None:
-    # Here and not in a worker, so that an error is reported once, in a sentence.
+    # Not in a worker, so that an error is reported once, as a sentence.
     refuse_several_processes(settings.database)
     asyncio.run(_try(settings, listener))
     _announce(settings)
@@ -289,7 +289,7 @@ async def _check(storage: Storage, settings: Settings) -> None:
 
 
 def _collect_garbage() -> None:
-    # Off since the command began (see commands/serve.py). Objects created until now stay, and are never scanned.
+    # Garbage collection is off since the start (see commands/serve.py). Objects created until now are never scanned.
     gc.freeze()
     gc.enable()
 

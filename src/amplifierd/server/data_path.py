@@ -1,4 +1,4 @@
-"""Check at the start whether amplified directories can be created, instead of at the first one."""
+"""Checks at the start that amplified directories can be created, instead of failing at the first one."""
 
 import errno
 import os

@@ -1,6 +1,6 @@
-"""The embedder of the settings, with its key.
+"""Opens the embedder that the settings name, with its key.
 
-Most daemons have none: its modules are imported only when one is configured.
+Most daemons have no embedder: its modules are imported only if one is configured.
 """
 
 import os
@@ -15,7 +15,7 @@ KEY_VARIABLE = "AMPLIFIERD_EMBEDDER_KEY"
 
 
 def configured_embedder(settings: Settings, name: str) -> Embedder:
-    """The embedder of this name, with the key in the file of the settings, otherwise that in `KEY_VARIABLE`.
+    """The embedder of this name, with the key from the file in the settings, or else from `KEY_VARIABLE`.
 
     Raises `EmbedderUnusable` if no package offers the name, if it refuses the settings, or if the key cannot be read
     or has other characters than printable ASCII.
@@ -31,7 +31,7 @@ def configured_embedder(settings: Settings, name: str) -> Embedder:
 
 
 def _key_in(file: Path) -> str:
-    """The text of the file, without the line break at its end."""
+    """The text of the file, without spaces and line breaks around it."""
     try:
         key = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

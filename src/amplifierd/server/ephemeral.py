@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..settings import Settings
 
-# Files below this folder are in memory, if the system has it; otherwise they are on disk.
+# A file system in memory; if the system does not have it, the data is on disk.
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of our own is made in it
 
 WATCH_SECONDS = 0.2
@@ -23,7 +23,7 @@ WATCH_SECONDS = 0.2
 
 @contextmanager
 def ephemeral(settings: Settings) -> Iterator[Settings]:
-    """`settings` with temporary data, deleted at the end; the database of a server is kept as it is.
+    """The settings with temporary data, which is deleted at the end; a database on a PostgreSQL server stays unchanged.
 
     The data is in a folder `amplifierd-PID-…`, so that the owner of a leftover folder can be identified.
     """
@@ -42,7 +42,7 @@ def forget(settings: Settings) -> None:
 
 
 def write_address(url: str) -> None:
-    """Write the one line of JSON that a parent reads: `url`, `api` (the base of the contract's paths), `pid`."""
+    """Write a line of JSON for the parent process: `url`, `api` (the base URL of the contract's paths), `pid`."""
     sys.stdout.write(json.dumps({"url": url, "api": f"{url}/api/v1", "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
 

@@ -1,1 +1,1 @@
-"""An operation of the contract, compiled from all parts above, and Connexion's routing to it."""
+"""Compiles the operations of the contract from all parts above, and routes requests to them with Connexion."""

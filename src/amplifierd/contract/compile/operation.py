@@ -1,4 +1,4 @@
-"""One compiled operation of the contract: its input, its handler, its response."""
+"""Compiles an operation of the contract: its input, its handler, its response."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,15 +32,15 @@ from ..response.unsent_data import UnsentData
 
 Handler = Callable[..., Awaitable[Any]]
 
-# The handler's argument from the request's credential.
+# The handler's parameter for the workspace of the request's credential.
 WORKSPACE = "workspace"
-# A handler with this parameter calls it after each part of a long write.
+# The handler's parameter for a function that it calls after each part of a long write.
 PROGRESSED = "progressed"
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """The context of compiling operations: the document, and the app's arguments for handlers by name."""
+    """The context for compiling operations; `provided` are the app's arguments for handlers, by name."""
 
     document: Document
     schemas: Schemas
@@ -73,11 +73,11 @@ class Operation:
         )
         bound = _bound(headers)
         self._headers = HeaderParameters(bound) if bound else None
-        # Only their limits are checked here: the response reads them, and ignores an invalid range.
+        # Only the limits of these headers are checked here: the response reads them, and ignores an invalid range.
         ranges = {header.argument: header for header in headers if header.name in (RANGE, IF_RANGE)}
         self._ranges = HeaderParameters(ranges) if ranges else None
         preconditions = preconditions_of(document, schemas, path, method, operation)
-        # For a read they are evaluated against its result.
+        # The preconditions of a read are evaluated against its result.
         self._is_read = method == "get"
         self._preconditions = None if self._is_read else preconditions
         self._body = _compile_body(compilation, operation, _name(handler), hints.get("body"))
@@ -126,7 +126,7 @@ class Operation:
             arguments["body"], text = await self._body.read(scope, receive)
         delivery = await self._answer(scope, receive, arguments, text)
         if self._body is not None:
-            # While the client reads, it takes no room from other bodies.
+            # While the client reads the response, the body must not count against the limit for all bodies.
             arguments.clear()
             text = b""
             self._capacity.resize(request_state, 0)
@@ -140,7 +140,7 @@ class Operation:
     def _answer(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Awaitable[Delivery]:
-        """The response of a request."""
+        """The response to a request."""
         if not self._is_read:
             return self._answer_write(scope, receive, arguments, text)
         if self._large.is_known(scope):
@@ -148,7 +148,7 @@ class Operation:
         return self._answer_read(scope, receive, arguments)
 
     async def _answer_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
-        """The response of a read whose result is not known to be large."""
+        """The response to a read whose result is not known to be large."""
         result = await self._handler(**arguments)
         if self._follows:
             result = Events(self._security.while_admitted(scope, result.batches))
@@ -160,7 +160,7 @@ class Operation:
         return await self._answer_large(scope, receive, arguments) if delivery is None else delivery
 
     async def _answer_large(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
-        """The response of a read whose result is known to be large: it waits before it is read."""
+        """The response to a read whose result is known to be large: it waits for its turn before the read."""
         if _is_conditional(scope):
             async with self._large.conditional:
                 check_connected(scope)
@@ -172,9 +172,9 @@ class Operation:
             return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
 
     async def _answer_now(self, scope: Scope, receive: Receive, result: Any) -> Delivery | None:
-        """The response of a read with a large result; None if it has to wait.
+        """The response to a read with a large result; None, after discarding the result, if it must wait for its turn.
 
-        It is then read again after the wait: results that wait would take much more memory than those that are sent.
+        It is then read again after the wait, because waiting results would take much more memory than sent ones.
         """
         whole = self._large.whole
         if self._response.is_known(scope, result):
@@ -188,9 +188,9 @@ class Operation:
     async def _answer_write(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Delivery:
-        """The response of a write. If its result is known to be large, it waits before it is applied.
+        """The response to a write. If its result is known to be large, it waits for its turn before it is applied.
 
-        It is applied even if its client has disconnected, like other writes.
+        Like other writes, it is applied even if its client has disconnected.
         """
         if not self._large.is_known(scope):
             return await self._written(scope, receive, arguments, text)
@@ -198,7 +198,7 @@ class Operation:
             return await self._written(scope, receive, arguments, text)
 
     async def _written(self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest) -> Delivery:
-        """Apply a write; its response."""
+        """Apply a write, and return its response."""
         key = arguments.get(ARGUMENT)
         if key is None:
             result, replayed = await self._handler(**arguments), False
@@ -211,7 +211,7 @@ class Operation:
     async def _written_once(
         self, scope: Scope, arguments: Arguments, key: str, text: bytes | Digest
     ) -> tuple[Any, bool]:
-        """Apply a write with an `Idempotency-Key`; its result, and whether that is the recorded one."""
+        """Apply a write with an `Idempotency-Key`. Returns its result, and whether that was recorded before."""
         digest = self._idempotency.digest
         long = isinstance(text, bytes) and len(text) > INLINE_BYTES
         digested = await self._executor.run(digest, scope, text) if long else digest(scope, text)
@@ -224,7 +224,7 @@ class Operation:
 
 
 def _is_conditional(scope: Scope) -> bool:
-    """Whether the client may already have what it asks for."""
+    """Whether the client may have the requested representation already."""
     return IF_NONE_MATCH.lower().encode() in request_state_of(scope).fields
 
 
@@ -240,7 +240,7 @@ def _bound(headers: list[Header]) -> dict[str, Header]:
 def _compile_body(
     compilation: Compilation, operation: Json, handler: str, record: Any
 ) -> Body | FileBody | ImportBody | None:
-    """Reads the body as a `record` for the handler named `handler`; None if the operation has no body."""
+    """The reader of the body as a `record` for the handler named `handler`; None if the operation has no body."""
     if "requestBody" not in operation:
         return None
     declared = compilation.document.resolve(operation["requestBody"])
@@ -248,7 +248,7 @@ def _compile_body(
     operation_id = operation["operationId"]
     body_decoders = {name: reading for (of, name), reading in compilation.body_decoders.items() if of == operation_id}
     taken = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY, OCTETS}}.get(record, {JSON, MERGE_PATCH})
-    # What a file of any kind has is in no schema.
+    # Bytes of files, and media types with their own decoders, have no schema.
     [schema, *others] = [
         content["schema"] for name, content in declared["content"].items() if name not in {OCTETS, *body_decoders}
     ]
@@ -283,7 +283,7 @@ def _compile_body(
 
 
 def _provided(operation: Json, handler: Handler, names: list[str], provided: Mapping[str, object]) -> dict[str, object]:
-    """The handler's parameters from the app; checks that the contract has all others."""
+    """The handler's arguments from the app. Raises `ContractError` unless its other parameters match the contract."""
     contracted = {*names, "body"} if "requestBody" in operation else {*names}
     parameters = inspect.signature(handler).parameters
     for name in sorted(contracted - set(parameters)):

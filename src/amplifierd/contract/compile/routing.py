@@ -1,7 +1,8 @@
-"""Routing for Connexion, by a tree of the contract's paths, to operations that are compiled.
+"""Routes requests to compiled operations by a tree of the contract's paths, as a middleware for Connexion.
 
-Connexion's own uses Starlette's router, which tries one route after another: 8 us a request with nine operations, and
-more with each. Its 405 lists the methods of only one route, and it redirects to the `Host` of the request.
+Connexion's own routing uses Starlette's router, which tries one route after another: 8 us per request with nine
+operations, and more with each. Its 405 lists the methods of only one route, and it redirects to the `Host` of the
+request.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Responses: representation, headers, entity tag, events.
+"""Responses: representations, content codings, headers, entity tags, events.
 
 Imports `core` and `request`.
 """

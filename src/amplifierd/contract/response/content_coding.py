@@ -1,8 +1,8 @@
 """Content codings of responses (RFC 9110, sections 8.4 and 12.5.3): zstd (RFC 8878) and gzip (RFC 1952).
 
-A body of more than `MIN_BYTES` is compressed if the client accepts it; one that is streamed, with gzip only, which
-needs no memory between its blocks. The coding depends on the request and the body alone, never on load, so that HEAD
-and 304 name that of GET. Each coding of a record has an entity tag of its own (RFC 9110, section 8.8.3.3): `"7"`,
+A body of more than `MIN_BYTES` is compressed if the client accepts it. A streamed body is only compressed with gzip,
+which needs no memory between blocks. The coding depends only on the request and the body, never on load, so that HEAD
+and 304 name the same coding as GET. Each coding of a record has its own entity tag (RFC 9110, section 8.8.3.3): `"7"`,
 `"7-gzip"`, `"7-zstd"`.
 """
 
@@ -23,7 +23,7 @@ from .record_encoding import is_larger
 
 # A smaller body fits into one packet anyway.
 MIN_BYTES = 1024
-# Each long body that is being compressed holds up to 3.5 MiB for it; others wait.
+# The maximum number of long bodies that are compressed at a time, each with up to 3.5 MiB of memory; others wait.
 MAX_RUNNING = 8
 
 _PIECE_BYTES = 64 * 1024
@@ -36,7 +36,7 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _DEFLATE_END = b"\x03\x00"
 _UINT32 = 0xFFFFFFFF
-# The least that is acceptable (RFC 9110, section 12.4.2).
+# The lowest quality that means "acceptable" (RFC 9110, section 12.4.2).
 _MIN_QUALITY = 0.001
 
 
@@ -44,10 +44,10 @@ class Compressor(Protocol):
     """Compresses a body in pieces."""
 
     def compress(self, data: memoryview, /) -> bytes:
-        """Add a piece; the result may come later."""
+        """Add a piece. Returns the compressed bytes so far, perhaps none."""
 
     def flush(self) -> bytes:
-        """The result of all that was added."""
+        """End the body. Returns the remaining compressed bytes."""
 
 
 class Coding(NamedTuple):
@@ -79,11 +79,11 @@ class Compression:
         self._running = asyncio.Semaphore(MAX_RUNNING)
 
     def validators(self, fields: Fields, headers: Headers, record: Any) -> Headers:
-        """The `headers` of a 304 in place of the JSON of a record."""
+        """The `headers` of a 304 response that takes the place of the JSON of a record."""
         return _validators(headers, _accepted(fields)) if is_larger(record, MIN_BYTES) else headers
 
     async def compress(self, fields: Fields, headers: Headers, body: bytes) -> tuple[Headers, bytes]:
-        """The `headers` and the body to send for a whole body of more than `MIN_BYTES`."""
+        """The headers and the body to send for a whole body of more than `MIN_BYTES`."""
         coding = _accepted(fields)
         headers = _coded(headers, coding)
         if coding is None:
@@ -94,15 +94,15 @@ class Compression:
             return headers, await _steps(self._executor, coding.start(len(body)), body)
 
     def stream(self, fields: Fields) -> "CodedStream":
-        """A body that is sent in blocks."""
+        """The compressor for a body that is sent in blocks."""
         return CodedStream(self._executor, _GZIP if _is_gzip_accepted(fields) else None)
 
 
 class CodedStream:
-    """A body that is compressed block by block: what was sent of it can be read.
+    """Compresses a body block by block, so that the client can read each block when it arrives.
 
-    Each piece is compressed without those before, into one gzip member: there may be thousands of slow readers, and
-    none of them holds a compressor.
+    Each piece is compressed independently of earlier ones, into one gzip member, so that thousands of slow readers do
+    not each keep a compressor in memory.
     """
 
     def __init__(self, executor: SerialExecutor, coding: Coding | None) -> None:
@@ -139,13 +139,13 @@ class CodedStream:
 
 
 def accepts(name: str, accept_encoding: str) -> bool:
-    """Whether an `Accept-Encoding` header allows a coding, and does not prefer that there is none."""
+    """Whether an `Accept-Encoding` header allows a coding, and does not prefer the identity."""
     qualities = _qualities(accept_encoding)
     return _quality(name, qualities) >= max(qualities.get("identity", 0), _MIN_QUALITY)
 
 
 def decompress(name: str, body: bytes) -> bytes:
-    """The body that was sent in a coding, whole. Raises KeyError for an unknown one."""
+    """Decode a whole body that was sent in the coding `name`. Raises KeyError for an unknown coding."""
     decoders: dict[str, Callable[[bytes], bytes]] = {
         _ZSTD.name: lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
         _GZIP.name: lambda data: zlib.decompress(data, _GZIP_WINDOW),
@@ -175,7 +175,7 @@ def _preferred(field: bytes) -> Coding | None:
 
 
 def _qualities(accept_encoding: str) -> dict[str, float]:
-    """The qualities of codings by name, where x-gzip is gzip (RFC 9110, section 8.4.1.3)."""
+    """The qualities of codings by name; x-gzip counts as gzip (RFC 9110, section 8.4.1.3)."""
     return {name.lower().removeprefix("x-"): quality for name, quality in parse_accept_header(accept_encoding)}
 
 
@@ -202,7 +202,7 @@ def _validators(headers: Headers, coding: Coding | None) -> Headers:
 
 
 async def _steps(executor: SerialExecutor, compressor: Compressor, data: bytes) -> bytes:
-    """Compress in pieces, between which the executor runs what others need."""
+    """Compress in pieces, so that the executor can run other tasks between two of them."""
     view, done = memoryview(data), []
     for start in range(0, len(view), _PIECE_BYTES):
         piece, is_last = view[start : start + _PIECE_BYTES], start + _PIECE_BYTES >= len(view)

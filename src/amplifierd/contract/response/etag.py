@@ -1,7 +1,7 @@
-"""Preconditions (RFC 9110, section 13): a record's version as its entity tag, and the tags in a request.
+"""Preconditions (RFC 9110, section 13): compares a record's version, its entity tag, with the tags in a request.
 
-Every operation on a resource whose representation has an `ETag`, or below it, evaluates `If-Match` and `If-None-Match`
-by one rule: GET and HEAD against the record that they return, all others in the transaction of their effect.
+Every operation on a resource with an `ETag`, or below one, evaluates `If-Match` and `If-None-Match` by one rule: GET
+and HEAD against the record that they return, all others in the transaction of their effect.
 """
 
 import re
@@ -20,7 +20,7 @@ from .content_coding import CODINGS
 
 IF_MATCH = "If-Match"
 IF_NONE_MATCH = "If-None-Match"
-# The handlers' argument for the versions that a request applies to.
+# The handlers' parameter for the versions to which a request applies.
 VERSIONS = "versions"
 
 NOT_MODIFIED = 304
@@ -41,11 +41,11 @@ class Preconditions:
     def __init__(self, if_match: Header, if_none_match: Header) -> None:
         self._if_match = if_match
         self._if_none_match = if_none_match
-        # Most requests have neither.
+        # Most requests have neither header.
         self._fields = {if_match.field, if_none_match.field}
 
     def versions(self, request: Fields) -> Versions:
-        """The versions of the record that a change applies to, None for any. Raises a 400 problem.
+        """The versions of the record to which a change applies; None for any. Raises a 400 problem.
 
         A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
         """
@@ -74,7 +74,7 @@ class Preconditions:
         return known is not None and (known == _ANY or version in _versions(known, weak=True))
 
     def is_tag_known(self, tag: str, request: Fields) -> bool:
-        """The same for a representation that never changes, by its strong tag."""
+        """As `is_known`, for a representation that never changes, by its strong tag. Raises a 412 problem."""
         expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         if expected not in (None, _ANY) and ("", tag[1:-1]) not in _TAG.findall(expected):
             detail = f"{IF_MATCH} does not name {tag}, which is the only tag that this has."
@@ -85,7 +85,7 @@ class Preconditions:
 def preconditions_of(
     document: Document, schemas: Schemas, path: str, method: str, operation: Json
 ) -> Preconditions | None:
-    """The preconditions of an operation, None if its resource has no `ETag`.
+    """The preconditions of an operation; None if its resource has no `ETag`.
 
     Raises `ContractError` unless an operation that has them declares both headers and their responses.
     """
@@ -110,7 +110,7 @@ def preconditions_of(
 
 
 def etag_of(record: Any) -> tuple[bytes, bytes]:
-    """The header with the record's version."""
+    """The `ETag` header with the record's version."""
     return b"etag", b'"%d"' % record.version
 
 
@@ -122,7 +122,7 @@ def check_versioned(operation: Json, record: Any) -> None:
 
 
 def explain(problem: Problem, request: Fields) -> None:
-    """Add to a 412 problem why the tag of the right version did not match: a proxy has altered it."""
+    """Add an explanation to a 412 problem if the tag has the right version, but a proxy has altered it."""
     expected = b", ".join(request.get(b"if-match", ())).decode("latin-1")
     version = str(problem.members.get("version"))
     for altered in _ALTERED.finditer(expected):
@@ -140,13 +140,13 @@ def _has_etag(document: Document, operation: Json) -> bool:
 
 
 def _has_version(document: Document, operation: Json) -> bool:
-    """Whether an operation returns a record whose version is its `ETag`: the bytes of a file have no other version."""
+    """Whether an operation returns a JSON record with its version as `ETag`; the bytes of a file never change."""
     responses = (document.resolve(node) for status, node in operation["responses"].items() if status[0] == "2")
     return _has_etag(document, operation) and all(JSON in response.get("content", {}) for response in responses)
 
 
 def _is_below_etag(document: Document, path: str) -> bool:
-    """Whether the path, or a parent of it, has a GET of a record with an `ETag`."""
+    """Whether the path, or a parent of it, has a GET that returns a record with an `ETag`."""
     tagged = (
         it for it, method, operation in document.operations() if method == "get" and _has_version(document, operation)
     )

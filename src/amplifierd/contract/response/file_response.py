@@ -1,7 +1,7 @@
-"""Files: their bytes, or a range of them (RFC 9110, section 14), served so that no page can run them.
+"""Serves the bytes of files, or a range of them (RFC 9110, section 14), so that no page can run them.
 
-Browsers download a file and never show it as a page of this server: `nosniff` prevents that they guess its type, the
-sandbox that they run anything in it, and scripts and styles are served without their media type.
+Browsers download a file and never show it as a page of this server: `nosniff` keeps them from guessing its type, the
+sandbox from running anything in it, and scripts and styles are served without their media type.
 """
 
 import re
@@ -17,7 +17,7 @@ from ..core.problems import Headers, Problem
 from ..core.request_state import Fields, request_state_of
 from .etag import NOT_MODIFIED, Preconditions
 
-# Sends a block; raises `ClientDisconnect` if the client does not read on.
+# Sends a block; raises `ClientDisconnect` if the client does not read it.
 Write = Callable[[Send, bytes], Awaitable[None]]
 
 OK = 200
@@ -32,13 +32,13 @@ INERT: Headers = [
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"x-content-type-options", b"nosniff"),
 ]
-# The same for every file: the bytes of an id never change.
+# The headers of every file; it can be cached forever, because the bytes under an id never change.
 _HEADERS: Headers = [
     (b"accept-ranges", b"bytes"),
     (b"cache-control", b"private, max-age=31536000, immutable"),
     *INERT,
 ]
-# A range of bytes (section 14.1.2). Others, and several at once, may be ignored (section 14.2).
+# A range of bytes (section 14.1.2). Other units, and several ranges, may be ignored (section 14.2).
 _RANGE = re.compile(r"bytes=[\t ]*(?:([0-9]+)-([0-9]+)?|-([0-9]+))[\t ]*", re.IGNORECASE)
 # Media types that a page can include: https://mimesniff.spec.whatwg.org/#javascript-mime-type, and styles.
 _INCLUDED = re.compile(
@@ -50,7 +50,7 @@ _NOT_QUOTED = re.compile(r'[^ -~]|["\\%/]')
 
 
 class Range(NamedTuple):
-    """The first byte and the last."""
+    """The offsets of the first byte and the last, inclusive."""
 
     first: int
     last: int
@@ -59,7 +59,7 @@ class Range(NamedTuple):
 async def send_file(scope: Scope, write: Write, content: FileContent, preconditions: Preconditions, send: Send) -> None:
     """Send a file, or the range of it that the request asks for.
 
-    Raises a problem: 412 if it is not the file that `If-Match` names, 416 for a range that it does not have.
+    Raises a problem: 412 if `If-Match` names another file, 416 if the range is outside the file.
     """
     file = content.file
     tag = f'"{file.id}"'
@@ -69,7 +69,7 @@ async def send_file(scope: Scope, write: Write, content: FileContent, preconditi
         await send({"type": "http.response.start", "status": NOT_MODIFIED, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
         return
-    # For any other method it has no meaning (section 14.2).
+    # With any other method, `Range` has no meaning (section 14.2).
     part = _range_of(fields, file, tag) if scope["method"] == "GET" else None
     first, last = part or Range(0, file.size - 1)
     headers = [
@@ -87,7 +87,7 @@ async def send_file(scope: Scope, write: Write, content: FileContent, preconditi
         await send(start)
     else:
         async with aclosing(content.read(first, last)) as blocks:
-            # Before the status is sent, which may still be that of a problem.
+            # Read the first block before the status is sent: if that fails, a problem can still be sent.
             block: bytes | None = await anext(blocks)
             await send(start)
             while block is not None:
@@ -97,7 +97,7 @@ async def send_file(scope: Scope, write: Write, content: FileContent, preconditi
 
 
 def download_headers(download: Download) -> Headers:
-    """The headers of a text that browsers save. Its name is the id of a session and a suffix, which need no quoting."""
+    """The headers of a text that browsers save. Its name, a session id and a suffix, needs no quoting."""
     charset = "; charset=utf-8" if download.media.startswith("text/") else ""
     return [
         (b"content-type", f"{download.media}{charset}".encode()),
@@ -107,7 +107,7 @@ def download_headers(download: Download) -> Headers:
 
 
 def _range_of(fields: Fields, file: File, tag: str) -> Range | None:
-    """The range that a request asks for, None for all of the file. Raises a 416 problem."""
+    """The requested range; None for the whole file. Raises a 416 problem."""
     asked = _values(fields, RANGE)
     if len(asked) != 1 or _values(fields, IF_RANGE) not in ([], [tag]):
         return None

@@ -35,7 +35,7 @@ class LargeResponses:
         return bool(self._known) and _target(scope) in self._known
 
     def remember(self, scope: Scope) -> None:
-        """Know for some time that the results of requests like this one are large, unless it is large itself.
+        """Remember that the results of requests like this one are large, unless the request is large itself.
 
         A large request, such as a message to append, explains its large result: the next one may be small. Bodies have
         a limit of their own. The result may be twice as large, because a message has its parts and their text.
@@ -55,7 +55,7 @@ def _target(scope: Scope) -> tuple[str, bytes, bytes]:
 
 def is_large(result: Any) -> bool:
     """Whether a result takes so much memory that few should be kept at a time."""
-    # Quicker than asking for each of them.
+    # Comparing types is faster than `isinstance` for each of them.
     kind = type(result)
     if kind is Session:
         return memoryview(result.context).nbytes + length_of(result.error_details) > LARGE_BYTES
@@ -69,7 +69,7 @@ def is_large(result: Any) -> bool:
 
 
 async def discard(result: Any) -> None:
-    """Release what a result that is not sent holds."""
+    """Release the resources of a result that is not sent."""
     listing = result.messages if isinstance(result, Transcript) else result
     if isinstance(listing, Listing) and listing.rest is not None:
         await listing.rest.aclose()

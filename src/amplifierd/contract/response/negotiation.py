@@ -1,4 +1,4 @@
-"""The representations of a list of records, and the one that a client prefers (RFC 9110, section 12.5.1)."""
+"""Chooses the representation of records that a client prefers (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -20,7 +20,7 @@ Renderer = Callable[[Records], bytes]
 
 
 class Representation(NamedTuple):
-    """A representation: `block` writes some records, given as JSON with commas between them, and maybe one before."""
+    """A representation: `block` converts records, given as JSON with commas between them and perhaps one before."""
 
     content_type: bytes
     block: Callable[[bytes], bytes]

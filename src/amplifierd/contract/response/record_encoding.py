@@ -1,4 +1,4 @@
-"""Encodes records with long texts as JSON in pieces: a single call would hold the GIL for too long."""
+"""Encodes records with long texts as JSON in pieces, because a single call would hold the GIL for too long."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, suppress
@@ -11,7 +11,7 @@ from ...storage.model.records import Export, ExportLine, Message, Messages, Sess
 from ..core.executor import INLINE_BYTES, SerialExecutor
 
 _PIECE_CHARACTERS = 64 * 1024
-# About what a line without a text takes.
+# The approximate size of a line without text.
 _LINE_BYTES = 200
 
 _encode = msgspec.json.Encoder().encode
@@ -19,20 +19,20 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 
 
 def is_long(record: Any) -> bool:
-    """Whether encoding a record takes long: JSON in it is copied, texts have to be escaped."""
+    """Whether encoding a record takes long, because a text in it must be escaped; JSON in it is only copied."""
     if isinstance(record, Message):
         return len(record.content) > INLINE_BYTES
     return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES
 
 
 def is_larger(record: Any, size: int) -> bool:
-    """Whether the JSON of a record has more than `size` bytes; it is encoded only if none of its texts has."""
+    """Whether the JSON of a record has more than `size` bytes. It is encoded only if no single field is that long."""
     fields = (getattr(record, name) for name in record.__struct_fields__)
     return any(length_of(field) > size for field in fields) or len(_encode(record)) > size
 
 
 def length_of(field: Any) -> int:
-    """The length of a text or JSON, 0 of any other value."""
+    """The length of a text in characters, or of JSON in bytes; 0 for any other value."""
     if isinstance(field, str):
         return len(field)
     return memoryview(field).nbytes if isinstance(field, Raw) else 0
@@ -48,7 +48,7 @@ def encode_long(record: Any) -> bytes:
 
 
 def encode_text(text: str) -> Raw:
-    """The JSON of a text, made in pieces."""
+    """The JSON of a text, encoded in pieces."""
     pieces = (_encode(text[start : start + _PIECE_CHARACTERS]) for start in range(0, len(text), _PIECE_CHARACTERS))
     return Raw(b'"' + b"".join(piece[1:-1] for piece in pieces) + b'"')
 
@@ -56,7 +56,7 @@ def encode_text(text: str) -> Raw:
 async def encoded_lines(export: Export, executor: SerialExecutor) -> AsyncGenerator[bytes, None]:
     """The lines of an export, in blocks. Between two of them, none of its records is in memory."""
     async with aclosing(export.batches) as batches:
-        # Not in a variable, which would keep it until the client has read it.
+        # Not in a variable, which would keep the block in memory until the client has read it.
         with suppress(StopAsyncIteration):
             while True:
                 yield await _next_lines(batches, executor)
@@ -70,7 +70,7 @@ async def _next_lines(batches: AsyncGenerator[list[ExportLine], None], executor:
 
 
 def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
-    """Lines that are encoded in some milliseconds; others of the executor's tasks are done in between."""
+    """The lines in pieces that are encoded in a few milliseconds; the executor can run other tasks in between."""
     piece: list[ExportLine] = []
     size = 0
     for line in lines:
@@ -83,7 +83,7 @@ def _pieces(lines: list[ExportLine]) -> Iterator[list[ExportLine]]:
 
 
 def _size_of(line: ExportLine) -> int:
-    """About how much there is to encode."""
+    """The approximate number of characters to encode."""
     message, session, chunk = line.message, line.session, line.chunk
     if isinstance(message, Message):
         return _LINE_BYTES + len(message.content) + length_of(message.parts)

@@ -29,7 +29,7 @@ from .unsent_data import PIECE_BYTES, STALL_SECONDS, UnsentBlock, UnsentData
 
 TOTAL_COUNT = "X-Total-Count"
 
-# JSON text never contains a raw NUL byte, so it marks the place of a listing's records.
+# Marks the place of a listing's records; JSON text never contains a raw NUL byte.
 _MARK = b"\0"
 _MARKED = msgspec.Raw(b"[" + _MARK + b"]")
 
@@ -41,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 _STREAMS = (Events, Export, Download, FileContent)
 # The status, headers and body of a short response, or the function that sends a long one.
 Delivery = tuple[int, Headers, bytes] | Callable[[Send], Awaitable[None]]
-# Prepares the response to a result. The last argument tells whether the result is that of an earlier request.
+# Prepares the response to a result. The last argument is true if the result was recorded by an earlier request.
 Preparer = Callable[[Scope, Receive, Any, bool], Awaitable[Delivery]]
 
 
@@ -77,8 +77,8 @@ class Response:
         self._preconditions = preconditions
         self._links = "Link" in headers
         self._counts = TOTAL_COUNT in headers
-        # Returns the response to a result. A long response, which holds what it sends, has to be sent: a listing of
-        # more than one block is streamed, as are events.
+        # Returns the response to a result. A long response must be sent, because it holds memory until then: events,
+        # and listings of more than one block, are streamed.
         self.prepare = self._preparer()
         if (self._returns is type(None)) is ("content" in declared):
             raise ContractError(
@@ -192,7 +192,7 @@ class Response:
         return self._compression.stream(request_state_of(scope).fields)
 
     def _form(self, scope: Scope, result: Any) -> tuple[Representation, Headers]:
-        """The representation of a list, and the headers that it depends on."""
+        """The representation of a list, and the headers that follow from the choice."""
         if self._representations is not None:
             return self._representations.choose(request_state_of(scope).fields), [(b"vary", b"Accept")]
         if self._listing_name is None:
@@ -216,7 +216,7 @@ async def _send_whole(status: int, headers: Headers, held: UnsentBlock, send: Se
 
 
 class _Location:
-    """The new resource: the first link to a GET, with parameters from the record.
+    """The `Location` of a new resource: the first link to a GET, with parameters from the record.
 
     The reference is relative to the target of the request (RFC 3986, section 4.2): a proxy may have removed a prefix.
     """
@@ -246,14 +246,14 @@ class _Location:
 
 
 def _attribute(record: Any, name: str) -> str:
-    """The record's field that is `name` on the wire."""
+    """The name of the record's field that is encoded as `name`."""
     return next(field.name for field in msgspec.structs.fields(record) if field.encode_name == name)
 
 
 def _success(document: Document, operation: Json) -> tuple[int, Json]:
     found = [status for status in operation["responses"] if status.startswith("2")]
     if found == [str(OK), str(PARTIAL_CONTENT)]:
-        # Which of them it is depends on the request alone.
+        # The request alone decides which of the two is sent.
         found.pop()
     if len(found) != 1:
         raise ContractError(f"Operation {operation['operationId']} has {len(found)} success responses; it needs one.")
@@ -264,7 +264,7 @@ def _success(document: Document, operation: Json) -> tuple[int, Json]:
 def _representations(
     returns: Any, operation: Json, declared: Json, renderers: Mapping[tuple[str, str], Renderer]
 ) -> Representations | None:
-    """The representations of a list or record with several; None if it has only the expected one."""
+    """The representations of a list or a record, if it has several; None if it has only the expected one."""
     media_types = list(declared.get("content", {}))
     operation_id = operation["operationId"]
     if (returns is Listing and media_types != [JSON]) or (returns not in _STREAMS and len(media_types) > 1):

@@ -19,19 +19,19 @@ PIECE_BYTES = 64 * 1024
 
 _SEPARATOR = "\n"
 _EVENT_END = b"\n\n"
-# Without the blank line that ends an event: some readers, such as httpx-sse, make an empty message of it.
+# It has no blank line, which would end an event: some readers, such as httpx-sse, would return an empty message.
 _HEARTBEAT = b": still here\n"
 
 
 class Frames:
-    """The text of events, made once for all receivers."""
+    """Formats events as text, once for all receivers."""
 
     def __init__(self) -> None:
         self._events: Sequence[Event] = ()
         self._framing: asyncio.Future[bytes] | None = None
 
     async def of(self, events: Sequence[Event]) -> bytes:
-        """The text of events, made off the event loop if they are long."""
+        """The text of events; long ones are formatted off the event loop."""
         if self._framing is None or events is not self._events:
             self._events = events
             if sum(len(event.data) for event in events) > LONG_BYTES:
@@ -90,7 +90,7 @@ async def _framed(batches: AsyncGenerator[Sequence[Event], None], frames: Frames
     try:
         async for events in batches:
             text = await frames.of(events)
-            # For a slow reader one piece is buffered, not all.
+            # In pieces, so that only one of them is buffered for a slow reader.
             for start in range(0, len(text), PIECE_BYTES):
                 yield text[start : start + PIECE_BYTES]
     finally:

@@ -1,7 +1,8 @@
-"""What clients have not read yet of their responses, within a limit for all clients together.
+"""Keeps the data of responses that clients have not read yet, within a limit for all clients together.
 
-Data waits in memory, and in temporary files once that is full. If these have no more room either, the response whose
-client has read nothing for the longest time ends: clients that read are served, however many others do not.
+Data waits in memory, then in temporary files when the memory limit is reached. If the files reach their limit too, the
+response whose client has read nothing for the longest time ends, so that any number of clients that do not read cannot
+block those that do.
 """
 
 import asyncio
@@ -14,32 +15,32 @@ from starlette.types import Send
 from ..core.executor import SerialExecutor
 from ..core.problems import Problem, busy
 
-# After this long without reading, the reader of a response in blocks counts as gone, and its connection is aborted.
+# If the reader of a response in blocks reads nothing for this time, its connection is aborted.
 STALL_SECONDS = 60
-# The limits of what waits for all clients together.
+# The limits of waiting data for all clients together.
 MAX_MEMORY_BYTES = 32 * 1024 * 1024
 MAX_FILE_BYTES = 512 * 1024 * 1024
-# The most that is written of a long block at once. A block of at most this size is not counted.
+# The size of the pieces in which a long block is sent. A block of at most this size is not counted.
 PIECE_BYTES = 64 * 1024
-# A block in memory of at most this size is written at once: each piece would take as long as a short response. After so
-# many bytes of a longer one, a fast reader leaves time to other requests.
+# A block in memory of at most this size is sent at once, because each piece would take as long as a short response.
+# After this number of bytes of a longer block, other requests get their turn even if the reader is fast.
 _UNINTERRUPTED_BYTES = 4 * PIECE_BYTES
 
 
 class UnsentData:
-    """What waits for the clients of an application: at most `memory_bytes` in memory, and `file_bytes` in files."""
+    """The waiting data for an application's clients: at most `memory_bytes` in memory, and `file_bytes` in files."""
 
     def __init__(self, memory_bytes: int = MAX_MEMORY_BYTES, file_bytes: int = MAX_FILE_BYTES) -> None:
         self._memory_left = memory_bytes
         self._file_bytes = self._files_left = file_bytes
-        # In the order in which their clients have last read.
+        # In the order of their clients' last reads.
         self._in_files: dict[UnsentBlock, None] = {}
         self._executor = SerialExecutor()
-        # One block is written at a time: while others are written, they take room that cannot be given up.
+        # One block is written at a time, because a block that is being written takes space that cannot be freed.
         self._writing = asyncio.Lock()
 
     async def send(self, send: Send, block: bytes) -> None:
-        """Send a block that others follow. Raises `ClientDisconnect` if the client does not read."""
+        """Send a block that is not the last. Raises `ClientDisconnect` if the client does not read."""
         held = await self.hold_next(block)
         del block
         await held.send(send, more=True)
@@ -47,8 +48,8 @@ class UnsentData:
     async def hold(self, block: bytes, *, is_applied: bool = False) -> "UnsentBlock":
         """Keep a block until it is sent or closed.
 
-        Raises a 503 problem if there is no room. The response to a request that `is_applied` is kept in memory then:
-        its client would send it again.
+        Raises a 503 problem if there is no room. With `is_applied`, it is then kept in memory instead, because the
+        client would repeat a request that was applied.
         """
         size = len(block)
         if size <= PIECE_BYTES:
@@ -71,12 +72,12 @@ class UnsentData:
             raise ClientDisconnect from None
 
     def read_on(self, held: "UnsentBlock") -> None:
-        """The client of a block has read."""
+        """Record that the client of a block has read."""
         if self._in_files.pop(held, held) is None:
             self._in_files[held] = None
 
     def release(self, held: "UnsentBlock") -> None:
-        """Release the room of a block."""
+        """Free the memory or the file of a block."""
         if held.file is not None:
             held.file.close()
             self._in_files.pop(held, None)
@@ -92,7 +93,7 @@ class UnsentData:
             except OSError as error:
                 if not self._in_files:
                     raise busy(f"A temporary file cannot be written: {error}") from error
-                # The disk has less room than there may be files.
+                # The disk has less space than the limit of the files.
                 self._give_up_one()
         self._files_left -= held.size
         self._in_files[held] = None
@@ -123,7 +124,7 @@ class UnsentBlock:
     async def send(self, send: Send, *, more: bool, stall_seconds: float | None = STALL_SECONDS) -> None:
         """Send the block, and release it. Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`.
 
-        Without them the limit is that of the HTTP layer, which is longer: a slow network takes data in large pieces.
+        Without that, the longer limit of the HTTP layer applies: a slow network takes data in large pieces.
         """
         try:
             if self._block is not None and PIECE_BYTES < self.size <= _UNINTERRUPTED_BYTES:
@@ -138,9 +139,9 @@ class UnsentBlock:
             self.close()
 
     def give_up(self) -> None:
-        """End the response: others need the room."""
+        """End the response, because others need the room."""
         self.close()
-        # It may end already, for the same reason.
+        # It may be ending already.
         if self._stall is not None and not self._stall.expired():
             self._stall.reschedule(asyncio.get_running_loop().time())
 
@@ -153,7 +154,7 @@ class UnsentBlock:
 
     async def _send_at_once(self, send: Send, block: bytes, *, more: bool, stall_seconds: float | None) -> None:
         await send({"type": "http.response.body", "body": block, "more_body": True})
-        # The connection keeps what the client has not read; it is counted until this has been sent.
+        # The connection buffers the block; it is counted until the empty piece after it can be sent.
         await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
 
     async def _send_piece(self, send: Send, piece: bytes, *, more: bool, stall_seconds: float | None) -> None:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection (RFC 9112): bytes in, ASGI calls, bytes out, within limits.
+"""HTTP/1.1 on one connection (RFC 9112): parses requests, calls an ASGI application, writes responses, within limits.
 
-Knows ASGI and nothing of the application behind it.
+It knows ASGI, but not the application behind it.
 """

@@ -29,7 +29,7 @@ _END = b"\r\n\r\n"
 
 
 class ChunkedBody:
-    """One chunked body as it arrives: the bytes for the parser, and where it ends."""
+    """Reads one chunked body as it arrives: passes its bytes to the parser, and finds its end."""
 
     def __init__(self) -> None:
         # The received part of a size line; the bytes left of a chunk with its line end; the received part of trailers.
@@ -61,7 +61,7 @@ class ChunkedBody:
         self._line += data
         end = self._line.find(_LINE_END, max(0, before - 1))
         if end < 0 and b"\n" in data:
-            # Neither a line end nor any character of a line.
+            # A lone line feed is neither a line end nor a character of a line.
             end = len(self._line)
         if end < 0:
             return b"", b""
@@ -90,7 +90,7 @@ class ChunkedBody:
 
 
 class Pieces:
-    """Splits a client's bytes so that each chunked body starts a new piece, and no other piece has a part of one.
+    """Splits a client's bytes so that each chunked body starts a new piece, and no other piece has a part of it.
 
     `chunks` is the current chunked body, if any; `body_left` is the number of bytes left of a body with a length.
     """
@@ -102,7 +102,7 @@ class Pieces:
         self._last = b""
 
     def take(self, piece: bytes, state: ParseState) -> tuple[bytes, int]:
-        """The bytes of a piece for the parser, and how many bytes of the piece they represent."""
+        """The bytes of a piece for the parser, and the number of bytes of the piece that they represent."""
         if state is BODY:
             if self.chunks is not None:
                 taken, left = self.chunks.take(piece)

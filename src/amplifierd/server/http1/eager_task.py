@@ -71,7 +71,7 @@ class ReusableEagerTask:
         self._waiting = waiting
         self._ends = False
         self.context = copy_context()
-        # A list, so that what work waited for first, such as 7 MiB of an export, is not kept until the work ends.
+        # A list, so that the first future of the work, such as 7 MiB of an export, is not kept until its end.
         self._rest: asyncio.Future[list[tuple[Work, Context, Any]]] = loop.create_future()
         self._task: asyncio.Task[None] = loop.create_task(self._go_on())
 
@@ -127,7 +127,7 @@ class ReusableEagerTask:
 
 @types.coroutine
 def _rest_of(work: Work, context: Context, waits_for: Any) -> Generator[Any, Any, None]:
-    """Continue `work` in its context; it waits for this future."""
+    """Continue `work` in its context, when the future for which it waits is done."""
     while True:
         step: Callable[[], Any]
         try:

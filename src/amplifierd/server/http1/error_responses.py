@@ -47,7 +47,7 @@ def problem(status: int, detail: str) -> Problem:
 
 
 def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | None:
-    """The problem of a request's method, version and `Transfer-Encoding` headers; None if they are supported.
+    """The problem with a request's method, version or `Transfer-Encoding` headers; None if they are supported.
 
     505 for a version other than HTTP/1.0 and 1.1, 501 for an unknown method or a transfer coding other than chunked.
     """
@@ -57,7 +57,7 @@ def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | 
         return _unknown_method()
     if codings:
         names = [name for name in (it.strip(b" \t").lower() for it in b",".join(codings).split(b",")) if name]
-        # If the last coding is another, the end of the body is unknown: the parser refuses it (RFC 9112, section 6.3).
+        # If the last coding is not chunked, the end of the body is unknown: the parser refuses it (RFC 9112, 6.3).
         if names[-1:] == [b"chunked"] and len(names) > 1:
             coding = names[0].decode("latin-1")
             return problem(
@@ -71,7 +71,7 @@ def parser_problem(error: httptools.HttpParserError, piece: bytes, *, is_begun: 
     # An exception of a callback is the context of the parser's error.
     if isinstance(error.__context__, Problem):
         return error.__context__
-    # The parser knows the methods of many protocols, and refuses others while it reads them.
+    # The parser knows the methods of many protocols, and refuses any other method while it reads it.
     is_of_method = isinstance(error, httptools.HttpParserInvalidMethodError)
     if is_of_method and _METHOD.match(b"X" + piece if is_begun else piece):
         return _unknown_method()
@@ -83,7 +83,7 @@ def _unknown_method() -> Problem:
 
 
 def response(refused: Problem, default_headers: Sequence[Header]) -> bytes:
-    """The response for a problem, the last on its connection."""
+    """The bytes of the response for a problem, which is the last one on its connection."""
     headers, body = _rendered(refused)
     status_line = STATUS_LINES[refused.status]
     return b"\r\n".join([status_line, *map(b": ".join, default_headers), *map(b": ".join, headers), b"", body])

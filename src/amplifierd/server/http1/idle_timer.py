@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class IdleTimer:
-    """Calls `overdue` once the loop's clock has reached `due`; None is never.
+    """Calls `overdue` when the loop's clock has reached `due`; never if that is None.
 
     The timer checks every `seconds`, so `due` must be at least that far ahead when it is set.
     """

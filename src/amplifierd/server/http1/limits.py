@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class Limits:
     """Size limits for requests without their bodies, in bytes, and limits for slow clients.
 
-    A target has at most `target_bytes`, or the length of the longest that the application's contract accepts.
-    A head must arrive in `head_seconds`; of a body, `body_bytes` or its end must arrive in each `body_seconds` in
-    which the server reads. A client that reads nothing of what waits for it is disconnected after `read_seconds`. The
-    server refuses more than `connections` connections.
+    A target has at most `target_bytes`, or the length of the longest target that the application's contract accepts.
+    A head must arrive within `head_seconds`. While the server reads a body, `body_bytes` of it or its end must come in
+    each `body_seconds`. A client that reads none of the waiting data for `read_seconds` is disconnected. The server
+    refuses more than `connections` connections.
     """
 
     target_bytes: int = 8 * 1024

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on one connection, parsed by httptools, for uvicorn's server: in order, within limits, at little cost."""
+"""The HTTP/1.1 protocol of one connection for uvicorn's server: parses with httptools, in order and within limits."""
 
 import asyncio
 from collections import deque
@@ -20,21 +20,21 @@ from .request import ClientDisconnected, Request, connection_scope, scope_of
 from .upgrade_stripping import without_upgrade_offer
 from .write_buffer import WriteBuffer
 
-# The most bytes to parse at once. Further pipelined requests wait unparsed.
+# The maximum number of bytes to parse at once. Further pipelined requests wait unparsed.
 PIECE_BYTES = 8 * 1024
-# How much of a body, and of pipelined requests, is buffered. Beyond it the server stops reading, and does not
+# The limit of buffered bytes of a body, and of pipelined requests. Beyond it the server stops reading, and does not
 # notice when the client disconnects.
 _MAX_HELD_BYTES = 64 * 1024
 
-# The headers that say how a body is sent.
+# The headers that determine how a body is sent.
 _OF_THE_BODY = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 
 
 class Protocol(asyncio.Protocol):
     """Passes requests to uvicorn's application in order; refuses invalid HTTP with a problem body.
 
-    An upgrade request is served as if it had not asked. httptools stops at such headers, and the following body would
-    be lost, so the headers go to a new parser without the two that ask for the upgrade.
+    A request for an upgrade is served as if it did not ask for one. httptools stops at such headers, and would lose the
+    following body, so the headers go to a new parser, without the two that ask for the upgrade.
 
     A refused request is the last on its connection, because the start of the next one is unknown.
     """
@@ -59,7 +59,7 @@ class Protocol(asyncio.Protocol):
         self.server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._limits = limits
-        # Whatever the application's contract allows fits (see contract/request/target_limit.py).
+        # Any target that the application's contract allows fits (see contract/request/target_limit.py).
         self._target_bytes: int = max(limits.target_bytes, getattr(config.loaded_app, "longest_target", 0))
         self._parser = self._new_parser()
         self._parse_state: ParseState = IDLE
@@ -71,9 +71,9 @@ class Protocol(asyncio.Protocol):
         self._last: Request | None = None
         self._answering: Request | None = None
         self._pipelined: deque[Request] = deque()
-        # The parser state has changed since the last piece.
+        # Whether the parser state has changed since the last piece.
         self._has_turned = False
-        # Bytes received of a head or of trailers; and of a body since the last check.
+        # The bytes received of a head or of trailers, and the bytes of a body since the last check.
         self._head_bytes = 0
         self._body_bytes = 0
         # Unparsed bytes.
@@ -222,7 +222,7 @@ class Protocol(asyncio.Protocol):
             self._expect()
 
     def answered(self, request: Request) -> None:
-        """Start the next request, or wait for it."""
+        """Start the next request, or wait for it; without keep-alive, close the connection."""
         self._answering = None
         if not request.keep_alive:
             if self._parse_state is not IDLE or self._unparsed or self._pipelined:
@@ -264,7 +264,7 @@ class Protocol(asyncio.Protocol):
         self._parse_what_is_there()
         request = self._answering
         if request is not None and request is not before and not request.is_cut:
-            # Only now, so that the received part of the body is there, and a refused request has no effect.
+            # Begin only after parsing, so that the received body is available, and a refused request has no effect.
             self._begin(request)
 
     def _begin(self, request: Request) -> None:
@@ -276,7 +276,7 @@ class Protocol(asyncio.Protocol):
             tasks.add(task)
 
     def _parse_what_is_there(self) -> None:
-        """Parse what was received, until a request has to wait for the response to the previous one."""
+        """Parse the received bytes, until a request must wait for the response to the previous one."""
         piece, is_begun = b"", False
         try:
             while self._unparsed and not self._pipelined:
@@ -340,7 +340,7 @@ class Protocol(asyncio.Protocol):
         self._idle_timer.wait(self._limits.body_seconds if self._parse_state is BODY else self._limits.head_seconds)
 
     def _without_upgrade_offer(self) -> bytes:
-        """The head of the upgrade request, for a new parser."""
+        """The head of the request without its upgrade headers, for a new parser, which replaces the present one."""
         parser, self._parser = self._parser, self._new_parser()
         return without_upgrade_offer(parser.get_method(), self._target, parser.get_http_version(), self._headers)
 
@@ -359,7 +359,7 @@ class Protocol(asyncio.Protocol):
             self._refuse(problem(408, f"The head did not arrive within {limits.head_seconds:g} seconds."))
 
     def _refuse(self, refused: Problem) -> None:
-        """Respond to the request being received with a problem, in its turn; read nothing after it."""
+        """Respond with a problem to the request that is being received, in its turn, and read nothing after it."""
         is_in_body = self._parse_state is BODY
         self._read_no_more()
         last = self._last
@@ -368,7 +368,7 @@ class Protocol(asyncio.Protocol):
         elif last is None or last.is_done:
             self._answer(refused)
         else:
-            # The client would take it for the response to the previous request, which comes first, and is the last.
+            # The client would take the problem for the response to the previous request: that response is the last one.
             last.keep_alive = False
 
     def _read_no_more(self) -> None:

@@ -1,6 +1,6 @@
-"""One request as an ASGI application sees it: scope, receive, send.
+"""The ASGI interface of one request: scope, receive, send.
 
-See https://asgi.readthedocs.io/en/latest/specs/www.html, version 2.4. With uvicorn's own classes a get took a sixth
+See https://asgi.readthedocs.io/en/latest/specs/www.html, version 2.4. With uvicorn's own classes a GET takes a sixth
 more instructions.
 """
 
@@ -30,7 +30,7 @@ class ClientDisconnected(OSError):
 
 
 class Connection(Protocol):
-    """The connection as a request uses it."""
+    """The part of a connection that a request uses."""
 
     # The write buffer is full, so that a response of several parts must wait.
     is_full: bool
@@ -54,9 +54,9 @@ class Connection(Protocol):
 
 
 class Request:
-    """A request for `app` on `connection`, which is kept alive after it or not.
+    """A request for `app` on `connection`, which stays open after it if `keep_alive` is set.
 
-    If it `expects_continue`, its client sends the body after 100 Continue.
+    If `expects_continue` is set, the client sends the body after 100 Continue.
     """
 
     __slots__ = (
@@ -83,18 +83,18 @@ class Request:
         self.app = app
         self.scope = scope
         self.keep_alive = keep_alive
-        # Whether the head of the response is sent, and all of it.
+        # Whether the head of the response was sent, and whether all of it was.
         self.has_begun = False
         self.is_done = False
-        # The client has disconnected, or already got a response.
+        # Whether the client has disconnected, or has got an error response already.
         self.is_cut = False
-        # The part of the body that the application has not received.
+        # The number of bytes of the body that the application has not received yet.
         self.held_bytes = 0
         self._body: list[bytes] = []
         self._is_whole = False
         self._connection = connection
         self._expects_continue = expects_continue
-        # Set if there is something to receive.
+        # Whether there is something to receive.
         self._news = False
         self._waiting: asyncio.Event | None = None
         # The bytes left of the response; None if its head does not declare a length.
@@ -264,7 +264,7 @@ def scope_of(
 
     Raises `httptools.HttpParserError` for an invalid target.
     """
-    # `find`, because `in` first tries to read the bytes as a number, and makes an error that says that they are none.
+    # `find`, because `in` first tries to convert the bytes to an integer, and creates an exception when that fails.
     if target.startswith(b"/") and target.find(b"#") < 0:
         raw_path, _, query = target.partition(b"?")
     else:

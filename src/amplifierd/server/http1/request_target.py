@@ -11,7 +11,7 @@ _EMPTY_PORT = re.compile(rb"(?<=^http://)([^/?#]*):(?=[/?#]|$)", re.IGNORECASE)
 
 
 def absolute(target: bytes, headers: list[Header]) -> tuple[bytes, bytes, list[Header]]:
-    """The path and query of such a target, and the headers with its host as `Host`.
+    """The path and query of a target in absolute form, and the headers with its host as `Host`.
 
     Raises `httptools.HttpParserError` if the target is invalid.
     """
