@@ -1,4 +1,4 @@
-"""Recordings of coding agents as they write them: small samples of our own, one line for each change."""
+"""Small samples of coding agents' recordings in their own formats, one line for each change."""
 
 from typing import Any
 

@@ -46,16 +46,16 @@ REFUSED = (apsw.ConstraintError, asyncpg.IntegrityConstraintViolationError)
 
 
 class AnyDatabase(Protocol):
-    """A database in which nothing that refers to others is looked at."""
+    """A connection to a database that does not check references between tables."""
 
     async def run(self, statement: str, *values: Any) -> list[Row]:
-        """Run a statement with `$1`, `$2` and so on as its values; its rows."""
+        """Run a statement with values for `$1`, `$2` and so on. Returns its rows."""
 
     async def tables(self) -> list[str]:
         """The names of all tables."""
 
     async def columns(self, table: str) -> list[Row]:
-        """The columns of a table that are stored, each with whether it is a part of the primary key."""
+        """The stored columns of a table, each with whether it is part of the primary key."""
 
     async def close(self) -> None:
         """Close the connection."""

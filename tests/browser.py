@@ -1,4 +1,4 @@
-"""A browser of our own for the page: Debian's Chromium, which asks nobody but the daemon."""
+"""A browser for the page: Debian's Chromium, which sends requests only to the daemon."""
 
 import shutil
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def launched() -> Iterator[Browser]:
 
 @contextmanager
 def watched(browser: Browser, daemon: Daemon) -> Iterator[Page]:
-    """A page of a daemon that fails if it does what it must not."""
+    """A page of a daemon that fails the test if it does what it must not do."""
     context = browser.new_context(base_url=f"{daemon.url}/", viewport={"width": 1400, "height": 900})
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
@@ -68,7 +68,7 @@ class Watch:
 
 
 def violations(page: Page, *rules: str) -> list[str]:
-    """What axe-core objects to: each rule, of those that are named or of all, with the elements that break it."""
+    """The violations that axe-core finds: each rule, of those named or of all, with the elements that break it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
@@ -81,7 +81,7 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 def assert_accessible(page: Page) -> None:
-    """Hold that axe-core objects to nothing, in a dark and narrow window either, and that the view fits into that."""
+    """Assert that axe-core finds no violation, even in a dark and narrow window, and that the view fits into it."""
     assert violations(page) == []
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})

@@ -24,7 +24,7 @@ def make(folder: Path, files: dict[str, str]) -> Path:
 
 
 def git(folder: Path, *arguments: str, entries: str = "") -> str:
-    """Run git in a folder, as nobody in particular; it reads `entries`."""
+    """Run git in a folder, without anybody's configuration; it reads `entries`."""
     nobody = {f"GIT_{who}_{what}": "x@y" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = os.environ | nobody | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     ended = subprocess.run(
@@ -41,7 +41,7 @@ def git(folder: Path, *arguments: str, entries: str = "") -> str:
 
 
 def commit(folder: Path, files: dict[str, str]) -> str:
-    """Commit files to the repository in a folder, which is made if there is none; the hash of the commit."""
+    """Commit files to the repository in a folder, creating it if necessary. Returns the hash of the commit."""
     make(folder, files)
     if not (folder / ".git").exists():
         git(folder, "init", "--quiet", "--initial-branch=main")

@@ -75,7 +75,7 @@ settings.register_profile("same-cases", settings.get_profile("new-cases"), deran
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How long to fuzz, and to torture: a quick run of each is in every test run."""
+    """Add the options for the duration of fuzzing and of torture tests; every test run has a short run of each."""
     parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one new seed after another for so long.")
     parser.addoption("--fuzz-seed", type=int, help="Fuzz with this seed first, as a run before has printed it.")
     parser.addoption("--contract-tools", action="store_true", help="Let other people's tools check the contract too.")
@@ -84,7 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the cases, and keep what is compiled: hundreds of programs of ours start in a run."""
+    """Choose the cases, and keep compiled modules, because a run starts hundreds of programs."""
     settings.load_profile("new-cases" if config.getoption("--fuzz-seconds") else "same-cases")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
@@ -120,7 +120,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """A process of the run has ended."""
+    """Collect the results of a process of the run that has ended."""
     # One that crashed has told nothing.
     EXERCISED.update(map(tuple, getattr(node, "workeroutput", {}).get("exercised", [])))
 
@@ -131,7 +131,7 @@ def _is_whole(config: pytest.Config) -> bool:
 
 @pytest.fixture
 def fuzz(pytestconfig: pytest.Config) -> Fuzz:
-    """How to fuzz: as the options say; without them every run has the same seed."""
+    """The seeds for fuzzing, by the options; without them every run has the same seed."""
     seconds: int = pytestconfig.getoption("--fuzz-seconds")
     given: int | None = pytestconfig.getoption("--fuzz-seed")
     first = given if given is not None else random.SystemRandom().getrandbits(32) if seconds else FIXED_SEED
@@ -175,7 +175,7 @@ def own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the schema and nothing in it: a copy of it takes a tenth of the time of a new one."""
+    """An empty SQLite file with the schema: copying it takes a tenth of the time of creating one."""
     path = tmp_path_factory.mktemp("template") / "amplifierd.db"
     asyncio.run(_create(f"sqlite:///{path}"))
     return path
@@ -183,7 +183,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: str) -> Iterator[str]:
-    """The name of a database with the schema and nothing in it: to copy it is much faster than to make one."""
+    """The name of an empty database with the schema: copying it is much faster than creating one."""
     with postgres_database(postgres) as url:
         asyncio.run(_create(url))
         name = urlsplit(url).path.removeprefix("/")
@@ -254,7 +254,7 @@ def _copy(template: Path, folder: Path) -> str:
 
 @pytest.fixture
 def new_database() -> None:
-    """Every test has a database in which nothing has been before, or that is as if."""
+    """Every test has a new database, or one that cannot be told from a new one."""
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def browser(daemon: Daemon) -> Iterator["Browser"]:
 
 @pytest.fixture
 def page(browser: "Browser", daemon: Daemon) -> Iterator["Page"]:
-    """A page of the daemon, in an empty profile; what it must not do fails the test."""
+    """A page of the daemon, in an empty profile; it fails the test if it does what it must not do."""
     from browser import watched
 
     with watched(browser, daemon) as opened:
@@ -309,7 +309,7 @@ def page(browser: "Browser", daemon: Daemon) -> Iterator["Page"]:
 
 @pytest.fixture(scope="module")
 def new_session(daemon: Daemon) -> Iterator[Callable[..., str]]:
-    """Creates a session with messages, which are texts or bodies; its id."""
+    """Creates a session with messages, given as texts or bodies. Returns its id."""
     with daemon.client() as client:
 
         def create(*messages: dict[str, Any] | str, **fields: Any) -> str:
@@ -339,7 +339,7 @@ def workspace(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
-    """Imports paths into a workspace of the test's own; the exit status and what was printed."""
+    """Imports paths into the test's own workspace. Returns the exit status and the output."""
 
     def imported(*paths: str | Path, **environment: str) -> tuple[int, str]:
         env = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data")} | environment
@@ -352,7 +352,7 @@ def import_(tmp_path: Path, daemon: Daemon, workspace: str) -> Import:
 
 @pytest.fixture
 def exported(daemon: Daemon, workspace: str) -> Exported:
-    """The lines of an export of the workspace, but for its header and its end."""
+    """The lines of an export of the workspace, without its header and its end."""
 
     def read() -> list[Object]:
         outcome = run_amplifierd("export", "--database", daemon.database, "--workspace", workspace)
@@ -363,7 +363,7 @@ def exported(daemon: Daemon, workspace: str) -> Exported:
 
 
 def execute(url: str, statement: str) -> None:
-    """Run a statement on a connection of its own, in no transaction."""
+    """Run a statement on its own connection, outside of a transaction."""
 
     async def run() -> None:
         connection = await asyncpg.connect(url)

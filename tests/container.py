@@ -62,7 +62,7 @@ STOP_SECONDS = 60
 
 
 def can_run() -> bool:
-    """Whether this user may make namespaces and mount in them."""
+    """Whether this user may create namespaces and mount in them."""
     command = [*_NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     return sys.platform == "linux" and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -96,7 +96,7 @@ class Stage:
             (self.root / name).symlink_to(f"usr/{name}")
 
     def place(self, path: str) -> Path:
-        """Where a path of the container is in its tree."""
+        """The path in the container's tree for a path of the container."""
         return self.root / os.path.normpath(f"{self.folder}/{path}" if path[0] != "/" else path).lstrip("/")
 
     def entered(self, *, mode: str, user: str, volume: Path, place: str) -> list[str | Path]:
@@ -117,7 +117,7 @@ class Stage:
 
 
 def as_user(user: str) -> list[str]:
-    """The command that runs the one after it as `UID:GID`, which has no more than the rights of that user."""
+    """The command that runs the command after it as `UID:GID`, with only the rights of that user."""
     uid, _, gid = user.partition(":")
     no_rights = [] if uid == "0" else ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     return ["/usr/bin/setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", *no_rights]

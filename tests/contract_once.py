@@ -1,4 +1,4 @@
-"""Has the contract parsed in the process that imports this, and so in all that are forked from it."""
+"""Parses the contract in the process that imports this module, for all processes that are forked from it."""
 
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT

@@ -26,7 +26,7 @@ def node_modules(pins: Path = PINS) -> Path:
 
 
 def run_node_program(name: str, *arguments: str | Path, pins: Path = PINS) -> "subprocess.CompletedProcess[str]":
-    """How one of the programs for Node.js ends, and what it writes."""
+    """Run one of the programs for Node.js. Returns its exit code and output."""
     command = [str(node_modules(pins) / ".bin" / name), *map(str, arguments)]
     outcome = node(command, return_completed_process=True, capture_output=True)
     texts = [stream.decode() if isinstance(stream, bytes) else stream for stream in (outcome.stdout, outcome.stderr)]

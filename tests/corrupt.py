@@ -1,4 +1,4 @@
-"""Somebody who writes to a database what no program of ours would."""
+"""Corrupts databases: writes what no program of this project would write."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def without_messages(database: str, session_id: str, sequences: str) -> str:
 
 
 def vandalise(database: str, *statements: str) -> None:
-    """Run statements on amplifierd's tables; nothing that refers to others is looked at."""
+    """Run statements on amplifierd's tables, without checks of references."""
     if database.startswith("sqlite"):
         vandal = apsw.Connection(database.removeprefix("sqlite:///"))
         vandal.set_busy_timeout(5_000)

@@ -1,4 +1,4 @@
-"""A daemon of our own, started as a user starts it, on a free port."""
+"""A daemon for tests, started as a user starts it, on a free port."""
 
 import os
 import re
@@ -39,13 +39,13 @@ def http_client(**options: Any) -> httpx.Client:
 
 
 def http_get(url: str, **options: Any) -> httpx.Response:
-    """The answer to a GET on a connection of its own."""
+    """The response to a GET on its own connection."""
     with http_client() as client:
         return client.get(url, **options)
 
 
 def http_post(url: str, **options: Any) -> httpx.Response:
-    """The answer to a POST on a connection of its own."""
+    """The response to a POST on its own connection."""
     with http_client() as client:
         return client.post(url, **options)
 
@@ -106,7 +106,7 @@ class Daemon:
         return http_client(base_url=self.api)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Ask the daemon to end; its exit code."""
+        """Ask the daemon to stop. Returns its exit code."""
         self.process.send_signal(number)
         try:
             return self.wait()
@@ -115,7 +115,7 @@ class Daemon:
             raise
 
     def kill(self) -> None:
-        """End the daemon as a failing machine would."""
+        """Kill the daemon, as a failing machine would."""
         for process in (self.process.pid, *self.workers):
             # It may end on its own.
             with suppress(ProcessLookupError):
@@ -124,7 +124,7 @@ class Daemon:
 
     @property
     def workers(self) -> list[int]:
-        """The processes that serve for this one, none where it does that itself."""
+        """The worker processes; none if the daemon serves itself."""
         try:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -144,7 +144,7 @@ class Daemon:
             error.add_note(f"The daemon said: {self.log[-LAST_CHARACTERS:]}")
 
     def wait(self) -> int:
-        """Wait until it has ended; its exit code."""
+        """Wait until the daemon has ended. Returns its exit code."""
         code = self.process.wait(STOP_SECONDS)
         self._reader.join()
         assert self.process.stderr is not None

@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _vector(text: str) -> list[float]:

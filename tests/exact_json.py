@@ -1,4 +1,4 @@
-"""JSON held to the letter: the order of keys and the digits of numbers count, how a string is escaped does not."""
+"""Compares JSON exactly: the order of keys and the digits of numbers count, the escapes in strings do not."""
 
 import json
 from typing import Any
@@ -17,5 +17,5 @@ class Members(tuple[tuple[str, Any], ...]):
 
 
 def tree(text: bytes | str) -> Any:
-    """What a text holds; two texts that say the same to the letter are equal as trees."""
+    """The tree of a JSON text; trees of texts that are the same apart from escapes and spaces are equal."""
     return json.loads(text, parse_int=Digits, parse_float=Digits, object_pairs_hook=Members)

@@ -8,7 +8,7 @@ from fork_server import run_amplifierd
 
 
 def run(*arguments: str, **environment: str) -> CompletedProcess[str]:
-    """How `amplifierd` with these arguments ends."""
+    """Run `amplifierd` with these arguments. Returns its exit code and output."""
     return run_amplifierd(*arguments, env=os.environ | environment)
 
 

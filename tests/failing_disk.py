@@ -33,7 +33,7 @@ class FailingDisk(apsw.VFS):
 
     @contextmanager
     def failing(self, fault: Fault) -> Iterator[None]:
-        """Everything of a kind fails meanwhile."""
+        """Let all operations of a kind fail during the `with`."""
         self.fault = fault
         try:
             yield
@@ -41,7 +41,7 @@ class FailingDisk(apsw.VFS):
             self.fault = None
 
     def after_a_crash(self, target: Path) -> Path:
-        """A copy, in a new folder, of what is there if the process ends now: its database."""
+        """Copy to a new folder what would be on the disk if the process ended now. Returns the database."""
         target.mkdir()
         for file in self.folder.iterdir():
             # The shared memory is made anew from the log.

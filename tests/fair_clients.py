@@ -44,7 +44,7 @@ class Ask:
 
     @classmethod
     def of_json(cls, method: str, target: str, body: Any, *, repeats: bool = True) -> Self:
-        """One request with a body of JSON."""
+        """A request with a JSON body."""
         return cls(method, target, json.dumps(body).encode(), JSON, repeats=repeats)
 
 

@@ -49,11 +49,11 @@ class ForkedProcess:
         reader.close()
 
     def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
+        """The exit code of the process; None while it runs."""
         return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it has ended; its exit code. Raises `TimeoutExpired`."""
+        """Wait until the process has ended. Returns its exit code. Raises `TimeoutExpired`."""
         self._process.join(timeout)
         code = self._process.exitcode
         if code is None:
@@ -73,7 +73,7 @@ class ForkedProcess:
 def run_amplifierd(
     *arguments: str, timeout: float = 120, env: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[str]:
-    """How `amplifierd` with these arguments ends, and what it writes. Raises `TimeoutExpired`."""
+    """Run `amplifierd` with these arguments. Returns its exit code and output. Raises `TimeoutExpired`."""
     _start_server()
     with tempfile.TemporaryDirectory() as name:
         streams = [Path(name, stream) for stream in ("stdin", "stdout", "stderr")]

@@ -1,4 +1,4 @@
-"""What Schemathesis must know of the contract that no schema says."""
+"""Tells Schemathesis the rules of the contract that schemas cannot express."""
 
 import gc
 import json
@@ -25,7 +25,7 @@ ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 
 @schemathesis.hook
 def before_load_schema(_context: Any, raw_schema: dict[str, Any]) -> None:
-    """Declare for every operation what the contract says in one place that any request may be answered."""
+    """Declare for every operation the responses that the contract lists once for all requests."""
     rows = re.findall(r"^\| (\d{3}) \| (.+?) \|$", raw_schema["info"]["description"], re.MULTILINE)
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     # No slash is made in a path, and fuzzing gives up if most of what a pattern allows has one.
@@ -97,7 +97,7 @@ def set_query(case: schemathesis.Case[Any]) -> None:
 
 
 def name_what_is_there(operation: str, body: dict[str, Any]) -> None:
-    """Name profiles and directories that there are: made-up ones are 404, and lead nowhere."""
+    """Use existing profiles and directories, because invented ones are only 404."""
     if operation == "POST /sessions":
         name_context(body)
     elif operation.startswith("POST") and "/messages" in operation:
@@ -154,7 +154,7 @@ def known(profile: object) -> str:
 
 @schemathesis.hook
 def after_call(_context: Any, case: schemathesis.Case[Any], response: Any) -> None:
-    """Note the names of profiles that were created."""
+    """Record the names of created profiles."""
     if response.status_code == 201 and case.operation.label == "POST /profiles":
         PROFILES.add(response.json()["name"])
     elif response.status_code == 201 and case.operation.label == "POST /collections":

@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._run_git()
 
     def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _run_git(self) -> None:
         path, _, query = self.path.partition("?")

@@ -1,4 +1,4 @@
-"""Histories as other tools write them: small samples of our own, in the shapes that the tools are known to write."""
+"""Small samples of other tools' histories, in the formats that these tools are known to write."""
 
 import json
 from collections.abc import Callable

@@ -11,12 +11,12 @@ def create_key(database: str, *options: str, name: str = "test") -> str:
 
 
 def amplifierd_keys(*arguments: str) -> str:
-    """What `amplifierd keys` writes."""
+    """The output of `amplifierd keys`, which must succeed."""
     outcome = try_amplifierd_keys(*arguments)
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout
 
 
 def try_amplifierd_keys(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """How `amplifierd keys` ends."""
+    """Run `amplifierd keys`. Returns its exit code and output."""
     return run_amplifierd("keys", *arguments)

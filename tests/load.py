@@ -1,4 +1,4 @@
-"""Clients that append to sessions until they are told to stop, and send again what was not acknowledged."""
+"""Clients that append to sessions until they are stopped, and retry what was not acknowledged."""
 
 import threading
 import time
@@ -36,7 +36,7 @@ class Load:
 
     @property
     def count(self) -> int:
-        """How many messages were acknowledged."""
+        """The number of acknowledged messages."""
         return sum(map(len, self.acknowledged.values()))
 
     def wait_for_more(self, messages: int) -> None:
@@ -57,7 +57,7 @@ class Load:
         self._threads.shutdown()
 
     def check(self, url: str) -> None:
-        """Every acknowledged message is there once, in order, and nothing else is, but what was not heard of."""
+        """Assert that each acknowledged message is there once, in order, and no others except unacknowledged ones."""
         with http_client(base_url=url) as client:
             for session_id in self.sessions:
                 messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]

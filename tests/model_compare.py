@@ -1,4 +1,4 @@
-"""A storage beside the one in memory: each request is made of both, and what they answer is compared."""
+"""Compares a storage with the one in memory: sends each request to both, and compares their answers."""
 
 import asyncio
 import hashlib
@@ -105,7 +105,7 @@ class Model(MemoryStorage):
 
 @dataclass
 class Tally:
-    """How much was tried."""
+    """Counts of what was tried."""
 
     histories: int = 0
     steps: int = 0
@@ -150,7 +150,7 @@ class Comparison(RuleBasedStateMachine):
         tally.histories += 1
 
     def contents(self, place: int) -> Workspace:
-        """What a workspace has."""
+        """The model's content of a workspace."""
         return self._model.database.workspaces.get(self._names[place], Workspace())
 
     def conversation(self, place: int, session_id: str) -> Conversation | None:
@@ -171,7 +171,7 @@ class Comparison(RuleBasedStateMachine):
         self.change(Change(name, place, (session_id, *said), versions, conditional=True, key=key))
 
     def change(self, change: Change) -> None:
-        """Make a change in both, and compare what they answer."""
+        """Make a change in both storages, and compare their answers."""
         if change.key is not None:
             self._sent.append(change)
         self._clock.microseconds += SECOND
@@ -205,7 +205,7 @@ class Comparison(RuleBasedStateMachine):
         return lines
 
     def same(self, ask: Ask[Answer]) -> Answer | None:
-        """What both answer; None if both refuse."""
+        """The answer of both storages, which must agree; None if both refuse."""
         answered, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
         agree(plain(answered), plain(expected))
         return None if isinstance(answered, Refusal) else answered
@@ -219,7 +219,7 @@ class Comparison(RuleBasedStateMachine):
         return answered, expected
 
     def outcome(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> "Answer | Refusal":
-        """What a storage answers, or why it refuses."""
+        """The answer of a storage, or the error with which it refuses."""
         try:
             return self.run(ask())
         except StorageError as error:
@@ -321,7 +321,7 @@ def _changed(query: Any, values: dict[str, Any]) -> Any:
 
 
 def agree(answered: Any, expected: Any) -> None:
-    """Both say the same; of long lists the first place is shown where they differ."""
+    """Assert that both are the same; for long lists, show the first place where they differ."""
     if isinstance(answered, list) and isinstance(expected, list) and answered != expected:
         pairs = zip_longest(answered, expected)
         answered, expected = next((one, other) for one, other in pairs if one != other)

@@ -1,4 +1,4 @@
-"""Requests as no client means to send them: mutated at random, a seed for each."""
+"""Requests that are mutated at random, each from its own seed."""
 
 import random
 from collections.abc import Iterator

@@ -79,7 +79,7 @@ OPERATIONS = [
 
 
 def send(client: httpx.Client, operation: tuple[str, str, object], session_id: str) -> httpx.Response:
-    """What the operation answers for a session."""
+    """The response of the operation for a session."""
     method, template, body = operation
     if isinstance(body, bytes):
         return client.request(method, template, content=body, headers={"Content-Type": "application/x-ndjson"})

@@ -1,4 +1,4 @@
-"""Packages of others, as a page of the documentation shows them, installed in a folder."""
+"""Installs packages in a folder, with the code that a page of the documentation shows."""
 
 import re
 import tomllib

@@ -48,7 +48,7 @@ class PostgresServer:
             _run("pg_basebackup", "--pgdata", self.data, *source, "--write-recovery-conf", "--no-sync")
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start the server, and wait until it responds."""
         options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", *self._settings]
         arguments = [part for option in options for part in ("-c", option)]
         log = (self._directory / "log").open("ab")

@@ -1,4 +1,4 @@
-"""HTTP by its RFCs, on raw sockets: what a client may send is taken, what the server does not know is refused."""
+"""HTTP semantics on raw sockets: the server accepts what the RFCs allow, and refuses what it does not support."""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def session(client: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize("blank", [b" ", b"\t", b" \t  "])
-def test_blanks_after_a_header_value_are_not_of_it(daemon: Daemon, session: str, blank: bytes) -> None:
+def test_blanks_after_a_header_value_are_removed(daemon: Daemon, session: str, blank: bytes) -> None:
     assert exchange(daemon.port, health(b"Host: 127.0.0.1" + blank)).status == 200
     headers = (b'If-Match: "1"' + blank, b"Idempotency-Key: " + session.encode() + blank)
     assert exchange(daemon.port, post(f"{session}/start", b"", *headers)).status == 200
@@ -61,7 +61,7 @@ def test_blanks_after_a_header_value_are_not_of_it(daemon: Daemon, session: str,
 
 
 @pytest.mark.parametrize("host", [b"127.0.0.1:", b"localhost:0", b"localhost:65535", b"[::1]:", b"LOCALHOST:00080"])
-def test_valid_hosts_are_taken(daemon: Daemon, host: bytes) -> None:
+def test_valid_hosts_are_accepted(daemon: Daemon, host: bytes) -> None:
     assert exchange(daemon.port, health(b"Host: " + host)).status == 200
     target = b"GET http://%b/api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n" % host
     assert exchange(daemon.port, target).status == 200
@@ -82,7 +82,7 @@ def test_invalid_hosts_are_400(daemon: Daemon, open_daemon: Daemon, host: bytes,
     assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
 
 
-def test_address_names_one_host_if_any_is_served(open_daemon: Daemon) -> None:
+def test_address_allows_one_host_when_any_is_served(open_daemon: Daemon) -> None:
     for hosts in ([b"X: x"], [b"Host: a", b"Host: a"]):
         refused(exchange(open_daemon.port, health(*hosts)), 400, "Host headers; send one")
     assert exchange(open_daemon.port, health(b"Host: any.example")).status == 200
@@ -120,7 +120,7 @@ def test_other_transfer_codings_are_501(daemon: Daemon, codings: list[bytes], pa
 
 
 @pytest.mark.parametrize("coding", [b"chunked ", b",chunked", b" , chunked", b"Chunked"])
-def test_chunked_is_taken_as_a_list_of_one(daemon: Daemon, coding: bytes) -> None:
+def test_chunked_is_accepted_in_a_list_with_empty_elements(daemon: Daemon, coding: bytes) -> None:
     assert exchange(daemon.port, JSON + b"Transfer-Encoding: " + coding + b"\r\n" + CHUNKS).status == 201
 
 
@@ -179,7 +179,7 @@ def test_other_chunk_lines_are_400(daemon: Daemon, line: bytes) -> None:
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"br", b"gzip, identity", b"nonsense"])
-def test_other_content_codings_are_415_that_names_identity(daemon: Daemon, coding: bytes) -> None:
+def test_other_content_codings_are_415_naming_identity(daemon: Daemon, coding: bytes) -> None:
     answered = exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding))
     refused(answered, 415, "is not supported; send the body without a coding")
     assert answered.headers["accept-encoding"] == "identity"
@@ -187,7 +187,7 @@ def test_other_content_codings_are_415_that_names_identity(daemon: Daemon, codin
         assert exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + taken)).status == 201
 
 
-def test_other_media_types_are_415_that_names_those_taken(daemon: Daemon, session: str) -> None:
+def test_other_media_types_are_415_naming_the_accepted_ones(daemon: Daemon, session: str) -> None:
     def ask(method: str, path: str) -> dict[str, str]:
         request = post(path, b"{}", content_type=b"text/csv").replace(b"POST", method.encode(), 1)
         answered = exchange(daemon.port, request)
@@ -234,7 +234,7 @@ def test_word_of_1000_characters_is_searched_for(daemon: Daemon) -> None:
     assert (answered.status, answered.json) == (200, [])
 
 
-def test_path_of_1024_characters_is_looked_for(daemon: Daemon) -> None:
+def test_path_of_1024_characters_is_accepted(daemon: Daemon) -> None:
     answered = exchange(daemon.port, get("/api/v1/amplified-directories/" + "%E3%81%82" * 1_024))
     refused(answered, 404, "ああ")
 
@@ -245,7 +245,7 @@ def declared_at_http() -> dict[int, str]:
     return {int(status): reason for status, reason in rows}
 
 
-def test_contract_tells_what_is_answered_before_an_operation() -> None:
+def test_contract_lists_responses_to_requests_that_reach_no_operation() -> None:
     # A 500 is declared by every operation.
     assert set(declared_at_http()) == set(_KINDS) - {500}
     longest = longest_target(DOCUMENT)
@@ -257,7 +257,7 @@ GETS = [path for path, method, _ in DOCUMENT.operations() if method == "get"]
 
 
 @pytest.mark.parametrize("path", [*GETS, "openapi.yaml", "docs", "docs/reference.js", "nothing"])
-def test_head_is_answered_as_get_is_without_a_body(
+def test_head_response_is_the_get_response_without_a_body(
     daemon: Daemon, client: httpx.Client, session: str, path: str
 ) -> None:
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""HTTP that is broken, ambiguous or odd: an answer or a closed connection, always, and never one to a guess."""
+"""Broken, ambiguous or unusual HTTP gets a response or a closed connection; the server never guesses a request."""
 
 import asyncio
 import itertools
@@ -143,7 +143,7 @@ def told(daemon: Daemon, request: str) -> bytes:
         return connection.makefile("rb").read()
 
 
-def test_client_that_hangs_up_on_answers_is_no_error(tmp_path: Path) -> None:
+def test_client_that_disconnects_during_a_response_causes_no_error(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
         for _ in range(50):
             with socket.create_connection(("127.0.0.1", daemon.port)) as connection:
@@ -191,7 +191,7 @@ def test_unusual_request_is_one_request(daemon: Daemon, request_: bytes, status:
         assert connection.answer().status == 200
 
 
-def test_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) -> None:
+def test_client_of_http_1_0_gets_no_100_continue(daemon: Daemon) -> None:
     request = (
         JSON.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n"
     )
@@ -199,7 +199,7 @@ def test_client_of_http_1_0_is_told_nothing_before_the_answer(daemon: Daemon) ->
     assert answered.status == 201
 
 
-def test_client_that_sends_no_http_after_100_gets_one_400(
+def test_client_that_sends_invalid_http_after_100_gets_one_400(
     short_timeouts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = OF_CHUNKS + b"Expect: 100-continue\r\n\r\nno chunk\r\n"
@@ -209,13 +209,13 @@ def test_client_that_sends_no_http_after_100_gets_one_400(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_answer_arrives_whole_before_invalid_http(short_timeouts: int) -> None:
+def test_response_is_complete_before_invalid_http_is_refused(short_timeouts: int) -> None:
     for _ in range(10):
         [answered] = until_closed(short_timeouts, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
         assert answered.status == 200
 
 
-def test_pipelined_requests_are_answered_in_order(daemon: Daemon) -> None:
+def test_pipelined_requests_get_responses_in_order(daemon: Daemon) -> None:
     paths = [f"/api/v1/sessions/{number}" for number in range(200)]
     requests = b"".join(get(path) if number % 3 else post(f"{path}/resume", b"") for number, path in enumerate(paths))
     for size in (1, 7, 1_000, 10_000, len(requests)):
@@ -226,7 +226,7 @@ def test_pipelined_requests_are_answered_in_order(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("request_", [post("/api/v1/sessions", b'{"name":"whole"}'), CHUNKED])
-def test_half_a_request_is_408_and_nothing_is_done(short_timeouts: int, request_: bytes) -> None:
+def test_half_a_request_is_408_without_an_effect(short_timeouts: int, request_: bytes) -> None:
     async def send() -> list[list[Answer]]:
         return await asyncio.gather(*(outcome(short_timeouts, [request_[:length]]) for length in range(len(request_))))
 
@@ -237,7 +237,7 @@ def test_half_a_request_is_408_and_nothing_is_done(short_timeouts: int, request_
 
 
 @pytest.mark.timeout(0)
-def test_server_answers_or_closes(short_timeouts: int, fuzz: Fuzz, caplog: pytest.LogCaptureFixture) -> None:
+def test_server_responds_or_closes(short_timeouts: int, fuzz: Fuzz, caplog: pytest.LogCaptureFixture) -> None:
     sent = 0
     for seed in fuzz.seeds():
         requests = mutations(seed)

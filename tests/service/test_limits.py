@@ -1,4 +1,4 @@
-"""What a connection may ask for and how long it may take: past that it is told so, and holds up nobody else."""
+"""The size and time limits of connections: the server responds with an error, and other clients do not wait."""
 
 import asyncio
 import resource
@@ -67,7 +67,7 @@ def with_headers(headers: int, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [100, 8_192, 1_000_000])
-def test_target_is_no_longer_than_the_contract_s_longest(daemon: Daemon, piece: int) -> None:
+def test_target_may_be_as_long_as_the_longest_of_the_contract(daemon: Daemon, piece: int) -> None:
     most = longest_target(load_document(CONTRACT))
     for length, status in ((most, 400), (most + 1, 414)):
         request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
@@ -78,7 +78,7 @@ def test_target_is_no_longer_than_the_contract_s_longest(daemon: Daemon, piece: 
 
 @pytest.mark.parametrize("piece", [1_000, 8_192, 1_000_000])
 @pytest.mark.parametrize(("headers", "size"), [(100, 2_000), (5, 32 * 1024)])
-def test_headers_are_100_or_32_kib(daemon: Daemon, headers: int, size: int, piece: int) -> None:
+def test_headers_are_limited_to_100_and_32_kib(daemon: Daemon, headers: int, size: int, piece: int) -> None:
     for request, status in (
         (with_headers(headers, size), 200),
         (with_headers(headers + (headers == 100), size + 1), 431),
@@ -100,28 +100,28 @@ def test_headers_are_100_or_32_kib(daemon: Daemon, headers: int, size: int, piec
         (CHUNKED + b"1;", b"x", 431),
     ],
 )
-def test_endless_body_is_refused_before_it_is_large(daemon: Daemon, beginning: bytes, more: bytes, status: int) -> None:
+def test_endless_body_is_refused_early(daemon: Daemon, beginning: bytes, more: bytes, status: int) -> None:
     with Connection(daemon.port) as connection:
         connection.send(beginning, more * (60_000 // len(more)))
         refused_for_good(connection.answer(), status, "more than" if status == 414 else "exceed")
         assert is_over(connection)
 
 
-def test_trailer_is_no_header(daemon: Daemon, client: httpx.Client) -> None:
+def test_trailer_does_not_become_a_header(daemon: Daemon, client: httpx.Client) -> None:
     session_id = client.post("/sessions", json={}).json()["id"]
     request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/messages".encode())
     answered = exchange(daemon.port, request + b'e\r\n{"content":""}\r\n0\r\nIf-Match: "7"\r\n\r\n')
     assert answered.status == 201
 
 
-def test_head_that_does_not_come_is_408(short_timeouts: int) -> None:
+def test_head_that_does_not_arrive_is_408(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH)[:-3])
         refused_for_good(connection.answer(), 408, "within 0.5 seconds")
         assert is_over(connection)
 
 
-def test_next_request_on_a_connection_is_bounded_too(short_timeouts: int) -> None:
+def test_next_request_on_a_connection_has_a_time_limit_too(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH))
         assert connection.answer().status == 200
@@ -137,7 +137,7 @@ def test_connection_without_a_request_is_closed(short_timeouts: int, nothing: by
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> None:
+def test_body_that_does_not_arrive_is_408(short_timeouts: int, trickle: bool) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(post(SESSIONS, b" " * 10_000)[:-9_000])
         stopped = threading.Event()
@@ -153,7 +153,7 @@ def test_body_that_does_not_come_is_408(short_timeouts: int, trickle: bool) -> N
         thread.join()
 
 
-def test_body_that_keeps_coming_is_taken(app: Any) -> None:
+def test_body_that_keeps_arriving_is_accepted(app: Any) -> None:
     body = b'{"context":{"a":"' + b"x" * 15_000 + b'"}}'
     request = post(SESSIONS, body)
     # The body takes longer than the limit, and each of its parts a twentieth of that.
@@ -185,7 +185,7 @@ def test_client_does_not_wait_for_a_server_that_does_not_read() -> None:
     assert received == 1_000_000
 
 
-def test_stream_goes_on(short_timeouts: int) -> None:
+def test_stream_continues(short_timeouts: int) -> None:
     session_id = exchange(short_timeouts, post(SESSIONS, b"{}")).json["id"]
     with Connection(short_timeouts) as connection:
         connection.send(get(f"{SESSIONS}/{session_id}/events"))
@@ -204,7 +204,7 @@ def test_stream_goes_on(short_timeouts: int) -> None:
         (CHUNKED + b"x\r\n", 400),
     ],
 )
-def test_answer_comes_whole_before_a_refusal(next_request: bytes, status: int | None) -> None:
+def test_response_is_complete_before_a_refusal(next_request: bytes, status: int | None) -> None:
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             while (await receive())["more_body"]:
@@ -224,7 +224,7 @@ def test_answer_comes_whole_before_a_refusal(next_request: bytes, status: int | 
 
 
 @pytest.mark.parametrize("chunk", [b"x\r\n", b"2\r\n{}}\r\n", b"ffffffffffffffffff\r\n", b"-1\r\n", b"2\n{}"])
-def test_chunk_that_is_none_is_400(daemon: Daemon, chunk: bytes) -> None:
+def test_invalid_chunk_is_400(daemon: Daemon, chunk: bytes) -> None:
     with Connection(daemon.port) as connection:
         connection.send(CHUNKED, chunk)
         refused_for_good(connection.answer(), 400, "RFC 9112")
@@ -238,7 +238,7 @@ def test_refused_request_has_no_effect(daemon: Daemon, client: httpx.Client) -> 
     assert client.get(f"/sessions/{session_id}").json()["status"] == "created"
 
 
-def test_pipelined_requests_wait_for_the_answers() -> None:
+def test_pipelined_requests_wait_for_earlier_responses() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await asyncio.sleep(0.8)
@@ -253,7 +253,7 @@ def test_pipelined_requests_wait_for_the_answers() -> None:
         assert [connection.answer().status for _ in range(2)] == [204, 204]
 
 
-def test_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
+def test_response_that_has_begun_is_not_aborted_by_a_body() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -268,7 +268,7 @@ def test_answer_that_has_begun_is_not_cut_short_by_a_body() -> None:
         assert is_over(connection)
 
 
-def test_request_learns_that_its_client_is_gone() -> None:
+def test_request_notices_that_its_client_has_disconnected() -> None:
     told = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -290,7 +290,7 @@ def test_request_learns_that_its_client_is_gone() -> None:
         assert told.wait(120)
 
 
-def test_client_answered_early_may_send_its_body(daemon: Daemon) -> None:
+def test_client_with_an_early_response_may_send_its_body(daemon: Daemon) -> None:
     request = post(HEALTH, b" " * 40_000, b"Connection: close")
     with Connection(daemon.port) as connection:
         for start in range(0, len(request), 5_000):
@@ -300,7 +300,7 @@ def test_client_answered_early_may_send_its_body(daemon: Daemon) -> None:
         assert is_over(connection)
 
 
-def test_client_that_hangs_up_is_gone_with_a_request_waiting() -> None:
+def test_disconnect_of_a_client_is_noticed_while_a_request_waits() -> None:
     told = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -320,7 +320,7 @@ def test_client_that_hangs_up_is_gone_with_a_request_waiting() -> None:
         assert told.wait(60)
 
 
-def test_request_that_waited_has_time_for_its_body() -> None:
+def test_waiting_request_has_time_for_its_body() -> None:
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             while (await receive())["more_body"]:
@@ -339,7 +339,7 @@ def test_request_that_waited_has_time_for_its_body() -> None:
         assert connection.answer().status == 204
 
 
-def test_connections_past_the_limit_are_503(app: Any) -> None:
+def test_connections_above_the_limit_are_503(app: Any) -> None:
     with serving(app, Limits(connections=8), idle_seconds=60) as port, ExitStack() as stack:
         connections = [stack.enter_context(Connection(port)) for _ in range(8)]
         for connection in connections:

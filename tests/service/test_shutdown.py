@@ -1,4 +1,4 @@
-"""The end of a daemon: what is in flight is answered, what was acknowledged is there again."""
+"""Shutdown: requests in flight get their responses, and acknowledged writes are there after the next start."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ PATIENT = ("--shutdown-timeout", "300")
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_signal_ends_it_with_exit_code_0(database: str, number: int, workers: str) -> None:
+def test_signal_ends_a_daemon_with_exit_code_0(database: str, number: int, workers: str) -> None:
     with Daemon(database, "--workers", workers) as daemon:
         session_id = eventually_created(daemon)
         assert daemon.stop(number) == 0
@@ -37,7 +37,7 @@ def test_signal_ends_it_with_exit_code_0(database: str, number: int, workers: st
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_end_leaves_one_file(tmp_path: Path, workers: str) -> None:
+def test_shutdown_leaves_one_file(tmp_path: Path, workers: str) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--workers", workers) as daemon:
         eventually_created(daemon)
         assert daemon.stop() == 0
@@ -79,7 +79,7 @@ def begin(connection: Connection) -> bytes:
     return request
 
 
-def test_idle_connection_does_not_hold_it_up(database: str) -> None:
+def test_idle_connection_does_not_delay_shutdown(database: str) -> None:
     with Daemon(database, *PATIENT) as daemon, Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health"))
         assert connection.answer().status == 200
@@ -87,7 +87,7 @@ def test_idle_connection_does_not_hold_it_up(database: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_admitted_requests_are_answered_under_load(database: str, workers: str) -> None:
+def test_admitted_requests_get_responses_under_load(database: str, workers: str) -> None:
     torture = Torture(SEED)
 
     def end() -> None:
@@ -149,7 +149,7 @@ def test_workers_end_with_their_supervisor(database: str) -> None:
             http_get(f"{daemon.api}/health", timeout=120)
 
 
-def test_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
+def test_daemon_does_not_respond_before_it_is_ready(database: str) -> None:
     with Daemon(database) as daemon:
         with socket.create_connection(("127.0.0.1", daemon.port), timeout=120):
             pass
@@ -158,7 +158,7 @@ def test_daemon_does_not_answer_before_it_is_ready(database: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_second_signal_ends_it_at_once(database: str, number: int, workers: str) -> None:
+def test_second_signal_ends_a_daemon_at_once(database: str, number: int, workers: str) -> None:
     with (
         Daemon(database, "--workers", workers, *PATIENT) as daemon,
         Connection(daemon.port) as stream,
@@ -176,7 +176,7 @@ def test_second_signal_ends_it_at_once(database: str, number: int, workers: str)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers: str) -> None:
+def test_stuck_clients_do_not_delay_shutdown_for_long(tmp_path: Path, workers: str) -> None:
     options = ("--workers", workers, "--shutdown-timeout", "1")
     with (
         Daemon(f"sqlite:///{tmp_path}/a.db", *options) as daemon,
@@ -201,7 +201,7 @@ def test_clients_that_are_stuck_are_not_waited_for_long(tmp_path: Path, workers:
     assert "Traceback" not in daemon.log
 
 
-def test_stop_leaves_docker_time_to_spare() -> None:
+def test_shutdown_takes_less_time_than_docker_allows() -> None:
     # It kills after ten seconds.
     assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
 
@@ -223,7 +223,7 @@ def test_signal_to_all_processes_ends_them_in_order(tmp_path: Path, number: int,
     assert "Aborted" not in daemon.log
 
 
-def test_daemon_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+def test_daemon_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", within=["nohup"]) as daemon:
         daemon.process.send_signal(signal.SIGHUP)
         eventually_created(daemon)
@@ -232,7 +232,7 @@ def test_daemon_below_nohup_outlives_its_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("module", ["click", "uvicorn"])
-def test_signal_ends_it_though_it_has_hardly_begun(tmp_path: Path, number: int, module: str) -> None:
+def test_signal_ends_a_daemon_that_has_just_started(tmp_path: Path, number: int, module: str) -> None:
     # What is handled this early is heard by the first process of a container, too.
     command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0"]
     command += ["--database", f"sqlite:///{tmp_path}/a.db", "--data-path", str(tmp_path)]

@@ -1,4 +1,4 @@
-"""Responses that many clients do not read: the server keeps them within its limits, and they are whole when read."""
+"""Responses that many clients do not read: they stay within the server's limits, and are complete when read."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ CHUNKS_READ = 128
 LARGE_TEXT = "x" * (2 * MIB)
 
 
-def test_unread_responses_are_whole_at_last(database: str) -> None:
+def test_unread_responses_are_complete_in_the_end(database: str) -> None:
     with ExitStack() as running:
         # Checked responses are collected before they are sent.
         daemon = running.enter_context(Daemon(database, check_responses=False))
@@ -78,7 +78,7 @@ def large(unsent: UnsentData, ended: list[str]) -> Any:
     return app
 
 
-def test_reader_takes_the_room_of_who_has_not_read_for_the_longest_time() -> None:
+def test_reader_takes_the_room_of_the_client_that_has_not_read_for_longest() -> None:
     ended: list[str] = []
     unsent = UnsentData(memory_bytes=MIB, file_bytes=2 * LARGE_BYTES + MIB)
     with serving(large(unsent, ended)) as port, ExitStack() as running:
@@ -154,7 +154,7 @@ def test_transcript_that_is_written_at_once_is_whole(database: str) -> None:
             assert all(connection.answer().body == read.content for _ in range(PIPELINED))
 
 
-def test_response_that_is_larger_than_all_the_room_is_refused() -> None:
+def test_response_larger_than_the_whole_limit_is_refused() -> None:
     with serving(large(UnsentData(memory_bytes=MIB, file_bytes=MIB), [])) as port, pytest.raises(ConnectionError):
         exchange(port, get("/"))
 
@@ -200,7 +200,7 @@ def client_without_room(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path
             yield client
 
 
-def test_writes_are_answered_without_room_for_the_response(client_without_room: httpx.Client) -> None:
+def test_writes_get_their_response_even_without_room(client_without_room: httpx.Client) -> None:
     client = client_without_room
     path = f"/sessions/{client.post('/sessions', json={}).json()['id']}"
     message = {"role": "user", "content": "a" * 300_000}
@@ -220,7 +220,7 @@ def test_head_takes_no_room(client_without_room: httpx.Client) -> None:
         assert (client.head(f"{path}/{target}").status_code, target) == (200, target)
 
 
-def test_requests_of_clients_that_have_gone_stop_no_others(database: str) -> None:
+def test_requests_of_disconnected_clients_do_not_block_others(database: str) -> None:
     with Daemon(database, "--max-requests", "50", check_responses=False) as daemon, daemon.client() as client:
         session_id = client.post("/sessions", json={"context": {"text": "x" * (7 * MIB)}}).json()["id"]
         path = f"/sessions/{session_id}"
@@ -287,7 +287,7 @@ def test_small_request_waits_if_its_result_is_known_to_be_large(client_without_p
     assert session["name"] == "first"
 
 
-def test_write_that_waits_is_applied_though_its_client_has_gone(
+def test_waiting_write_is_applied_after_its_client_has_disconnected(
     monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
 ) -> None:
     places = asyncio.Semaphore(0)

@@ -47,7 +47,7 @@ async def read(storage: Storage, session_id: str, query: MessageQuery = WHOLE) -
 
 
 async def recorded(write: Awaitable[object]) -> Any:
-    """The recorded answer to a write that was sent again under its key; fails if it was not answered before."""
+    """The recorded answer to a write that is repeated under its key; fails if none was recorded."""
     with pytest.raises(AlreadyAnswered) as again:
         await write
     return again.value.answer

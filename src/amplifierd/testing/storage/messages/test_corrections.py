@@ -1,4 +1,4 @@
-"""Corrections of messages: what one says is replaced or deleted, and everything that depends on it follows."""
+"""Corrections of messages: the content is replaced or deleted, and all that depends on it is updated."""
 
 import hashlib
 import json

@@ -74,7 +74,7 @@ async def session_with(storage: Storage, *found: File, workspace: str = W) -> st
 
 
 async def is_there(storage: Storage, file_id: str, workspace: str = W) -> bool:
-    """Whether a file is there."""
+    """Whether a file exists."""
     try:
         await storage.read_file(workspace, file_id)
     except FileNotFound:
@@ -83,7 +83,7 @@ async def is_there(storage: Storage, file_id: str, workspace: str = W) -> bool:
 
 
 async def wait_until_gone(storage: Storage, file_id: str) -> None:
-    """Wait until a file is not there."""
+    """Wait until a file no longer exists."""
     async with asyncio.timeout(SECONDS):
         while await is_there(storage, file_id):  # noqa: ASYNC110  # another task deletes it
             await asyncio.sleep(0.01)

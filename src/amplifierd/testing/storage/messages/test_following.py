@@ -1,4 +1,4 @@
-"""What every storage does for those who follow sessions: nothing is lost, nothing comes twice."""
+"""Event streams of every storage: no event is lost, and none comes twice."""
 
 import asyncio
 from collections.abc import AsyncIterator

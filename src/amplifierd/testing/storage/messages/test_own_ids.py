@@ -1,4 +1,4 @@
-"""Ids and times that sessions and messages bring with them: kept as facts, never an order."""
+"""Ids and times that clients give to sessions and messages: they are kept, and do not change the order."""
 
 import asyncio
 from hashlib import sha256

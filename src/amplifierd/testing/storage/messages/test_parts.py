@@ -1,4 +1,4 @@
-"""Parts of messages: they come back as they were sent, say what a message says, and leave calls open or not."""
+"""Parts of messages: they are returned unchanged, and determine the content and the open calls."""
 
 import json
 from collections.abc import Sequence

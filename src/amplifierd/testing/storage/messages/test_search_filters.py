@@ -1,4 +1,4 @@
-"""What narrows a search in every storage: parameters, filters in its text, tools; and results by session."""
+"""Search filters in every storage: parameters, filters in the query, tools; and results by session."""
 
 import json
 

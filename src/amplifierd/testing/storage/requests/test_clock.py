@@ -1,4 +1,4 @@
-"""A clock that is set back while a storage is open, or before it is opened again: nothing is reordered."""
+"""A clock that is set back while a storage is open, or before it is opened again, does not change any order."""
 
 from collections.abc import AsyncGenerator
 

@@ -1,4 +1,4 @@
-"""What every storage does where requests that arrive together do not all succeed."""
+"""Concurrent requests of which some fail, in every storage."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Imports are checked as a whole: what is incomplete or contradicts itself is refused, and nothing of it written."""
+"""Imports are checked as a whole: an incomplete or inconsistent export is refused, and nothing of it is written."""
 
 from hashlib import sha256
 

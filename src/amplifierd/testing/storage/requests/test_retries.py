@@ -1,4 +1,4 @@
-"""What every storage does with requests that come again under a key."""
+"""Retries of requests with an idempotency key, in every storage."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What every storage does with exports: what goes out comes back as it was."""
+"""Exports and imports of every storage: an import restores an export unchanged."""
 
 import asyncio
 from contextlib import aclosing

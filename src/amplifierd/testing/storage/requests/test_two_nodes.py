@@ -1,4 +1,4 @@
-"""Two storages on one database, as two processes or two machines have it."""
+"""Two storages on one database, as in two processes or on two machines."""
 
 import asyncio
 

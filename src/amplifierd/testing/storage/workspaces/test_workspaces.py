@@ -1,4 +1,4 @@
-"""The deletion of a workspace: what was there when it began is gone, also if others write to it meanwhile."""
+"""The deletion of a workspace: all that existed at its start is deleted, even if others write to it meanwhile."""
 
 import asyncio
 from contextlib import suppress
