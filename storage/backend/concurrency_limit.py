@@ -2,19 +2,24 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from ..model.errors import StorageUnavailable, WriteCancelled
 
 WAIT_SECONDS = 5.0
-# The size in characters from which writes run one after the other, so that others do not wait for several of them.
-LARGE_WRITE = 256 * 1024
-# This number of writes may run without reading the size of the stored values that they change.
-MAX_UNSIZED = 3
 
 Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+@contextmanager
+def before_write() -> Iterator[None]:
+    """What a write does before it can have an effect. Raises `WriteCancelled` if it is cancelled meanwhile."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise WriteCancelled from None
 
 
 class ConcurrencyLimit:
@@ -32,18 +37,47 @@ class ConcurrencyLimit:
         Raises `StorageUnavailable` if none is free within WAIT_SECONDS, `WriteCancelled` if cancelled while waiting.
         """
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self._free.acquire()
+            with before_write():
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await self._free.acquire()
         except TimeoutError:
             raise StorageUnavailable(
                 f"{self._kind} are running already, at most {self._most} at a time", is_busy=True
             ) from None
-        except asyncio.CancelledError:
-            raise WriteCancelled from None
         try:
             yield
         finally:
             self._free.release()
+
+
+class Turns:
+    """One operation at a time for each key, such as a workspace; further ones wait, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, ...], asyncio.Lock] = {}
+        self._users: Counter[tuple[str, ...]] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, *key: str) -> AsyncIterator[None]:
+        """The turn of a key. Raises `WriteCancelled` if it is cancelled before."""
+        with self.lock(*key) as lock:
+            with before_write():
+                await lock.acquire()
+            try:
+                yield
+            finally:
+                lock.release()
+
+    @contextmanager
+    def lock(self, *key: str) -> Iterator[asyncio.Lock]:
+        """The lock of a key, which is kept while somebody uses it."""
+        self._users[key] += 1
+        try:
+            yield self._locks.setdefault(key, asyncio.Lock())
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._locks[key]
 
 
 class FairLimit:
@@ -53,8 +87,7 @@ class FairLimit:
         self._most = most
         self._kind = kind
         self._free = asyncio.Semaphore(most)
-        self._turns: dict[str, asyncio.Lock] = {}
-        self._users: Counter[str] = Counter()
+        self._turns = Turns()
 
     @asynccontextmanager
     async def slot(self, key: str) -> AsyncIterator[None]:
@@ -62,64 +95,28 @@ class FairLimit:
 
         Raises `StorageUnavailable` if it is not free within WAIT_SECONDS, `WriteCancelled` if cancelled while waiting.
         """
-        self._users[key] += 1
-        turn = self._turns.setdefault(key, asyncio.Lock())
-        try:
+        with self._turns.lock(key) as turn:
             await self._acquire(turn)
             try:
                 yield
             finally:
                 self._free.release()
                 turn.release()
-        finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._turns[key]
 
     async def _acquire(self, turn: asyncio.Lock) -> None:
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await turn.acquire()
-                try:
-                    # At most one operation of each key waits here, in the order of arrival.
-                    await self._free.acquire()
-                except BaseException:
-                    turn.release()
-                    raise
+            with before_write():
+                async with asyncio.timeout(WAIT_SECONDS):
+                    await turn.acquire()
+                    try:
+                        # At most one operation of each key waits here, in the order of arrival.
+                        await self._free.acquire()
+                    except BaseException:
+                        turn.release()
+                        raise
         except TimeoutError:
             limit = f"at most {self._most} at a time, and one for each workspace"
             raise StorageUnavailable(f"{self._kind} are running already, {limit}", is_busy=True) from None
-        except asyncio.CancelledError:
-            raise WriteCancelled from None
-
-
-class LargeWrites:
-    """Lets large writes run one after the other, which also limits the memory for their results."""
-
-    def __init__(self) -> None:
-        self._limit = FairLimit(1, "large writes")
-        self._running = 0
-
-    def turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
-        """Hold the slot for a write of `size` characters; only a large write waits, as in `FairLimit.slot`."""
-        return self._limit.slot(workspace) if size > LARGE_WRITE else nullcontext()
-
-    @asynccontextmanager
-    async def turn_of_stored(
-        self, workspace: str, size: int, read_size: Callable[[], Awaitable[int]]
-    ) -> AsyncIterator[None]:
-        """As `turn`, for a write that changes, copies or returns a stored value, whose size `read_size` returns.
-
-        The stored size is read only while more than MAX_UNSIZED such writes are running.
-        """
-        self._running += 1
-        try:
-            if size <= LARGE_WRITE and self._running > MAX_UNSIZED:
-                size = await read_size()
-            async with self.turn(workspace, size):
-                yield
-        finally:
-            self._running -= 1
 
 
 class SharedTask:

@@ -44,10 +44,11 @@ from ..sql.ports import LONG_VALUE_BYTES, Bindings, Transaction, session_key
 from ..sql.statements import message_lists
 from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
-from ..values.json_text import MAX_SAFE_INTEGER, raw_text
+from ..values.json_text import MAX_SAFE_INTEGER, raw_text, text_size
 from ..values.uuid7 import canonical_id
 from .api_keys import TransactionalKeys
 from .bulk import TransactionalPieces
+from .concurrency_limit import Turns, before_write
 from .directories import TransactionalDirectories
 from .files import TransactionalFiles
 from .profiles import TransactionalCollections, TransactionalModules, TransactionalMountPlans, TransactionalProfiles
@@ -80,18 +81,19 @@ class TransactionalStorage(
     """Implements `Storage` with `statements`."""
 
     @cached_property
-    def _preparing(self) -> asyncio.Lock:
-        return asyncio.Lock()
+    def _preparing(self) -> Turns:
+        return Turns()
 
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
-        if check is not None:
-            await self._check_unanswered(workspace, once, Session)
-            await check()
-        if new.id is not None:
-            await self._wait_for_removal(workspace, canonical_id(new.id))
-        async with self._large_writes.turn(workspace, memoryview(new.context).nbytes):
+        with before_write():
+            if check is not None:
+                await self._check_unanswered(workspace, once, Session)
+                await check()
+            if new.id is not None:
+                await self._wait_for_removal(workspace, canonical_id(new.id))
+        async with self._turn(workspace, text_size(new.context)):
             return await self._write(workspace, once, Session, sessions.create, new, self._installed)
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
@@ -141,11 +143,13 @@ class TransactionalStorage(
         if written is not None:
             return written
         # One at a time: no other request of this process makes the prepared object stale.
-        async with self._preparing:
+        async with self._preparing.turn(workspace):
             for attempt in range(1, MAX_PREPARATIONS + 1):
                 last = attempt == MAX_PREPARATIONS
-                prepared = partial(operation, prepared=await prepare(), last=last)
-                written = await self._change(workspace, prepared, *arguments)
+                with before_write():
+                    prepared = await prepare()
+                change = partial(operation, prepared=prepared, last=last)
+                written = await self._change(workspace, change, *arguments)
                 if written is not None:
                     break
         assert written is not None, "The last attempt needs no preparation."
@@ -214,7 +218,7 @@ class TransactionalStorage(
     ) -> Message:
         new = messages.complete(new)
         try:
-            async with self._large_writes.turn(workspace, messages.size_of([new])):
+            async with self._turn(workspace, messages.size_of([new])):
                 appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
@@ -233,7 +237,7 @@ class TransactionalStorage(
     ) -> Messages:
         new = messages.complete_all(new)
         try:
-            async with self._large_writes.turn(workspace, messages.size_of(new.messages)):
+            async with self._turn(workspace, messages.size_of(new.messages)):
                 return await self._append_all(
                     workspace, session_id, new.messages, new.expected_sequence, versions, once
                 )
@@ -269,7 +273,9 @@ class TransactionalStorage(
         prepare = partial(self._prepare_message, workspace, session_id, sequence, patch)
         try:
             async with self._turn_of_message(workspace, session_id, sequence, patch):
-                update = partial(corrections.update, words=await asyncio.to_thread(self._words, patch))
+                with before_write():
+                    words = await asyncio.to_thread(self._words, patch)
+                update = partial(corrections.update, words=words)
                 updated = await self._merge(workspace, update, prepare, session_id, sequence, patch, versions)
         except FilesUnknown as error:
             raise messages.unknown_file([patch], error.ids, is_batch=False) from None

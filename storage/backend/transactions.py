@@ -3,8 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, suppress
-from functools import cached_property
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any, TypeVar, TypeVarTuple
 
 from msgspec import Raw, UnsetType
@@ -25,10 +24,13 @@ from ..sql.statements.sessions import Statements
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
 from ..values.json_text import text_size
-from .concurrency_limit import ConcurrencyLimit, LargeWrites
+from .concurrency_limit import ConcurrencyLimit, FairLimit
 
 Answer = TypeVar("Answer")
 Arguments = TypeVarTuple("Arguments")
+
+# The size in bytes from which writes take turns, so that others do not wait for several of them.
+LARGE_WRITE = 256 * 1024
 
 # The size of a session's details: its context, if that is long, and the details of an error.
 DETAIL_SIZE = """
@@ -59,14 +61,24 @@ class Transactions(ABC):
     _changes: ChangeNotifier
     _removals: Removals
     _searches: ConcurrencyLimit
+    _large_writes: FairLimit
 
     def _start_removals(self) -> None:
         self._pieces = asyncio.Lock()
         self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
 
-    @cached_property
-    def _large_writes(self) -> LargeWrites:
-        return LargeWrites()
+    def _turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
+        """The turn of a write that stores so many bytes; only a large one waits."""
+        return self._large_writes.slot(workspace) if size > LARGE_WRITE else nullcontext()
+
+    @abstractmethod
+    def _turn_of_change(
+        self, workspace: str, session_id: str, size: int, read_size: Callable[[], Awaitable[int]]
+    ) -> AbstractAsyncContextManager[None]:
+        """The turn of a write that stores so many bytes, and also returns what is stored: `read_size` returns its size.
+
+        Many such writes at once do not keep other writes waiting for all of them.
+        """
 
     def _turn_of_session(
         self, workspace: str, session_id: str, new: Raw | UnsetType | None = None
@@ -77,7 +89,7 @@ class Transactions(ABC):
             row = await self._rows.row(DETAIL_SIZE, session_key(workspace, session_id))
             return 0 if row is None else int(row[0])
 
-        return self._large_writes.turn_of_stored(workspace, text_size(new), read_size)
+        return self._turn_of_change(workspace, session_id, text_size(new), read_size)
 
     def _turn_of_message(
         self, workspace: str, session_id: str, sequence: int, patch: MessagePatch = NO_PATCH
@@ -89,7 +101,7 @@ class Transactions(ABC):
             row = await self._rows.row(self.statements.MESSAGE_SIZES, session_key(workspace, session_id) | bindings)
             return 0 if row is None else int(row[1])
 
-        return self._large_writes.turn_of_stored(workspace, messages.size_of([patch]), read_size)
+        return self._turn_of_change(workspace, session_id, messages.size_of([patch]), read_size)
 
     async def _is_removal_due(self) -> bool:
         return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removal.LEASE_SECONDS}) is not None

@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import aclosing, contextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 import msgspec
 from msgspec import UNSET, Raw
 
-from ..backend.concurrency_limit import ConcurrencyLimit
+from ..backend.concurrency_limit import ConcurrencyLimit, FairLimit, Turns, before_write
 from ..backend.search.vectors import TransactionalVectors
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
@@ -46,6 +45,7 @@ from ..sql.ports import LONG_VALUE_BYTES, Bindings, Reader, Transaction
 from ..sql.spool import listing
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
+from ..values.json_text import text_size
 from ..values.uuid7 import canonical_id
 from .batching import append as appending
 from .batching import create as opening
@@ -55,7 +55,7 @@ from .batching.queue import BatchQueue
 from .errors import in_sentences
 from .migrations import migrate
 from .notifications import Notifications
-from .pool import ConnectionRows, Pool, connect
+from .pool import MAX_CONNECTIONS, ConnectionRows, Pool, connect
 from .pooler import refuse_shared_sessions
 from .probe import Probe
 from .search import find as search
@@ -70,6 +70,8 @@ POLL_SECONDS = 1.0
 CLOSING_SECONDS = 5
 # The number of connections that searches may use.
 MAX_SEARCHES = 4
+# Half of the connections: while the workspaces of large writes are locked, others can write.
+MAX_LARGE_WRITES = MAX_CONNECTIONS // 2
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +152,8 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
         self._changes = ChangeNotifier(self._pool, self.statements, POLL_SECONDS)
         self._notifications = Notifications(self.url, self._changes.wake)
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = Turns()
+        self._large_writes = FairLimit(MAX_LARGE_WRITES, "large writes")
         self._creations = BatchQueue[CreateRequest, str | None](self._open_together, lambda request: request.size)
         self._probe = Probe(self.url)
         self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
@@ -198,7 +201,8 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         plain = NewSession(new.profile, new.context, new.amplified_dir, new.name)
         if once is None and check is None and new == plain:
             session = new_session(new, normalize_or_not_found(new.amplified_dir), "", self._clock.now())
-            profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
+            async with self._turn(workspace, text_size(new.context)):
+                profile = await self._creations.add(workspace, CreateRequest(session, new.profile))
             if profile is not None:
                 return msgspec.structs.replace(session, profile=profile)
         return await super().create_session(workspace, new, once=once, check=check)
@@ -213,7 +217,8 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         once: IdempotentRequest | None,
     ) -> Messages:
         # Before the request joins a batch, so that others do not wait while a long text is split.
-        words = await self._tokenizers.words_of(new)
+        with before_write():
+            words = await self._tokenizers.words_of(new)
         if all(each.id is UNSET and each.timestamp is UNSET and not _names_files(each) for each in new):
             request = AppendRequest(canonical_id(session_id), new, words, expected, versions, once)
             appended = await self._append(workspace, request)
@@ -278,6 +283,12 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         row = await self._pool.row(statement, bindings | {"bytes": LONG_VALUE_BYTES})
         return None if row is None else row[0]
 
+    def _turn_of_change(
+        self, workspace: str, session_id: str, _size: int, _read_size: Callable[[], Awaitable[int]]
+    ) -> AbstractAsyncContextManager[None]:
+        # The changes of a workspace have one turn after the other anyway. So it is that of another session soon.
+        return self._turns.turn(workspace, session_id)
+
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         async with (
             self._searches.slot() if searching else nullcontext(),
@@ -300,7 +311,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         is_complete = False
         try:
             # One request at a time waits for the lock of the workspace; the others hold no connection while they wait.
-            async with self._turns[workspace]:
+            async with self._turns.turn(workspace):
                 async with transaction(self._pool, self._tokenizers) as begun:
                     answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
                     is_complete = True

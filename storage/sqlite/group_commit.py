@@ -323,6 +323,9 @@ class Writer:
     def _run_some(self, group: list[_Request[Any]], attempt: Callable[[_Request[Any], apsw.Connection], None]) -> None:
         """Run the requests of a group until their results exceed MAX_RESULTS_BYTES; the others are deferred."""
         size = 0
+        for request in group:
+            # An earlier run of the same group may have come further.
+            request.progress = _Progress.WAITING
         for count, request in enumerate(group, 1):
             attempt(request, self._connection)
             size += request.result_size()

@@ -3,18 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
 import apsw
 
-from ..backend.concurrency_limit import ConcurrencyLimit
+from ..backend.concurrency_limit import ConcurrencyLimit, FairLimit
 from ..backend.search.vectors import TransactionalVectors
 from ..backend.search.waiting_count import WaitingCount
 from ..backend.storage import TransactionalStorage
+from ..backend.transactions import LARGE_WRITE
 from ..backend.write_check import WriteCheck
 from ..model.database_errors import DatabaseDamaged, SearchIndexNotReady
 from ..model.errors import StorageUnavailable
@@ -56,6 +57,8 @@ Arguments = TypeVarTuple("Arguments")
 
 # The maximum number of reading threads that searches use.
 MAX_SEARCHES = 2
+# This number of changes may run without reading the size of the stored values that they return.
+MAX_UNSIZED = 3
 # Before the storage is closed: the time for writing the search index, then the time for releasing free pages.
 CLOSING_SECONDS = 2.0
 RELEASE_SECONDS = 0.5
@@ -156,6 +159,9 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._waiting_count = WaitingCount(lambda: self._readers.work(count_waiting))
         self._rows = self._readers.points
         self._expiry = Expiry(self._forget_some_expired)
+        # One thread writes them.
+        self._large_writes = FairLimit(1, "large writes")
+        self._changing = 0
         self._searches = ConcurrencyLimit(MAX_SEARCHES, "searches")
         # The steps of several searches in one group of writes would form one long transaction.
         self._index_steps = ConcurrencyLimit(1, "searches that index messages")
@@ -274,6 +280,20 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
         return self._readers.joined(statement, bindings)
+
+    @asynccontextmanager
+    async def _turn_of_change(
+        self, workspace: str, _session_id: str, size: int, read_size: Callable[[], Awaitable[int]]
+    ) -> AsyncIterator[None]:
+        # The results of a group are in memory together.
+        self._changing += 1
+        try:
+            if size <= LARGE_WRITE and self._changing > MAX_UNSIZED:
+                size = await read_size()
+            async with self._turn(workspace, size):
+                yield
+        finally:
+            self._changing -= 1
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:
         async with self._searches.slot() if searching else nullcontext():

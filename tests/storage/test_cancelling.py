@@ -3,6 +3,7 @@
 # ruff: noqa: SLF001  # what takes long is put where a storage waits
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +14,10 @@ import asyncpg
 import pytest
 
 from amplifierd.storage import open_storage
+from amplifierd.storage.backend.transactions import LARGE_WRITE
 from amplifierd.storage.model.errors import WriteCancelled
 from amplifierd.storage.model.interface import Storage
-from amplifierd.storage.model.records import NewMessage, NewSession
+from amplifierd.storage.model.records import MessagePatch, NewMessage, NewSession
 from amplifierd.storage.sqlite.group_commit import Writer
 from amplifierd.testing.storage.steps import read
 from waits import until
@@ -176,6 +178,34 @@ async def test_postgresql_batch_is_cancelled_without_waiters(postgresql: Any) ->
     async with asyncio.timeout(SECONDS):
         await asyncio.gather(second, kept)
     assert [message.content for message in await read(postgresql, session.id)] == ["second", "kept"]
+
+
+async def test_write_that_waits_for_a_turn_or_for_its_words_is_withdrawn(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="kept"))
+    begun, may_end = threading.Event(), threading.Event()
+
+    def held(*_: object) -> None:
+        begun.set()
+        may_end.wait(SECONDS)
+
+    monkeypatch.setattr(storage, "_words", held)
+
+    def correct() -> "asyncio.Task[Any]":
+        return started(storage.update_message(W, session.id, 1, MessagePatch(content="x" * LARGE_WRITE + "x")))
+
+    corrections = [correct(), correct()]
+    try:
+        assert await asyncio.to_thread(begun.wait, SECONDS)
+        for each in reversed(corrections):
+            each.cancel()
+            with pytest.raises(WriteCancelled):
+                await each
+    finally:
+        may_end.set()
+    assert [message.content for message in await read(storage, session.id)] == ["kept"]
 
 
 async def test_appends_continue_beside_cancelled_ones(storage: Storage) -> None:

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import apsw
+import asyncpg
 import msgspec
 import pytest
 from msgspec import UNSET, Raw, UnsetType
 
+from amplifierd.storage import open_storage
 from amplifierd.storage.backend import concurrency_limit
-from amplifierd.storage.backend.concurrency_limit import LARGE_WRITE, MAX_UNSIZED
+from amplifierd.storage.backend.transactions import LARGE_WRITE
+from amplifierd.storage.model.errors import WriteCancelled
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     BatchMessage,
@@ -30,9 +33,12 @@ from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BY
 from amplifierd.storage.operations.transfer import import_
 from amplifierd.storage.operations.transfer.import_staging import ImportStaging
 from amplifierd.storage.operations.unit_of_work import UnitOfWork
+from amplifierd.storage.postgres.pool import Pool
 from amplifierd.storage.search.tokenizer import IndexedText, Tokenizer, never_pause
+from amplifierd.storage.sql.ports import Bindings, Row
 from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
 from amplifierd.storage.sqlite.group_commit import MAX_RESULTS_BYTES, Writer
+from amplifierd.storage.sqlite.store import MAX_UNSIZED
 from amplifierd.storage.values.merge_patch import merge_patch
 from amplifierd.testing.storage.exports import export_of, exported
 from amplifierd.testing.storage.messages.test_messages import opened
@@ -136,6 +142,131 @@ async def test_short_append_waits_for_few_writes_with_large_results(
         await asyncio.sleep(0)
         tasks.create_task(end("short", storage.append_message(W, other_id, NewMessage(content="hello"))))
     assert ended.index("short") <= MAX_UNSIZED + 2
+
+
+async def test_large_writes_of_one_workspace_wait_for_no_other_workspace(second_postgres: str) -> None:
+    large = NewMessage(content="x" * 2 * LARGE_WRITE)
+    patch = SessionPatch(context=raw({"text": "x" * 2 * MAX_UNPREPARED_BYTES}))
+    async with open_storage(second_postgres) as storage:
+        names = ["a", "b", "c", "free"]
+        ids = {name: (await storage.create_session(name, NewSession(context=LARGE))).id for name in names}
+
+        def writes(name: str) -> list[Coroutine[Any, Any, object]]:
+            return [
+                storage.create_session(name, NewSession(context=LARGE)),
+                storage.create_session(name, NewSession(id="own-id", context=LARGE)),
+                storage.append_message(name, ids[name], large),
+                storage.update_session(name, ids[name], patch),
+                storage.fork_session(name, ids[name], Fork()),
+            ]
+
+        connection = await asyncpg.connect(second_postgres)
+        blocked: list[asyncio.Task[object]] = []
+        async with asyncio.timeout(SECONDS):
+            async with connection.transaction():
+                await connection.execute("SELECT * FROM amplifierd.workspace WHERE workspace <> 'free' FOR UPDATE")
+                blocked += [asyncio.create_task(write) for name in names[:3] for write in writes(name)]
+                await until(lambda: _are_waiting(second_postgres, 6))
+                await asyncio.gather(*writes("free"))
+                assert not any(task.done() for task in blocked)
+            await asyncio.gather(*blocked)
+        await connection.close()
+
+
+async def _are_waiting(url: str, count: int) -> bool:
+    """Whether at least so many statements wait for a lock."""
+    connection = await asyncpg.connect(url)
+    waiting: int = await connection.fetchval(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    await connection.close()
+    return waiting >= count
+
+
+async def test_changes_on_postgresql_read_no_sizes(second_postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    row = Pool.row
+
+    async def counted(pool: Pool, statement: str, bindings: Bindings) -> Row | None:
+        reads.append(statement)
+        return await row(pool, statement, bindings)
+
+    async with open_storage(second_postgres) as storage:
+        sessions = [await storage.create_session(W, NewSession()) for _ in range(8)]
+        monkeypatch.setattr(Pool, "row", counted)
+        await asyncio.gather(*(storage.update_session(W, each.id, SessionPatch(name="x")) for each in sessions * 4))
+        monkeypatch.undo()
+    assert [statement for statement in reads if "session" in statement] == []
+
+
+async def test_change_waits_for_few_large_changes_of_another_session(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 120)
+    session = await storage.create_session(W, NewSession(context=LARGE))
+    other = await storage.create_session(W, NewSession())
+    ended: list[str] = []
+
+    async def change(name: str, session_id: str) -> None:
+        await storage.update_session(W, session_id, SessionPatch(name=name))
+        ended.append(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(MANY):
+            tasks.create_task(change("large", session.id))
+        await asyncio.sleep(0)
+        tasks.create_task(change("short", other.id))
+    assert ended.index("short") <= MAX_UNSIZED + 2
+
+
+async def test_write_left_to_the_next_group_can_be_withdrawn(tmp_path: Path) -> None:
+    sizes = [0, MAX_RESULTS_BYTES + 1]
+    calls: list[None] = []
+    all_wait, is_held, may_end = threading.Event(), threading.Event(), threading.Event()
+    connection = connect_writer(str(tmp_path / "a.db"))
+    connection.execute("CREATE TABLE written (number)")
+    writer = Writer(
+        connection,
+        asyncio.get_running_loop(),
+        committed=lambda: None,
+        refused=lambda _: None,
+        idle=lambda _: None,
+        transaction=WriteTransaction(connection),
+    )
+
+    def grow(_: apsw.Connection) -> bytes:
+        all_wait.wait(SECONDS)
+        return b"x" * sizes.pop(0)
+
+    def hold(_: apsw.Connection) -> None:
+        calls.append(None)
+        if len(calls) > 1:
+            is_held.set()
+            may_end.wait(SECONDS)
+
+    def write(connection: apsw.Connection) -> None:
+        connection.execute("INSERT INTO written VALUES (1)")
+
+    def fail(connection: apsw.Connection) -> None:
+        write(connection)
+        raise ValueError("after a write")
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(writer.write(grow))
+        tasks.create_task(writer.write(hold))
+        left = asyncio.create_task(writer.write(write))
+        tasks.create_task(_refusal(writer.write(fail)))
+        await asyncio.sleep(0)
+        all_wait.set()
+        try:
+            assert await asyncio.to_thread(is_held.wait, SECONDS)
+            left.cancel()
+            with pytest.raises(WriteCancelled):
+                await left
+        finally:
+            may_end.set()
+    assert await writer.write(lambda connection: connection.execute("SELECT * FROM written").fetchall()) == []
+    await writer.close()
 
 
 async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -> None:
