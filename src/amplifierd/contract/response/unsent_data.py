@@ -153,7 +153,7 @@ class UnsentBlock:
             self._unsent.release(self)
 
     async def _send_at_once(self, send: Send, block: bytes, *, more: bool, stall_seconds: float | None) -> None:
-        await send({"type": "http.response.body", "body": block, "more_body": True})
+        await self._send_piece(send, block, more=True, stall_seconds=stall_seconds)
         # The connection buffers the block; it is counted until the empty piece after it can be sent.
         await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
 
