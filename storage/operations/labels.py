@@ -47,5 +47,13 @@ def labels_from_json(labels: str | None) -> dict[str, str] | UnsetType:
     return msgspec.UNSET if labels is None else msgspec.json.decode(labels, type=dict[str, str])
 
 
+def readable_labels(labels: str | None) -> dict[str, str] | None:
+    """Labels from their stored form, which may be damaged: None if it is invalid."""
+    try:
+        return labels_from_json(labels) or {}
+    except msgspec.MsgspecError:
+        return None
+
+
 def _pointer(key: str) -> str:
     return f"/labels/{key.replace('~', '~0').replace('/', '~1')}"

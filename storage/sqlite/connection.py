@@ -42,7 +42,8 @@ _UNAVAILABLE = (
     OSError,
 )
 
-_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+# Text that is not UTF-8 is damaged too.
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
 
 
 def connect_writer(path: str) -> apsw.Connection:

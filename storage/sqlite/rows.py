@@ -48,13 +48,13 @@ class ConnectionRows(Reader):
     async def row(self, statement: str, bindings: Bindings) -> Row | None:
         try:
             return self._connection.execute(statement, bindings).fetchone()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise as_storage_error(error) from error
 
     async def all(self, statement: str, bindings: Bindings) -> list[Row]:
         try:
             return self._connection.execute(statement, bindings).fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise as_storage_error(error) from error
 
     async def block(self, statement: str, bindings: Bindings, most_bytes: int) -> list[Row]:
@@ -62,7 +62,7 @@ class ConnectionRows(Reader):
             cursor = self._connection.execute(statement, bindings)
             rows = take_until_size(cursor, most_bytes, lambda row: len(row[-1]))
             cursor.close()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise as_storage_error(error) from error
         return rows
 

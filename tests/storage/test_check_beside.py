@@ -10,7 +10,7 @@ from amplifierd.storage.model.files import UNKNOWN_MEDIA
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.maintenance import Fault
 from amplifierd.storage.model.part_records import NewUsage
-from amplifierd.storage.model.records import BatchMessage, Fork, MessagePatch, NewMessages, NewSession
+from amplifierd.storage.model.records import BatchMessage, Fork, MessagePatch, NewMessages, NewSession, Session
 from amplifierd.testing.storage.messages.test_files import content_of, create
 from amplifierd.testing.storage.messages.test_following import following
 from amplifierd.testing.storage.messages.test_parts import call, parts, result
@@ -209,3 +209,40 @@ async def test_corrections_from_before_their_count_are_counted_with_the_next_one
     await asyncio.to_thread(vandalise, database, "DELETE FROM correction WHERE sequence = 1")
     [text] = await check(database)
     assert "counts 2 corrected messages and has 1 corrections" in text
+
+
+async def skipping(storage: Storage) -> tuple[list[str | None], list[str]]:
+    """The names of the sessions in an export that goes on past damage, and what it says."""
+    said: list[str] = []
+    export = await storage.export_sessions(W, skipped=said.append)
+    lines = [line async for batch in export.batches for line in batch]
+    return [line.session.name or None for line in lines if isinstance(line.session, Session)], said
+
+
+async def test_export_goes_on_past_damaged_labels_and_names(storage: Storage, database: str) -> None:
+    ids = [await filled(storage, text) for text in ("first", "second")]
+    await asyncio.to_thread(vandalise, database, "UPDATE session SET labels = '{' WHERE name = 'first'")
+    names, said = await skipping(storage)
+    assert (names, said) == (["first", None, "second", None], [f"The labels of session {ids[0]} can't be read."])
+    [text] = await check(database)
+    assert text.endswith("has labels that can't be read.")
+    if database.startswith("sqlite"):
+        await asyncio.to_thread(
+            vandalise, database, "UPDATE session SET name = CAST(x'ff' AS TEXT) WHERE name = 'first'"
+        )
+        names, said = await skipping(storage)
+        assert (names, said) == ([None, "second", None], [f"Session {ids[0]} can't be read."])
+
+
+async def test_check_reports_parts_of_the_wrong_shape(storage: Storage, database: str) -> None:
+    session_id = await filled(storage, "first")
+    table, _, condition = of_messages(database, session_id, "= 4").partition(" ")
+    wrong = "replace(record, '[{', '[3,{')"
+    values = f"record = {wrong}"
+    if table == "message_row":
+        record = f"SELECT {wrong} FROM message WHERE message.place = message_row.place"  # noqa: S608  # of the test
+        values = f"timestamp = NULL, content = ({record})"
+    change = f"UPDATE {table} SET {values} {condition}"  # noqa: S608  # of the test
+    await asyncio.to_thread(vandalise, database, change)
+    texts = await check(database)
+    assert any("has damaged content in message 4" in text for text in texts)

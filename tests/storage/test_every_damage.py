@@ -1,6 +1,7 @@
 """Every table, with one damage at a time: a check reports it, or the table below says why it cannot.
 
-A row is deleted, two rows exchange their keys, and each column of a row gets the value of another row. A new table or
+A row is deleted, two rows exchange their keys, and each column of a row gets the value of another row. Each text is
+replaced with one that is not JSON; on SQLite also with one that is not UTF-8. A new table or
 column is in the test as soon as a migration adds it.
 """
 
@@ -33,7 +34,7 @@ from amplifierd.testing.storage.messages.test_files import create
 from amplifierd.testing.storage.messages.test_parts import call, parts, result
 from amplifierd.testing.storage.requests.test_retries import once
 from amplifierd.testing.storage.workspaces import test_collections as collections
-from any_database import REFUSED, AnyDatabase, Row, any_database, delete, insert, select, update
+from any_database import REFUSED, AnyDatabase, AnySQLite, Row, any_database, delete, insert, select, update
 
 ALONE = "It is stored once, and nothing else tells what it was."
 PASSING = "It is about a request, for a day: without it, a request that is sent again takes effect again."
@@ -45,38 +46,56 @@ SKIPPED = "A count of writes that is too high skips numbers."
 # What no check can know, with the reason.
 EXCEPTIONS = {
     "active_profile deleted": "A workspace may have none.",
+    "active_profile.name": ALONE,
+    "active_profile.workspace": "A workspace may have none.",
     "api_key deleted": ALONE,
     "api_key swapped": ALONE,
     "api_key.created_at": ALONE,
     "api_key.digest": ALONE,
+    "api_key.id": ALONE,
     "api_key.name": ALONE,
+    "api_key.scope": ALONE,
     "api_key.workspace": ALONE,
+    "collection.name": ALONE,
     "deletion deleted": FOLLOWED,
     "deletion swapped": FOLLOWED,
     "deletion.deleted_at": FOLLOWED,
     "deletion.session_id": FOLLOWED,
+    "deletion.workspace": FOLLOWED,
     "directory.created_at": ALONE,
     "directory.default_profile": ALONE,
     "directory.metadata": ALONE,
     "directory.updated_at": ALONE,
-    "directory_use.last_used_at": "A deleted session may have been the last that used it.",
     "directory_use swapped": "The counts may be the same.",
+    "directory_use.last_used_at": "A deleted session may have been the last that used it.",
     "embedding_model deleted": "The next daemon with an embedder writes it.",
+    "embedding_model.holder": "A lease, which ends.",
+    "embedding_model.model": "The next daemon with an embedder compares it with its own.",
     "file.created_at": ALONE,
+    "file.media": ALONE,
     "idempotency deleted": PASSING,
     "idempotency swapped": PASSING,
     "idempotency.answer": PASSING,
     "idempotency.expires_at": PASSING,
+    "idempotency.fingerprint": PASSING,
+    "idempotency.key": PASSING,
     "idempotency.session_id": PASSING,
+    "idempotency.workspace": PASSING,
     "message.usage": "It is added up when the session is forked: then the check finds that the sums are wrong.",
     "message_row.role": ALONE,
     "message_row.timestamp": ALONE,
+    "module.type": ALONE,
     "module_source deleted": ALONE,
     "module_source swapped": ALONE,
+    "module_source.module": ALONE,
+    "module_source.scope": ALONE,
     "module_source.source": ALONE,
+    "module_source.workspace": ALONE,
     "profile.installed": "It is compared with what is installed when the profile is read.",
     "profile.stale": "A profile that is not stale is at most examined again.",
     "search_pipeline deleted": "The next daemon writes the index again.",
+    "search_pipeline.session_id": "The next daemon writes the index again.",
+    "search_pipeline.workspace": "The next daemon writes the index again.",
     "search_progress deleted": "The next search looks at all sessions again.",
     "session.changed_sequence": POSITION,
     "session.changed_version": POSITION,
@@ -185,6 +204,14 @@ async def damages(database: AnyDatabase, table: str) -> AsyncIterator[Damage]:
         for first, second in pairs(rows):
             if first[place] != second[place]:
                 yield Damage(f"{table}.{name}", [(update(table, name, names), (second[place], *first))])
+                break
+        for row in rows:
+            if isinstance(row[place], str):
+                set_text = update(table, name, names)
+                yield Damage(f"{table}.{name}", [(set_text, ("{[", *row))])
+                if isinstance(database, AnySQLite):
+                    set_text = set_text.replace("= $1", "= CAST(x'22FF' AS TEXT)", 1)
+                    yield Damage(f"{table}.{name}", [(set_text, (None, *row))])
                 break
 
 

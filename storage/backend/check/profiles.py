@@ -1,6 +1,7 @@
 """Checks that the contents of profiles, and the copies that sessions keep, exist and are unchanged."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,7 +24,17 @@ from ...sql.statements.integrity import (
     STRAY_PROFILES,
 )
 
+
+class _Listed(msgspec.Struct):
+    """The members of a collection's record that are compared; an older program stored only the ids of modules."""
+
+    identifier: str
+    profiles: list[Any] = []
+    modules: list[Any] = []
+
+
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_listed = msgspec.json.Decoder(_Listed).decode
 
 
 def _content_findings(row: Row) -> Iterator[Finding]:
@@ -73,10 +84,9 @@ def _summary_findings(row: Row) -> Iterator[Finding]:
 def _collection_findings(row: Row) -> Iterator[Finding]:
     """The fault of a collection: a row of `COLLECTIONS`."""
     workspace, identifier, summary, record, profiles, modules = row
-    listed = _decode(record)
-    names = _decode(summary).get("identifier"), listed.get("identifier")
-    # An older program stored only the ids of modules.
-    counts = len(listed.get("profiles", ())), len(listed.get("modules", ())) if modules else 0
+    listed = _decode_listed(record)
+    names = _decode(summary).get("identifier"), listed.identifier
+    counts = len(listed.profiles), len(listed.modules) if modules else 0
     if names != (identifier, identifier) or counts != (profiles, modules):
         text = (
             f"Collection {identifier} of workspace {workspace} has {profiles} profiles and {modules} modules, but does "
@@ -88,7 +98,7 @@ def _collection_findings(row: Row) -> Iterator[Finding]:
 def _record_findings(row: Row) -> Iterator[Finding]:
     """The fault of a module whose record is another's: a row of `MODULES`."""
     workspace, module_id, summary, record = row
-    if {_decode(text).get("id") for text in (summary, record)} != {module_id}:
+    if any(_decode(text).get("id") != module_id for text in (summary, record)):
         text = f"Module {module_id} of workspace {workspace} has the record of another; sync its collection again."
         yield Finding("profile", text, workspace)
 
@@ -122,17 +132,29 @@ def _snapshot_findings(row: Row) -> Iterator[Finding]:
         yield Finding.of(workspace, session_id, "profile", "has lost its profile.")
 
 
+def _findings(find: Callable[[Row], Iterator[Finding]], row: Row) -> Iterator[Finding]:
+    """The faults of a row, whose first columns are its workspace and its name there, or that it can't be read."""
+    try:
+        yield from find(row)
+    except msgspec.MsgspecError:
+        text = f"The record of {row[1]} in workspace {row[0]} can't be read: its JSON is invalid."
+        yield Finding("profile", text, row[0])
+
+
 # Each statement, and the function that yields the findings of a row.
-CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = (
-    (PROFILE_CONTENTS, _content_findings),
-    (PROFILE_TEXTS, _text_findings),
-    (LOST_TEXTS, _lost_text_findings),
-    (EMPTY_PROFILES, _profile_findings),
-    (PROFILES, _summary_findings),
-    (COLLECTIONS, _collection_findings),
-    (MODULES, _record_findings),
-    (LINEAGES, _lineage_findings),
-    (STRAY_PROFILES, _stray_findings),
-    (STRAY_MODULES, _module_findings),
-    (EMPTY_SNAPSHOTS, _snapshot_findings),
+CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = tuple(
+    (statement, partial(_findings, find))
+    for statement, find in (
+        (PROFILE_CONTENTS, _content_findings),
+        (PROFILE_TEXTS, _text_findings),
+        (LOST_TEXTS, _lost_text_findings),
+        (EMPTY_PROFILES, _profile_findings),
+        (PROFILES, _summary_findings),
+        (COLLECTIONS, _collection_findings),
+        (MODULES, _record_findings),
+        (LINEAGES, _lineage_findings),
+        (STRAY_PROFILES, _stray_findings),
+        (STRAY_MODULES, _module_findings),
+        (EMPTY_SNAPSHOTS, _snapshot_findings),
+    )
 )

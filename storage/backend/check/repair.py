@@ -11,6 +11,7 @@ from ...model.part_records import NO_USAGE, Calls, UsageSum, calls_of
 from ...model.records import Message, NewSession
 from ...operations.bulk.removal import MESSAGES_AT_ONCE, next_piece
 from ...operations.files import refer
+from ...operations.labels import readable_labels
 from ...operations.messages import last_message_of, read_whole, usage_of
 from ...operations.patches import corrections
 from ...operations.profiles import BUILT_IN
@@ -109,8 +110,8 @@ def _others(sequences: list[int]) -> Iterator[Bindings]:
 async def _find_again(work: UnitOfWork, session_id: str) -> bool:
     key = work.key(session_id)
     (name, labels) = await work.transaction.one(NAME_AND_LABELS, key)
-    # The database writes the rows of changed labels.
-    for changed in ("{}", labels):
+    # The database writes the rows of changed labels, unless those can't be read.
+    for changed in ("{}", labels) if readable_labels(labels) is not None else (labels,):
         await work.run(SET_LABELS, key | {"labels": changed, "folded_name": casefolded(name)})
     return True
 

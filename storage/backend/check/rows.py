@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw
 from ...model.maintenance import Finding
 from ...model.part_records import UsageSum, calls_of, file_ids_of
 from ...model.records import LastMessage, Message
+from ...operations.labels import readable_labels
 from ...operations.messages import MAX_SHOWN, usage_of
 from ...operations.sessions import casefolded
 from ...sql.ports import Bindings, Row
@@ -26,8 +27,10 @@ Read = Callable[[str, Bindings], AsyncGenerator[Row, None]]
 # If more calls of a session are open at a time, their results are not compared, to limit memory.
 MAX_OPEN_CALLS = 100_000
 
+# The columns of a session whose row can't be read.
+_NO_SUMS: Row = (None,) * 12
+
 _decode_last = msgspec.json.Decoder(LastMessage).decode
-_decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
 class OrderedRows:
@@ -82,16 +85,20 @@ class RowCheck:
         """Begin the check of the next session, in the order of workspaces and ids."""
         self._key = workspace, session_id
         self._message_count, self._version = message_count, version
-        [sums], _ = await self._sessions.take(self._key)
-        name, folded_name, labels, self._updated_at, self._last_message, self._correction_count, *usage = sums
+        found, _ = await self._sessions.take(self._key)
+        self._is_found = bool(found)
+        name, folded_name, labels, self._updated_at, self._last_message, self._correction_count, *usage = (
+            found[0] if found else _NO_SUMS
+        )
         self._usage = tuple(usage)
-        found: list[Row] = []
+        found = []
         if self._labels.reaches(self._key):
             found, _ = await self._labels.take(self._key)
-        expected = {} if labels is None else _decode_labels(labels)
-        rows = {(name, value, self._updated_at) for name, value in expected.items()}
+        expected = readable_labels(labels)
+        self._are_labels = expected is not None
+        rows = {(name, value, self._updated_at) for name, value in (expected or {}).items()}
         self._is_named = folded_name == casefolded(name)
-        self._has_labels = rows == set(found) and len(rows) == len(found)
+        self._has_labels = not self._are_labels or (rows == set(found) and len(rows) == len(found))
         self._wrong_references, self._wrong_calls, self._wrong_corrections = Numbers(), Numbers(), Numbers()
         self._corrected = 0
         self._is_uncorrected = True
@@ -142,6 +149,8 @@ class RowCheck:
             (self._corrections, self._wrong_corrections),
         ):
             await self._rows_at(rows, last, wrong)
+        if not self._is_found:
+            return [Finding.of(*self._key, "record", "has a row that can't be read.")]
         return [*self._transcript(), *self._rows(), *self._sums()]
 
     def _transcript(self) -> Iterator[Finding]:
@@ -156,6 +165,8 @@ class RowCheck:
             yield Finding.of(*self._key, "transcript", text)
 
     def _rows(self) -> Iterator[Finding]:
+        if not self._are_labels:
+            yield Finding.of(*self._key, "record", "has labels that can't be read.")
         if not self._is_named:
             yield Finding.of(*self._key, "labels", "is not found by its name: the name for filters differs.")
         if not self._has_labels:

@@ -20,12 +20,15 @@ from ...sql.statements.integrity import NEXT_SESSION_ID
 from ...sql.statements.sessions import Statements
 from ...values.clock import is_stored_form
 from ...values.json_text import MAX_SAFE_INTEGER
+from ..labels import readable_labels
 from ..messages import read_whole, tokens_of, usage_of
 from ..sessions import session_of
 from .export import BATCH_BYTES, CHUNKS_AT_ONCE, MAX_LINES, FilePosition, SessionPosition, profile_lines
 
 # The place of the context in the columns of a session.
 _CONTEXT = 3
+# That of its labels.
+_LABELS = 17
 # The approximate size of a line without text.
 _LINE_BYTES = 200
 
@@ -81,11 +84,15 @@ class ReadablePosition(SessionPosition):
         return found[-1][0], lines, sum(len(message.content) + _LINE_BYTES for message in messages)
 
     def _readable_session(self, columns: list[object]) -> Session | None:
-        """The session in a row, with an empty context if that is damaged; None if the session cannot be read."""
+        """The session in a row, without a context or labels that are damaged; None if the session cannot be read."""
         session_id, context = columns[0], columns[_CONTEXT]
         if not _is_object(context):
             self._skipped(f"The context of session {session_id} can't be read.")
             columns[_CONTEXT] = bytes(EMPTY_OBJECT)
+        labels = columns[_LABELS]
+        if isinstance(labels, str) and readable_labels(labels) is None:
+            self._skipped(f"The labels of session {session_id} can't be read.")
+            columns[_LABELS] = None
         try:
             return session_of("", tuple(columns))
         except (msgspec.MsgspecError, TypeError, ValueError):

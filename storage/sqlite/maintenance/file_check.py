@@ -16,6 +16,7 @@ from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_us
 from ..statements import HAS_MESSAGES
 from . import check_statements
 from .index_check import IndexCheck
+from .readable_rows import ReadableRows
 
 MAX_FAULTS = 10
 _NO_MESSAGE = (None,) * 5
@@ -50,7 +51,7 @@ async def check_file(connection: apsw.Connection, progress: Progress) -> AsyncGe
     try:
         async for finding in _check_tables(connection, progress):
             yield finding
-    except (apsw.CorruptError, apsw.NotADBError) as error:
+    except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged) as error:
         yield Finding("search" if found and not lines else "damage", f"The rest can't be read: {error}.")
 
 
@@ -59,59 +60,62 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
     connection.execute(check_statements.MAKE_WORDS)
     connection.pragma("query_only", True)
     connection.execute("BEGIN")
-    for finding in _check_references(connection):
+    rows = ReadableRows(connection)
+    for finding in _check_references(rows):
         yield finding
-    [(_, messages)] = connection.execute(CONTENTS)
+    [(_, messages)] = rows.execute(CONTENTS)
     # Each message counts twice: once itself, and once for its words in the index.
     checked = CheckProgress(progress, 2 * messages)
-    words = IndexCheck(connection)
+    words = IndexCheck(rows)
 
     def read(statement: str, bindings: Bindings) -> AsyncGenerator[Row, None]:
-        return in_turn(connection.execute(statement, bindings))
+        return in_turn(rows.execute(statement, bindings))
 
-    async for finding in check_sessions(_rows(connection), words.is_indexed, checked, read):
+    async for finding in check_sessions(_rows(rows), words.is_indexed, checked, read):
         yield finding
     for finding in chain(
         words.findings(lambda share: checked.add(share * messages)),
-        _check_directories(connection),
-        _check_profiles(connection),
+        _check_directories(rows),
+        _check_profiles(rows),
     ):
         yield finding
     async for finding in check_files(read):
         yield finding
     connection.execute("COMMIT")
+    if rows.skipped:
+        yield Finding("record", f"{rows.skipped} rows can't be read: they have text that is not UTF-8.")
 
 
-def _check_references(connection: apsw.Connection) -> Iterator[Finding]:
+def _check_references(rows: ReadableRows) -> Iterator[Finding]:
     # They come first, before a repair restores their session without them.
-    for table, parent, count in connection.execute(check_statements.REFERENCES):
+    for table, parent, count in rows.execute(check_statements.REFERENCES):
         yield Finding("reference", f"{count} rows of the table {table} refer to missing rows of {parent}.")
-    for workspace, session_id in connection.execute(parts("session_number", HAS_MESSAGES)):
+    for workspace, session_id in rows.execute(parts("session_number", HAS_MESSAGES)):
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
-    [(lost,)] = connection.execute(check_statements.LOST_NUMBERS)
+    [(lost,)] = rows.execute(check_statements.LOST_NUMBERS)
     if lost:
         yield Finding("transcript", f"Messages of {lost} sessions have lost the rows that name their sessions.")
 
 
-def _check_directories(connection: apsw.Connection) -> Iterator[Finding]:
-    yield from map(directory_finding, connection.execute(directory_uses("session.amplified_dir")))
-    for row in connection.execute(DIRECTORY_TOTALS):
+def _check_directories(rows: ReadableRows) -> Iterator[Finding]:
+    yield from map(directory_finding, rows.execute(directory_uses("session.amplified_dir")))
+    for row in rows.execute(DIRECTORY_TOTALS):
         yield from total_findings(row)
 
 
-def _check_profiles(connection: apsw.Connection) -> Iterator[Finding]:
+def _check_profiles(rows: ReadableRows) -> Iterator[Finding]:
     for statement, findings in CHECKS:
-        for row in connection.execute(statement):
+        for row in rows.execute(statement):
             yield from findings(row)
 
 
-async def _rows(connection: apsw.Connection) -> AsyncIterator[Row | DatabaseDamaged]:
+async def _rows(rows: ReadableRows) -> AsyncIterator[Row | DatabaseDamaged]:
     """Sessions with their messages, as `check_sessions` takes them."""
-    for *session, number, last, complete in connection.execute(check_statements.SESSIONS):
+    for *session, number, last, complete in rows.execute(check_statements.SESSIONS):
         yield (*session, *_NO_MESSAGE)
-        bindings = {"number": number}
+        bindings: Bindings = {"number": number}
         try:
-            for *message, size in connection.execute(check_statements.MESSAGES, bindings):
+            for *message, size in rows.execute(check_statements.MESSAGES, bindings):
                 yield (*session, *message, number, last, complete, size)
         except (apsw.CorruptError, apsw.NotADBError) as error:
             # Other sessions may be readable.

@@ -8,8 +8,6 @@ hashes of similar tuples would cancel each other out.
 from array import array
 from collections.abc import Callable, Iterator
 
-import apsw
-
 from ...model.maintenance import Finding
 from ...model.records import Message
 from ...search.index_entry import entry_of
@@ -17,6 +15,7 @@ from ...search.tokenizer import Tokenizer
 from ...sql.ports import Row
 from ..statements import LAST_SEQUENCE
 from . import check_statements
+from .readable_rows import ReadableRows
 
 # Sessions whose numbers differ by a multiple of this share a sum: the sums take 8 MiB for any number of sessions.
 SUMS = 2**20
@@ -33,15 +32,15 @@ _MAX_SUM = 2**64 - 1
 class IndexCheck:
     """Compares messages and index, in the connection's transaction: `is_indexed` for each message, then `findings`."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
+    def __init__(self, rows: ReadableRows) -> None:
+        self._rows = rows
         self._tokenizer = Tokenizer()
         self._sums = array("Q", bytes(8 * SUMS))
         # The number of words that the index should have.
         self._words = 0
         # The sessions that are being removed: their entries may be incomplete, and are not checked.
         self._is_skipped = bytearray(SUMS)
-        for (number,) in connection.execute(check_statements.FORGOTTEN):
+        for (number,) in rows.execute(check_statements.FORGOTTEN):
             self._is_skipped[number % SUMS] = 1
 
     def is_indexed(self, sequence: int, message: Message, row: Row) -> bool:
@@ -62,7 +61,7 @@ class IndexCheck:
     def findings(self, passed: Callable[[float], None]) -> Iterator[Finding]:
         """The findings about words that only the index has, or that it lacks; `passed` gets each share of the work."""
         self._subtract_index(passed)
-        for (workspace,) in self._connection.execute(check_statements.AHEAD):
+        for (workspace,) in self._rows.execute(check_statements.AHEAD):
             yield Finding("search", f"The search index of workspace {workspace} is ahead of its messages.", workspace)
         yield from self._sessions()
         if any(left and not is_skipped for left, is_skipped in zip(self._sums, self._is_skipped, strict=True)):
@@ -70,7 +69,7 @@ class IndexCheck:
 
     def _sessions(self) -> Iterator[Finding]:
         named = array("Q")
-        for number, workspace, session_id, is_there, too_far in self._connection.execute(check_statements.INDEXED):
+        for number, workspace, session_id, is_there, too_far in self._rows.execute(check_statements.INDEXED):
             slot = number % SUMS
             if self._is_skipped[slot]:
                 continue
@@ -86,7 +85,7 @@ class IndexCheck:
     def _subtract_index(self, passed: Callable[[float], None]) -> None:
         sums = self._sums
         share = WORDS_AT_ONCE / max(self._words, WORDS_AT_ONCE)
-        for count, (number, word) in enumerate(self._connection.execute(check_statements.WORDS), 1):
+        for count, (number, word) in enumerate(self._rows.execute(check_statements.WORDS), 1):
             if count % WORDS_AT_ONCE == 0:
                 passed(share)
             slot = number % SUMS

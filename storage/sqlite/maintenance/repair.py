@@ -37,7 +37,7 @@ class Repairs:
         try:
             with closing(connect_writer(str(self._path))) as connection:
                 return await self._repair(connection, finding)
-        except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged):
+        except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged, UnicodeDecodeError):
             # A file with such damage cannot be repaired.
             return None
 

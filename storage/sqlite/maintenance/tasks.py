@@ -64,5 +64,5 @@ def _size(path: Path) -> int:
 def _errors() -> Iterator[None]:
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise as_storage_error(error) from error
