@@ -1,11 +1,14 @@
 """What is stored beside sessions and messages: a check says what of it is lost, and a repair writes it again."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from msgspec import json
 
-from amplifierd.storage import open_maintenance
+from amplifierd.commands.copy_database import copy
+from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage.model.errors import FileNotFound
 from amplifierd.storage.model.files import UNKNOWN_MEDIA
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.maintenance import Fault
@@ -246,3 +249,33 @@ async def test_check_reports_parts_of_the_wrong_shape(storage: Storage, database
     await asyncio.to_thread(vandalise, database, change)
     texts = await check(database)
     assert any("has damaged content in message 4" in text for text in texts)
+
+
+async def test_copy_of_an_altered_file_keeps_the_file_with_those_bytes(
+    storage: Storage, database: str, tmp_path: Path
+) -> None:
+    await storage.create_session(W, NewSession())
+    files = [(await create(storage, text * 1_000)).id for text in (b"a", b"b")]
+    for altered, good in (files, files[::-1]):
+        bytes_of = "(SELECT content_id FROM file WHERE id = '{}')"
+        await asyncio.to_thread(
+            vandalise,
+            database,
+            "CREATE TABLE kept AS SELECT * FROM file_chunk",
+            f"UPDATE file_chunk SET bytes = (SELECT bytes FROM kept WHERE content_id = {bytes_of.format(good)})"  # noqa: S608
+            f" WHERE content_id = {bytes_of.format(altered)}",
+        )
+        said: list[str] = []
+        copied = open_storage(f"sqlite:///{tmp_path}/{altered}.db")
+        await copy(open_storage(database), copied, said.append)
+        async with open_storage(f"sqlite:///{tmp_path}/{altered}.db") as target:
+            assert await content_of(target, good) is not None
+            with pytest.raises(FileNotFound):
+                await target.read_file(W, altered)
+        await asyncio.to_thread(
+            vandalise,
+            database,
+            "UPDATE file_chunk SET bytes = (SELECT bytes FROM kept WHERE kept.content_id = file_chunk.content_id)",
+            "DROP TABLE kept",
+        )
+        assert any(f"File {altered} can't be read." in text for text in said)

@@ -1,5 +1,7 @@
 """Copies profiles, collections, module sources, directories and files to another database."""
 
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import suppress
 from functools import partial
 
@@ -128,10 +130,17 @@ async def _copy_file(source: Storage, target: Storage, workspace: str, file: Fil
         return
     content = await source.read_file(workspace, file.id)
     name = file.name if isinstance(file.name, str) else None
-    created = await target.create_file(workspace, NewFile(content.read(0, file.size - 1), file.media, name))
-    if created.id != file.id:
-        await target.delete_file(workspace, created.id)
-        raise DatabaseDamaged(f"file {file.id} has other bytes")
+    await target.create_file(workspace, NewFile(_unaltered(content.read(0, file.size - 1), file.id), file.media, name))
+
+
+async def _unaltered(chunks: AsyncIterable[bytes], file_id: str) -> AsyncGenerator[bytes, None]:
+    """The chunks of a file. Raises `DatabaseDamaged` after the last one if they were altered: no file is created."""
+    digest = hashlib.sha256()
+    async for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+    if digest.hexdigest() != file_id:
+        raise DatabaseDamaged(f"file {file_id} has other bytes")
 
 
 async def _has_file(storage: Storage, workspace: str, file_id: str) -> bool:

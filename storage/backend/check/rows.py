@@ -202,9 +202,8 @@ class RowCheck:
         if not rows.reaches(key):
             return []
         taken, passed = await rows.take(key)
-        for row in passed:
-            if row[:2] == key[:2]:
-                wrong.add(row[2], row[2])
+        for sequence in dict.fromkeys(row[2] for row in passed if row[:2] == key[:2]):
+            wrong.add(sequence, sequence)
         return taken
 
     def _add_end(self, message: Message) -> None:
