@@ -21,7 +21,7 @@ MAX_CHARACTERS_OF_ALL = 512 * 1024
 # Words that a pattern can find are searched for first, within this number of characters of each other.
 NEAR_CHARACTERS = 600
 # The characters before them that are split into words, and twice that after them: the first number usually suffices.
-AROUND_CHARACTERS = (160, 600)
+AROUND_CHARACTERS = (100, 160, 600)
 MAX_NEAR_CHARACTERS = 1024 * 1024
 # The maximum number of places of a group that are used.
 MAX_PLACES = 100

@@ -9,7 +9,7 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.queries import SearchQuery
-from amplifierd.storage.model.records import BatchMessage, NewMessages, NewSession
+from amplifierd.storage.model.records import BatchMessage, NewMessage, NewMessages, NewSession
 from amplifierd.storage.postgres.search import candidates
 from amplifierd.storage.postgres.store import PostgresStorage
 from amplifierd.storage.search import results
@@ -110,6 +110,26 @@ async def test_search_of_words_of_some_messages_reads_recent_ones(
     before = await _count(filled, READ_ROWS)
     await filled.search_messages(W, query)
     assert await _count(filled, READ_ROWS) - before < found
+
+
+async def test_search_reads_as_many_messages_as_it_may_rank(
+    filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_all, _ = await entries_read(filled, SearchQuery("common"))
+    monkeypatch.setattr(results, "MAX_BYTES", 2_000)
+    found = await hits(filled, SearchQuery("common", limit=1_000))
+    assert 1 < len(found) < results.MAX_BYTES / len("common")
+    places, words = await entries_read(filled, SearchQuery("common"))
+    assert places < read_all / 3
+    assert words == 0
+
+
+async def test_short_messages_are_found_beside_longer_ones(filled: PostgresStorage) -> None:
+    # The search expects that few messages are enough, because they may be as long as the latest one.
+    session = await filled.create_session(W, NewSession())
+    await filled.append_message(W, session.id, NewMessage(content="other " * 500_000))
+    found = await hits(filled, SearchQuery("word7", limit=1_000))
+    assert len(found) == len([number for number in range(MESSAGES) if number % 97 == 7])
 
 
 async def test_earlier_messages_are_found_by_words_that_the_latest_have(

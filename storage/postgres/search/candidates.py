@@ -13,6 +13,9 @@ from typing import Literal
 SAMPLE = 200
 SAMPLE_BYTES = 100_000
 
+# Fewer than a word has in most messages.
+_BYTES_OF_A_WORD = 2.5
+
 # Measured times in microseconds: to read an entry of the word index, or of the index of places; to read the row of an
 # entry of the word index; to read a row in order, and a byte of its lexemes.
 _WORD, _PLACE, _FOUND_ROW, _ROW, _BYTE = 0.05, 0.15, 2, 1.2, 0.003
@@ -32,22 +35,28 @@ FROM search
 WHERE {_HAS_LEXEMES}
 """
 
-# If 1 of n messages has the words, n messages are read in order for each result, and half as many again in case the
-# words are rarer before. The index of words reads 1 of n of all messages, those of other workspaces included. Sizes
-# are known without reading the lexemes, and are only summed up if the messages may be read in order.
+# Long messages reach the limit of bytes before the limit of messages: :enough_bytes are in probably this many. Long
+# messages more probably have the words, so the mean size of those that have them is weighted by size; but together they
+# are not larger than all messages. If 1 of n messages has the words, n messages are read in order for each result, and
+# half as many again in case the words are rarer before. The index of words reads 1 of n of all messages, those of other
+# workspaces included. Sizes are known without reading the lexemes, and are only summed up if the messages may be read
+# in order.
 ESTIMATE = f"""
 WITH sample AS MATERIALIZED (
-    SELECT COUNT(*) AS taken, COUNT(*) FILTER (WHERE {_HAS_LEXEMES}) AS matches
+    SELECT
+        COUNT(*) FILTER (WHERE bytes <= {SAMPLE_BYTES}) AS taken,
+        COUNT(*) FILTER (WHERE CASE WHEN bytes <= {SAMPLE_BYTES} THEN {_HAS_LEXEMES} END) AS matches,
+        CAST(AVG(size) AS FLOAT) AS mean_size,
+        CAST(SUM(size * size) / NULLIF(SUM(size), 0) AS FLOAT) AS weighted_size
     FROM (
-        SELECT lexemes, SUM(pg_column_size(lexemes)) OVER (ORDER BY session_id DESC, sequence DESC) AS bytes
+        SELECT size, lexemes, SUM(pg_column_size(lexemes)) OVER (ORDER BY session_id DESC, sequence DESC) AS bytes
         FROM search
         WHERE workspace = :workspace
         ORDER BY session_id DESC, sequence DESC
         LIMIT {SAMPLE}
     ) AS latest
-    WHERE bytes <= {SAMPLE_BYTES}
 ), estimate AS MATERIALIZED (
-    SELECT share, messages * share AS by_words, CAST(CAST(:looked_at AS FLOAT) * 1.5 / share AS BIGINT) AS latest
+    SELECT looked_at, share, messages * share AS by_words, CAST(looked_at * 1.5 / share AS BIGINT) AS latest
     FROM sample
     CROSS JOIN (
         SELECT CAST(reltuples AS FLOAT) AS messages
@@ -60,15 +69,25 @@ WITH sample AS MATERIALIZED (
             CAST(:expected AS FLOAT) / NULLIF(messages, 0)
         ) AS share
     ) AS seen
+    CROSS JOIN LATERAL (
+        SELECT LEAST(
+            CAST(:looked_at AS FLOAT),
+            CEIL(CAST(:enough_bytes AS FLOAT) / {_BYTES_OF_A_WORD} / size_of_a_match)
+        ) AS looked_at
+        FROM (
+            SELECT NULLIF(LEAST(mean_size / share, weighted_size), 0) AS size_of_a_match
+        ) AS expected
+    ) AS needed
     WHERE share > 0
         AND messages > 0
 ), cost AS MATERIALIZED (
     SELECT
         latest,
+        looked_at,
         by_words * {_WORD + _FOUND_ROW} AS of_all,
         CASE
             WHEN share <= {_MAX_SHARE}
-                THEN by_words * {_WORD} + latest * {_PLACE} + CAST(:looked_at AS FLOAT) * 1.5 * {_FOUND_ROW}
+                THEN by_words * {_WORD} + latest * {_PLACE} + looked_at * 1.5 * {_FOUND_ROW}
             ELSE 'Infinity'
         END AS of_recent,
         latest * {_ROW} AS of_latest
@@ -89,7 +108,8 @@ SELECT
         ORDER BY session_id DESC, sequence DESC
         OFFSET latest
         LIMIT 1
-    )
+    ),
+    CAST(looked_at AS BIGINT)
 FROM cost
 CROSS JOIN LATERAL (
     SELECT COALESCE(SUM(pg_column_size(lexemes)), 0) AS bytes
@@ -103,13 +123,16 @@ CROSS JOIN LATERAL (
 ) AS read
 """  # noqa: S608  # of constants
 
+# As a join, it would sort the candidates once more.
 _NOT_REMOVED = """
-        AND NOT EXISTS (
-            SELECT
-            FROM removal
-            WHERE removal.workspace = :workspace
-                AND removal.session_id = candidate.session_id
-        )"""
+        AND (
+            EXISTS (
+                SELECT
+                FROM removal
+                WHERE removal.workspace = :workspace
+                    AND removal.session_id = candidate.session_id
+            )
+        ) IS FALSE"""
 
 # OFFSET and the subquery, whose value is unknown to the planner, prevent it from reading messages in order instead of
 # using both indexes: it underestimates the time.
@@ -134,22 +157,29 @@ _LATEST = f"""
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The range with probably enough messages: all, the `latest` ones, or messages of sessions from `oldest` on."""
+    """How many messages are probably enough, if they are long: `looked_at`; and a range with that number of them.
 
+    That is all messages, the `latest` ones, or messages of sessions from `oldest` on.
+    """
+
+    looked_at: int
     range: Range = "all"
     latest: int = 0
     oldest: str = ""
 
     @classmethod
-    def of(cls, row: tuple[Range, int, str | None] | None) -> "Estimate":
+    def of(cls, row: tuple[Range, int, str | None, int] | None, most: int) -> "Estimate":
         """The estimate in a row of `ESTIMATE`: all messages if there is no row, or no session before the recent ones.
 
         There is no row if no message of the sample has the words and the planner expects none either, or if the planner
         does not know the number of messages.
         """
-        if row is None or (row[0] == "recent" and row[2] is None):
-            return cls()
-        return cls(row[0], row[1], row[2] or "")
+        if row is None:
+            return cls(most)
+        within, latest, oldest, number = row
+        if within == "recent" and oldest is None:
+            return cls(number)
+        return cls(number, within, latest, oldest or "")
 
 
 def looked_at(*, in_session: bool, by_words: bool, within: Range = "all") -> str:

@@ -80,21 +80,29 @@ async def _find_matches(
         "filtered": selected,
     }
     values = {**bindings, **filters, **_columns(sought), **limits}
+    names = frozenset(filters)
+    most = limits["looked_at"]
     async with _connection_with(pool, PLAN_FOR_VALUES) as lent:
-        estimate = Estimate()
-        if by_words and "id" not in filters:
-            estimate = await _estimate(lent, values)
-        names = frozenset(filters)
-        statement = search(names, query.scope, by_words=by_words, by_words_alone=by_words_alone, within=estimate.range)
-        return await lent.all(statement, {**values, **asdict(estimate)})
+        # How many messages pass filters is not known.
+        for enough_bytes in (None,) if is_filtered else (results.MAX_BYTES, None):
+            estimate = Estimate(most)
+            if by_words and "id" not in filters:
+                estimate = await _estimate(lent, {**values, "enough_bytes": enough_bytes}, most)
+            statement = search(
+                names, query.scope, by_words=by_words, by_words_alone=by_words_alone, within=estimate.range
+            )
+            *rows, (_, is_complete, *_) = await lent.all(statement, {**values, **asdict(estimate)})
+            if is_complete or estimate.looked_at == most:
+                break
+        return rows
 
 
-async def _estimate(rows: ConnectionRows, values: Mapping[str, object]) -> Estimate:
-    """Estimate the range with probably enough messages."""
+async def _estimate(rows: ConnectionRows, values: Mapping[str, object], most: int) -> Estimate:
+    """Estimate how many messages are enough, and the range with that number."""
     [plan] = await rows.row(EXPECTED, values) or ()
     expected = _decode_plans(plan)[0].plan.rows
     row = await rows.row(ESTIMATE, {**values, "expected": expected})
-    return Estimate.of(cast("tuple[Range, int, str | None] | None", row))
+    return Estimate.of(cast("tuple[Range, int, str | None, int] | None", row), most)
 
 
 def _parse(query: SearchQuery) -> tuple[ParsedQuery, SearchQuery] | None:

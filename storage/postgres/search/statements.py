@@ -3,7 +3,7 @@
 from functools import cache
 
 from ...model.queries import SearchScope
-from ...search.results import message_clauses, session_clauses
+from ...search.results import session_clauses
 from .candidates import Range, looked_at
 
 RECORDS = """
@@ -76,38 +76,48 @@ FROM unnest(
 WHERE size > 0
 """
 
-# OFFSET prevents the planner from reading the whole table instead of a row for each candidate.
-_SESSION = """
+# The sessions of candidates, each looked up once. OFFSET prevents the planner from reading the whole table.
+_SESSIONS = """passing AS MATERIALIZED (
+    SELECT session.id
+    FROM (
+        SELECT DISTINCT session_id
+        FROM looked_at
+    ) AS candidate
     CROSS JOIN LATERAL (
         SELECT id, profile, amplified_dir, created_at, updated_at
         FROM session
         WHERE workspace = :workspace
-            AND id = looked_at.session_id
+            AND id = candidate.session_id
         OFFSET 0
-    ) AS session"""
+    ) AS session
+    WHERE {conditions}
+), """
 
 # Matches that may share words are counted by their first words, unless there are enough without those.
 _COUNTS = """
-    SELECT array_agg(matches ORDER BY number)
-    FROM (
-        SELECT number, CAST(SUM(
-            CASE
-                WHEN repeating AND apart < :most THEN (SELECT COUNT(*) FROM regexp_matches(words, lead, 'g'))
-                ELSE apart
-            END
-        ) AS BIGINT) AS matches
-        FROM unnest(
-            CAST(:groups AS INTEGER[]), CAST(:patterns AS TEXT[]), CAST(:repeating AS BOOLEAN[]), CAST(:leads AS TEXT[])
-        ) AS sought (number, pattern, repeating, lead)
-        CROSS JOIN LATERAL (
-            SELECT (octet_length(words) - octet_length(replace(words, pattern, ''))) / octet_length(pattern) AS apart
-        ) AS counted
-        GROUP BY number
-    ) AS said"""
+            SELECT array_agg(matches ORDER BY number)
+            FROM (
+                SELECT number, CAST(SUM(
+                    CASE
+                        WHEN repeating AND apart < :most
+                            THEN (SELECT COUNT(*) FROM regexp_matches(scope.words, lead, 'g'))
+                        ELSE apart
+                    END
+                ) AS BIGINT) AS matches
+                FROM unnest(
+                    CAST(:groups AS INTEGER[]), CAST(:patterns AS TEXT[]), CAST(:repeating AS BOOLEAN[]),
+                    CAST(:leads AS TEXT[])
+                ) AS sought (number, pattern, repeating, lead)
+                CROSS JOIN LATERAL (
+                    SELECT (octet_length(scope.words) - octet_length(replace(scope.words, pattern, '')))
+                        / octet_length(pattern) AS apart
+                ) AS counted
+                GROUP BY number
+            ) AS group_matches"""
 
 # A group is found by one of its patterns.
 _HAS_GROUPS = """
-        AND NOT EXISTS (
+        WHERE NOT EXISTS (
             SELECT
             FROM (
                 SELECT *
@@ -119,11 +129,11 @@ _HAS_GROUPS = """
             GROUP BY number
             HAVING BOOL_AND(strpos(scope.words, pattern) = 0)
         )
-        AND NOT EXISTS (
-            SELECT
-            FROM unnest(CAST(:excluded AS TEXT[])) AS pattern
-            WHERE strpos(scope.words, pattern) > 0
-        )"""
+            AND NOT EXISTS (
+                SELECT
+                FROM unnest(CAST(:excluded AS TEXT[])) AS pattern
+                WHERE strpos(scope.words, pattern) > 0
+            )"""
 
 # The words of the searched text, then their forms; the words of tools follow a separator.
 _SAID = "split_part(words, chr(2), 1)"
@@ -194,40 +204,51 @@ def search(
 ) -> str:
     """The statement that finds messages which pass filters, the latest first, `within` a range if that has enough.
 
-    A row is the matches of each group, the number of words, session, sequence, role.
+    A row is the matches of each group, the number of words, session, sequence, role. In a last row, that number is 1
+    if the messages have more than :bytes, or if fewer than :looked_at were found: then there are no other hits.
 
     If `by_words` is set, it examines only messages with all :lexemes. In messages that match the filters, it searches
     for the patterns of each of :groups, or for :forms of each of :form_groups, and for none of :excluded, unless the
     lexemes already decide (`by_words_alone`).
     """
-    about_sessions = session_clauses(filters)
-    conditions = " AND ".join(message_clauses(filters, "looked_at"))
-    session = _SESSION if about_sessions else ""
+    about_sessions = " AND ".join(session_clauses(filters))
+    conditions = ["role = :role"] if "role" in filters else []
+    conditions += ["session_id IN (SELECT id FROM passing)"] if about_sessions else []
+    sessions = _SESSIONS.format(conditions=about_sessions) if about_sessions else ""
     return f"""
-WITH {looked_at(in_session="id" in filters, by_words=by_words, within=within)}, filtered AS MATERIALIZED (
-    SELECT looked_at.*
-    FROM looked_at{session}
-    WHERE {conditions or "TRUE"}
-    ORDER BY looked_at.session_id DESC, sequence DESC
+WITH {looked_at(in_session="id" in filters, by_words=by_words, within=within)}, {sessions}filtered AS MATERIALIZED (
+    SELECT *
+    FROM looked_at
+    WHERE {" AND ".join(conditions) or "TRUE"}
+    {_NEWEST_FIRST}
     LIMIT :filtered
 ), {_MEASURED}, hit AS (
-    SELECT
-        measured.session_id, measured.sequence, measured.role, {"size" if scope == "all" else _COUNTED} AS size,
-        scope.words
+    SELECT counted.matches, counted.size, measured.session_id, measured.sequence, measured.role
     FROM measured
     JOIN search
         ON search.workspace = :workspace
         AND search.session_id = measured.session_id
         AND search.sequence = measured.sequence
     CROSS JOIN LATERAL (
-        SELECT {_ALL_WORDS if by_words_alone else _WORDS[scope]} AS words
+        SELECT ({_COUNTS}
+        ) AS matches, {"search.size" if scope == "all" else _COUNTED} AS size
+        FROM (
+            SELECT {_ALL_WORDS if by_words_alone else _WORDS[scope]} AS words
+            OFFSET 0
+        ) AS scope{"" if by_words_alone else _HAS_GROUPS}
         OFFSET 0
-    ) AS scope
-    WHERE bytes_before <= :bytes{"" if by_words_alone else _HAS_GROUPS}
+    ) AS counted
+    WHERE bytes_before <= :bytes
     ORDER BY measured.session_id DESC, measured.sequence DESC
     LIMIT :ranked
 )
-SELECT ({_COUNTS}
-), size, session_id, sequence, role
+SELECT matches, size, session_id, sequence, role
 FROM hit
+UNION ALL
+SELECT NULL, CASE
+    WHEN (SELECT SUM(bytes) FROM measured) > :bytes
+        OR (SELECT COUNT(*) FROM looked_at) < :looked_at
+        THEN 1
+    ELSE 0
+END, '', 0, ''
 """  # noqa: S608  # of the texts above
