@@ -356,3 +356,15 @@ async def test_key_sent_many_times_at_once_has_one_effect(url: str) -> None:
         [first] = [answer for answer in answers if isinstance(answer, Messages)]
         assert [it.answer for it in answers if isinstance(it, AlreadyAnswered)] == [first] * 49
         assert (await storage.get_session(W, session.id)).message_count == 2
+
+
+async def test_words_are_compressed_with_lz4_if_the_server_has_it(url: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        content = " ".join([f"word{number % 100}" for number in range(5_000)])
+        await storage.append_message(W, session.id, NewMessage(content=content))
+    connection = await connect(url)
+    [[methods]] = await connection.fetch("SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'")
+    [[method]] = await connection.fetch("SELECT pg_column_compression(words) FROM search")
+    await connection.close()
+    assert method == ("lz4" if "lz4" in methods else "pglz")
