@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 
 from msgspec import structs
 
@@ -141,14 +141,14 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
         if part["word"] == "OR" and groups and number + 1 < len(parts):
             alternative = True
             continue
-        terms = [*_terms(part, sought)]
+        found = [*_groups(part, sought)]
         if part["minus"]:
-            excluded += terms
-        elif alternative and terms:
-            groups[-1] = [*groups[-1][0], *terms[:1]], False
-            groups += [([term], False) for term in terms[1:]]
+            excluded += chain.from_iterable(found)
+        elif alternative and found:
+            groups[-1] = [*groups[-1][0], *found[0]], False
+            groups += [(terms, False) for terms in found[1:]]
         else:
-            groups += [([term], _is_optional(part["word"])) for term in terms]
+            groups += [(terms, _is_optional(part["word"])) for terms in found]
         alternative = False
     return replace(_limit_terms(groups, excluded), filters=tuple(filters))
 
@@ -198,29 +198,31 @@ def _is_optional(word: str | None) -> bool:
     return word is not None and word.strip(",.?!;:").lower() in OPTIONAL_WORDS
 
 
-def _terms(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[Term]:
+def _groups(part: re.Match[str], sought: Callable[[str], Sought]) -> Iterator[list[Term]]:
     # Anything that is not a filter is a word.
     if part["phrase"] is not None:
         words = sought(part["phrase"]).words
         if words:
-            yield _bounded_term(words, prefix=bool(part["more"]))
+            yield [_bounded_term(words, prefix=bool(part["more"]))]
         return
     # Users remember the name or the domain of an address, but not the rest of the name.
     for piece in (part["word"] or part[0]).split("@"):
-        if found := _term(piece, sought):
+        if found := [*_terms(piece, sought)]:
             yield found
 
 
-def _term(word: str, sought: Callable[[str], Sought]) -> Term | None:
-    words, forms, unspaced, alone = sought(word)
+def _terms(word: str, sought: Callable[[str], Sought]) -> Iterator[Term]:
+    """The terms of which one must match for a word of a query."""
+    words, forms, unspaced, alone, phrases = sought(word)
     if not words:
-        return None
+        return
     # In scripts without spaces a word may continue anyway.
-    prefix = alone or (word.endswith("*") and not unspaced)
-    if prefix:
+    if alone or (word.endswith("*") and not unspaced):
         is_long = alone or len(words[-1]) >= MIN_PREFIX
-        return _bounded_term(words, prefix=True, forms=words if is_long and len(words) == 1 else ())
-    return _bounded_term(words, forms=forms)
+        yield _bounded_term(words, prefix=True, forms=words if is_long and len(words) == 1 else ())
+        return
+    yield _bounded_term(words, forms=forms)
+    yield from map(_bounded_term, phrases)
 
 
 def _bounded_term(words: tuple[str, ...], *, prefix: bool = False, forms: tuple[str, ...] = ()) -> Term:

@@ -13,6 +13,7 @@ from .characters import (
     EMOJI,
     FLAG_LETTERS,
     INVISIBLE,
+    JOINER,
     MARKS,
     SKIN_TONES,
     UNSPACED,
@@ -29,11 +30,17 @@ MAX_KNOWN = 4_096
 # A longer chunk has no compounds.
 MAX_CHUNK = 1_000
 
-_WORD = rf"(?:(?![{UNSPACED}])[^\W_][{MARKS}{INVISIBLE}]*)+"
+# A joiner before a letter of Persian ends a part of a word.
+_FOLLOWING = f"[{MARKS}{INVISIBLE.replace(JOINER, '')}]|{JOINER}(?![\u0620-\u06ff])"
+_WORD = rf"(?:(?![{UNSPACED}])[^\W_](?:{_FOLLOWING})*)+"
+# 1,299 and 1,29,999, and 1.299 before a comma and decimals.
+_NUMBER = (
+    r"[0-9]{1,3}(?:(?:,[0-9]{3})+(?![0-9,])|(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])|(?:\.[0-9]{3})+(?=,[0-9]{1,2}(?![0-9,])))"
+)
 _PICTOGRAM = rf"[{EMOJI}][\ufe0f{SKIN_TONES}]*"
 _PIECE = re.compile(
     rf"""
-    (?P<number>(?<![\w.,])[0-9]{{1,3}}(?:,[0-9]{{3}})+(?![\w,]))
+    (?P<number>(?<![0-9A-Za-z_.,\u00c0-\u024f]){_NUMBER})
     |(?P<language>(?<!\w)[A-Za-z](?:\+\+|\#)(?![^\W0-9]|[+\#]))
     |(?P<unspaced>[{UNSPACED}]+)
     |(?P<emoji>[{FLAG_LETTERS}]{{2}}|[0-9\#]\ufe0f?\u20e3|{_PICTOGRAM}(?:\u200d{_PICTOGRAM})*)
@@ -43,8 +50,8 @@ _PIECE = re.compile(
 )
 # The same pattern for a chunk in ASCII.
 _ASCII_PIECE = re.compile(
-    r"""
-    (?P<number>(?<![\w.,])[0-9]{1,3}(?:,[0-9]{3})+(?![\w,]))
+    rf"""
+    (?P<number>(?<![\w.,]){_NUMBER})
     |(?P<language>(?<!\w)[A-Za-z](?:\+\+|\#)(?![A-Za-z_+\#]))
     |(?P<word>[0-9A-Za-z]+)
     """,
@@ -56,7 +63,9 @@ _EMOJI_STYLE = re.compile(f"[\ufe0f{SKIN_TONES}]")
 _CLUSTER = re.compile(rf"(?s).[{following_characters()}]*")
 
 # The text between two words of a compound.
-_CONNECTOR = re.compile(r"""[-.'"\u2019\u2010]|_+""")
+_CONNECTOR = re.compile(rf"""[-.'"\u2019\u2010\u05be\u05f3\u05f4{JOINER}]|_+""")
+_TIMES_SIGN = "\u00d7"
+_TIMES = re.compile(f"(?<=[0-9]){_TIMES_SIGN}(?=[0-9])")
 
 # Of "parseJSONResponse2" these are "parse", "JSON", "Response", "2".
 _ATOM = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -144,7 +153,9 @@ def segment(chunk: str, *, with_compounds: bool = True) -> Segments:
 
 
 def _pieces(text: str) -> Iterator[re.Match[str]]:
-    return (_ASCII_PIECE if text.isascii() else _PIECE).finditer(text)
+    if text.isascii():
+        return _ASCII_PIECE.finditer(text)
+    return _PIECE.finditer(_TIMES.sub("x", text) if _TIMES_SIGN in text else text)
 
 
 def _word(piece: re.Match[str]) -> str:
@@ -153,7 +164,7 @@ def _word(piece: re.Match[str]) -> str:
     if kind == "word":
         return fold(piece[0])[:MAX_WORD]
     if kind == "number":
-        return piece[0].replace(",", "")
+        return piece[0].replace(",", "").replace(".", "")
     return piece[0].lower() if kind == "language" else _EMOJI_STYLE.sub("", piece[0])
 
 
@@ -204,8 +215,10 @@ def _atoms(text: str, word: str) -> list[str]:
     atoms = (
         [it.lower() for it in _ATOM.findall(text[:MAX_WORD])] if text.isascii() else _LETTERS_OR_DIGITS.findall(word)
     )
-    is_opaque = len(atoms) > 2 and len(word) < 2 * len(atoms)  # "v2" has two
-    return [word] if is_opaque else atoms
+    if len(atoms) <= 2 or len(word) >= 2 * len(atoms):  # "v2" has two
+        return atoms
+    with_unit = _LETTERS_OR_DIGITS.findall(word)  # "4GHz"
+    return with_unit if len(with_unit) == 2 else [word]
 
 
 def _add_unspaced(segments: Segments, run: re.Match[str]) -> None:

@@ -9,18 +9,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from .characters import FIRST_UNSPACED, fold
+from .characters import FIRST_UNSPACED, fold, normalize
+from .query_spellings import MONTHS, SHORT_MONTH, other_phrases, other_words
 from .segmentation import MAX_CHUNK, MAX_WORD, Compound, Segments, is_hash, is_plain, segment, words_of
 from .stemming import Stems, spelled_out
 
 # The version of the rules. Increment it with each change of them: indexes of other versions are rebuilt.
-PIPELINE_VERSION = 2
+PIPELINE_VERSION = 3
 
 # A compound of more atoms has no forms of several parts.
 MAX_ATOMS = 6
 # A compound of more atoms has no forms at all.
 MAX_COUNTED_ATOMS = 32
 HASH_PREFIX = 7
+MIN_PHONE_NUMBER = 7
 # Longer chunks rarely occur twice. The others are cached, up to this number in each of two generations.
 CACHED_LENGTH = 64
 CACHED_CHUNKS = 32_768
@@ -42,12 +44,11 @@ _RUN = re.compile(f"[^{_SEPARATORS}]+")
 _SEPARATOR = re.compile(f"[{_SEPARATORS}]")
 _SPACED = bytes(ord(" ") if _SEPARATOR.match(chr(byte)) else byte for byte in range(256))
 _ENDS = """.,'"_-"""
-_DATE = re.compile(r"(?:1[0-9]|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-    "december",
-)  # fmt: skip
-_SHORT_MONTH = 3
+# 2026-11-28 or 28.11.2026.
+_DATE = re.compile(
+    r"(?:1[0-9]|20)[0-9]{2}-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])"
+    r"|(?P<first_day>0?[1-9]|[12][0-9]|3[01])\.(?P<second_month>0?[1-9]|1[0-2])\.(?:1[0-9]|20)[0-9]{2}"
+)
 # A version keeps its dots.
 _KEPT = (".", "-")
 
@@ -86,15 +87,16 @@ class IndexedText:
 
 
 class Sought(NamedTuple):
-    """The adjacent words that match a part of a query, or one of the forms.
+    """The adjacent words that match a part of a query, or one of the forms, or one of the other phrases.
 
-    The last word may be in a script without spaces, or a single character of one, `alone`.
+    The last word may be in a script without spaces, or a single character of one, `alone` between others.
     """
 
     words: tuple[str, ...]
     forms: tuple[str, ...]
     unspaced: bool = False
     alone: bool = False
+    phrases: tuple[tuple[str, ...], ...] = ()
 
 
 # The words of a chunk with two spaces between, and its forms.
@@ -284,8 +286,9 @@ class Tokenizer(dict[str, _Chunk]):
         words = tuple([word.text for word in segments.words])
         in_compound = bool(segments.compounds) and segments.compounds[-1].last == len(words)
         unspaced = bool(words) and not in_compound and words[-1][0] >= FIRST_UNSPACED and words[-1][0].isalpha()
-        alone = unspaced and len(words) == 1 and not segments.units
-        return Sought(words, tuple(dict.fromkeys(self._sought_forms(segments))), unspaced, alone)
+        alone = unspaced and not any(place == len(words) - 1 for _, place in segments.units)
+        phrases = tuple(dict.fromkeys(other_phrases(normalize(chunk), words)))
+        return Sought(words, tuple(dict.fromkeys(self._sought_forms(segments))), unspaced, alone, phrases)
 
     def _forms(self, segments: Segments) -> Iterator[Form]:
         for compound in segments.compounds:
@@ -320,13 +323,14 @@ class Tokenizer(dict[str, _Chunk]):
                 joined = _join_atoms(compound, number, last)
                 if joined not in existing:
                     yield Form(joined, words[number], words[last - 1] + 1)
+        yield from (Form(digits, compound.first, compound.last) for digits in _digits(compound))
         whole = _join_atoms(compound, 0, len(atoms))
         yield from (Form(stem, compound.first, compound.last) for stem in self._stems.of(whole) if stem != whole)
 
     def _sought_forms(self, segments: Segments) -> Iterator[str]:
         if len(segments.words) == 1:
             word = segments.words[0].text
-            yield from (word, *self._stems.of(word))
+            yield from (word, *self._stems.of(word), *other_words(word, self._stems.english(word)))
             if len(word) > HASH_PREFIX and is_hash(word):
                 yield word[:HASH_PREFIX]
         for compound in segments.compounds:
@@ -334,7 +338,7 @@ class Tokenizer(dict[str, _Chunk]):
                 return
             if len(segments.words) > 1 and len(compound.atoms) <= MAX_ATOMS:
                 joined = _join_atoms(compound, 0, len(compound.atoms))
-                yield from (joined, *self._stems.of(joined))
+                yield from (joined, *self._stems.of(joined), *_digits(compound))
             if not compound.text.isascii():
                 yield from _spellings(compound)
 
@@ -370,11 +374,19 @@ def _join_atoms(compound: Compound, first: int, last: int) -> str:
     return joined[:MAX_WORD]
 
 
+def _digits(compound: Compound) -> Iterator[str]:
+    """The digits of a phone number that is written with hyphens."""
+    if compound.atoms[0].isdigit() and {*compound.separators} == {"-"}:
+        digits = "".join(compound.atoms)
+        if len(digits) >= MIN_PHONE_NUMBER and digits.isdigit():
+            yield digits
+
+
 def _dates(compound: Compound) -> Iterator[str]:
-    """The month and the day of a date of ISO 8601, as people name them."""
+    """The month and the day of a date in numbers, as people name them."""
     if date := _DATE.fullmatch(compound.text):
-        month = _MONTHS[int(date[1]) - 1]
-        yield from (month, month[:_SHORT_MONTH], str(int(date[2])))
+        month = MONTHS[int(date["month"] or date["second_month"]) - 1]
+        yield from (month, month[:SHORT_MONTH], str(int(date["day"] or date["first_day"])))
 
 
 def _spellings(compound: Compound) -> Iterator[str]:

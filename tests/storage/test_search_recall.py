@@ -1,4 +1,4 @@
-"""What a person types finds what was meant: recall and precision over `search-cases.json`, on both databases."""
+"""What a person types finds what was meant: recall and precision over files of cases, on both databases."""
 
 import asyncio
 import json
@@ -16,7 +16,8 @@ from amplifierd.testing.storage.steps import records, until
 from corrupt import vandalise
 
 W = "default"
-CASES: dict[str, Any] = json.loads((Path(__file__).parents[1] / "search-cases.json").read_text())
+Cases = dict[str, Any]
+FILES = ("search-cases.json", "search-cases-by-kind.json")
 # What is found of all that should be.
 LEAST_RECALL = 0.95
 COLUMNS = 3
@@ -40,18 +41,24 @@ async def _wait_until_found(storage: Storage, session_id: str, text: str, expect
     await until(is_found)
 
 
+@pytest.fixture(params=FILES)
+def cases(request: pytest.FixtureRequest) -> Cases:
+    read: Cases = json.loads((Path(__file__).parents[1] / str(request.param)).read_text())
+    return read
+
+
 @pytest.mark.parametrize("kind", ["english", "other_scripts"])
-async def test_recall(storage: Storage, kind: str) -> None:
-    session_id = await _session_of(storage, [case["message"] for case in CASES[kind]])
-    queries = [(number, text) for number, case in enumerate(CASES[kind], 1) for text in case["queries"]]
+async def test_recall(storage: Storage, cases: Cases, kind: str) -> None:
+    session_id = await _session_of(storage, [case["message"] for case in cases[kind]])
+    queries = [(number, text) for number, case in enumerate(cases[kind], 1) for text in case["queries"]]
     missed = [text for number, text in queries if number not in await _found(storage, session_id, text)]
     assert len(missed) <= (1 - LEAST_RECALL) * len(queries), missed
 
 
-async def test_precision(storage: Storage) -> None:
-    cases = CASES["must_not_find"]
-    session_id = await _session_of(storage, [case["message"] for case in cases])
-    queries = [(number, text) for number, case in enumerate(cases, 1) for text in case["queries"]]
+async def test_precision(storage: Storage, cases: Cases) -> None:
+    found_by_none = cases["must_not_find"]
+    session_id = await _session_of(storage, [case["message"] for case in found_by_none])
+    queries = [(number, text) for number, case in enumerate(found_by_none, 1) for text in case["queries"]]
     assert [text for number, text in queries if number in await _found(storage, session_id, text)] == []
 
 

@@ -12,7 +12,13 @@ from amplifierd.storage.search.tokenizer import Tokenizer
 from strategies import ANY_TEXT
 
 
-@given(ANY_TEXT | st.text("aB1-_'.,\u0301数据ก้👍\ufe0f #+\"", max_size=40))
+@given(
+    ANY_TEXT
+    | st.text(
+        "aB1-_'.,\u0301数据ก้👍\ufe0f #+\"\u00d7\u0661\u0628\u200c\u05e0\u05f4\u0928\u094d\u0924\u093c\u0439",
+        max_size=40,
+    )
+)
 def test_words_are_the_same_with_their_places(text: str) -> None:
     tokenizer = Tokenizer()
     indexed = tokenizer.indexed(text)
