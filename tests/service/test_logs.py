@@ -48,6 +48,7 @@ def json_lines(text: str) -> list[dict[str, Any]]:
     """Every line, which is JSON and has what a log's has."""
     lines = [json.loads(line) for line in text.splitlines()]
     assert all({"time", "level", "message"} <= line.keys() or "path" in line for line in lines), text
+    assert [json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in lines] == text.splitlines()
     return lines
 
 
@@ -81,6 +82,8 @@ def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> 
         (["--database", "nosuch:"], "'nosuch:' is not understood", 1),
         (["--database", "postgresql://nobody@127.0.0.1:1/x", "--workers", "2"], "can't be opened", 1),
         (["--data-path", "/proc/x"], "Cannot create directories below /proc/x", 1),
+        # A name that is not UTF-8.
+        (["--data-path", os.fsdecode(b"/proc/\xff")], r"Cannot create directories below /proc/\udcff", 1),
         (["--host", "192.0.2.1"], "Cannot listen on 192.0.2.1", 1),
     ],
 )

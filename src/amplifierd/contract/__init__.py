@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .access.security import Credential
     from .serve.application import Access, compile_contract
     from .serve.error_boundary import AccessLog
-    from .serve.request_log import access_log, time_now, write_line
+    from .serve.request_log import access_log, json_text, time_now, write_line
 
 # Only programs that serve the contract need these and Connexion, whose import takes most of a second.
 _LATE = {
@@ -41,6 +41,7 @@ _LATE = {
     "Readiness": "access.probes",
     "access_log": "serve.request_log",
     "compile_contract": "serve.application",
+    "json_text": "serve.request_log",
     "time_now": "serve.request_log",
     "write_line": "serve.request_log",
 }
@@ -83,6 +84,7 @@ __all__ = [
     "decode_ijson",
     "encode_text",
     "encoded_lines",
+    "json_text",
     "line_reader",
     "load_document",
     "pointer_to",

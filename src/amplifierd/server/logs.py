@@ -7,9 +7,7 @@ import time
 from contextlib import suppress
 from types import TracebackType
 
-import msgspec
-
-from ..contract import time_now, write_line
+from ..contract import json_text, time_now, write_line
 from ..settings import LogFormat, Settings
 
 logger = logging.getLogger("amplifierd")
@@ -18,7 +16,7 @@ logger = logging.getLogger("amplifierd")
 def configure_logging(settings: Settings) -> None:
     """Set up the process's loggers: ours at the level of the settings, others at warning."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_json_formatter() if settings.log_format == "json" else _text_formatter())
+    handler.setFormatter(_in_utc(_JsonFormatter() if settings.log_format == "json" else _text_formatter()))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("amplifierd").setLevel(settings.log_level.upper())
     logging.captureWarnings(capture=True)
@@ -45,7 +43,7 @@ def log_start_error(message: str) -> None:
 
 def _write_json(level: str, message: str, **facts: str) -> None:
     line = {"time": time_now(), "level": level, "logger": "amplifierd", "message": message, **facts}
-    write_line(msgspec.json.encode(line).decode() + "\n")
+    write_line(json_text(line) + "\n")
 
 
 def _log_exception(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
@@ -53,15 +51,22 @@ def _log_exception(kind: type[BaseException], error: BaseException | None, trace
 
 
 def _text_formatter() -> logging.Formatter:
-    return _in_utc(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return logging.Formatter("%(asctime)s %(levelname)s %(message)s")
 
 
-def _json_formatter() -> logging.Formatter:
-    # Imported here, because few starts need it.
-    from pythonjsonlogger.json import JsonFormatter
+class _JsonFormatter(logging.Formatter):
+    """Formats records as JSON, with the members of all other lines."""
 
-    names = {"asctime": "time", "levelname": "level", "name": "logger"}
-    return _in_utc(JsonFormatter(["asctime", "levelname", "name", "message"], rename_fields=names))
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        return json_text(line)
 
 
 def _in_utc(formatter: logging.Formatter) -> logging.Formatter:

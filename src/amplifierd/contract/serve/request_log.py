@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,6 +13,8 @@ import msgspec
 from .error_boundary import AccessLog
 
 _FAILED = 500
+
+_encode = msgspec.json.Encoder().encode
 
 
 def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
@@ -53,7 +55,7 @@ def _text_line(method: str, path: str, status: int, milliseconds: float, request
 
 
 def _json_line(method: str, path: str, status: int, milliseconds: float, request_id: str) -> str:
-    line = {
+    line: dict[str, str | float] = {
         "time": time_now(),
         "level": _level(status),
         "logger": "amplifierd.access",
@@ -63,7 +65,19 @@ def _json_line(method: str, path: str, status: int, milliseconds: float, request
         "milliseconds": round(milliseconds, 3),
         "request_id": request_id,
     }
-    return msgspec.json.encode(line).decode() + "\n"
+    return json_text(line) + "\n"
+
+
+def json_text(line: Mapping[str, str | float]) -> str:
+    """The members of a line as JSON. In a text, a byte that is not UTF-8, as in the name of a file, is escaped."""
+    try:
+        return _encode(line).decode()
+    except UnicodeEncodeError:
+        return _encode({name: _escape(value) for name, value in line.items()}).decode()
+
+
+def _escape(value: str | float) -> str | float:
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def write_line(line: str) -> None:
