@@ -1,6 +1,7 @@
 """Shutdown: requests in flight get their responses, and acknowledged writes are there after the next start."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -199,6 +200,32 @@ def test_stuck_clients_do_not_delay_shutdown_for_long(tmp_path: Path, workers: s
         # Of the 40 seconds that a test gives it at most.
         assert time.monotonic() - started < 30
     assert "Traceback" not in daemon.log
+
+
+def test_log_has_no_status_that_was_not_sent(tmp_path: Path) -> None:
+    options = ("--shutdown-timeout", "1", "--log-level", "info")
+    with (
+        Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon,
+        Connection(daemon.port, receive_bytes=64 * 1024) as connection,
+        daemon.client() as client,
+    ):
+        path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
+        client.post(path, json={"content": "x" * 60_000}).raise_for_status()
+
+        def statuses() -> list[str]:
+            return re.findall(rf" GET /api/v1{path}/1 (\d+) ", daemon.log)
+
+        def is_full() -> bool:
+            before = statuses()
+            for _ in range(3):
+                client.get("/health").raise_for_status()
+            return before != [] and statuses() == before
+
+        # More than sockets hold, each in one piece: the next response waits until it can begin.
+        connection.send(get(f"/api/v1{path}/1") * 100)
+        until(is_full)
+        assert daemon.stop() == 0
+    assert [status for status in statuses() if status != "200"] == ["499"]
 
 
 def test_shutdown_takes_less_time_than_docker_allows() -> None:

@@ -11,6 +11,9 @@ from .problems import Headers, Problem, busy
 # The extension of the scope by which the server says whether the client has disconnected.
 IS_DISCONNECTED = "amplifierd.is_disconnected"
 
+# The status that nginx logs if the client gets no response.
+CLIENT_CLOSED_REQUEST = 499
+
 _KEY = "amplifierd.request_state"
 
 
@@ -29,7 +32,7 @@ Fields = dict[bytes, tuple[bytes, ...]]
 
 
 class RequestState:
-    """One request; `status` is that of its response, 0 until then.
+    """One request; `status` is that of its response, 0 until then, 499 if it is not sent.
 
     `fields` are the values of its headers by name, in lower case. The response gets the `headers` in addition to its
     own; the request holds `held_bytes` of memory. Its `task` is cancelled if it `is_overdue`: its `deadline` has
@@ -88,6 +91,11 @@ class RequestState:
             await self._send(message)
         except OSError:
             raise ClientDisconnect from None
+        except asyncio.CancelledError:
+            if message["type"] == "http.response.start":
+                # It waited because the client has not read earlier responses, and was not sent.
+                self.status = CLIENT_CLOSED_REQUEST
+            raise
 
     def end(self, scope: Scope) -> None:
         """Drop the reference to the scope: without a cycle the garbage collector is not needed."""

@@ -5,7 +5,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..access.origin_check import OriginCheck
 from ..access.probes import Probes
 from ..core.problems import RETRY_AFTER_SECONDS, ErrorTable, Problem, problem_of, render
-from ..core.request_state import AdmissionLimit, RequestState
+from ..core.request_state import CLIENT_CLOSED_REQUEST, AdmissionLimit, RequestState
 from ..request.header_limits import check_headers
 from ..response.etag import PRECONDITION_FAILED, explain
 from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
@@ -88,7 +87,7 @@ class ErrorBoundary(LifespanMiddleware):
             self._probes.check_ready(scope)
             await self._app(scope, request_state.receive, request_state.send)
         except ClientDisconnect:
-            request_state.status = 499
+            request_state.status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError as cancelled:
             await self._answer_cancelled(request_state, nothing_written=getattr(cancelled, "nothing_written", False))
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
@@ -148,10 +147,11 @@ class ErrorBoundary(LifespanMiddleware):
 
     async def _answer(self, problem: Problem, request_state: RequestState) -> None:
         headers, body = render(problem, request_state.request_id)
-        # A client that has disconnected gets no response.
-        with suppress(ClientDisconnect):
+        try:
             await request_state.send({"type": "http.response.start", "status": problem.status, "headers": headers})
             await request_state.send({"type": "http.response.body", "body": body})
+        except ClientDisconnect:
+            request_state.status = CLIENT_CLOSED_REQUEST
 
 
 def _release(error: BaseException | None) -> None:
