@@ -140,15 +140,13 @@ class Operation:
     def _answer(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Awaitable[Delivery]:
-        """The response to a request."""
-        if not self._is_read:
-            return self._answer_write(scope, receive, arguments, text)
-        if self._large.is_known(scope):
-            return self._answer_large(scope, receive, arguments)
-        return self._answer_read(scope, receive, arguments)
+        """The response to a request. If its result is known to be large, the request waits for its turn first."""
+        is_known = self._large.is_known(scope)
+        if self._is_read:
+            return (self._answer_large_read if is_known else self._answer_read)(scope, receive, arguments)
+        return (self._answer_large_write if is_known else self._answer_write)(scope, receive, arguments, text)
 
     async def _answer_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
-        """The response to a read whose result is not known to be large."""
         result = await self._handler(**arguments)
         if self._follows:
             result = Events(self._security.while_admitted(scope, result.batches))
@@ -157,10 +155,9 @@ class Operation:
         self._large.remember(scope)
         delivery = await self._answer_now(scope, receive, result)
         del result
-        return await self._answer_large(scope, receive, arguments) if delivery is None else delivery
+        return await self._answer_large_read(scope, receive, arguments) if delivery is None else delivery
 
-    async def _answer_large(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
-        """The response to a read whose result is known to be large: it waits for its turn before the read."""
+    async def _answer_large_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
         if _is_conditional(scope):
             async with self._large.conditional:
                 check_connected(scope)
@@ -185,20 +182,16 @@ class Operation:
         await discard(result)
         return None
 
+    async def _answer_large_write(
+        self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
+    ) -> Delivery:
+        # Like other writes, it is applied even if its client has disconnected.
+        async with self._large.whole:
+            return await self._answer_write(scope, receive, arguments, text)
+
     async def _answer_write(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Delivery:
-        """The response to a write. If its result is known to be large, it waits for its turn before it is applied.
-
-        Like other writes, it is applied even if its client has disconnected.
-        """
-        if not self._large.is_known(scope):
-            return await self._written(scope, receive, arguments, text)
-        async with self._large.whole:
-            return await self._written(scope, receive, arguments, text)
-
-    async def _written(self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest) -> Delivery:
-        """Apply a write, and return its response."""
         key = arguments.get(ARGUMENT)
         if key is None:
             result, replayed = await self._handler(**arguments), False
