@@ -324,6 +324,7 @@ TABLE = [
     Row("60 unread messages of 7 MiB", ("getMessage",), worst_unread.messages),
     Row("60 unread exports of a message of 7 MiB", ("exportSession",), worst_unread.exports),
     Row("200 unread lists and contexts of 7 MiB", ("listMessages", "getSession"), worst_unread.lists),
+    Row("600 unread transcripts of 240 KiB", ("listMessages",), worst_unread.transcripts),
     Row("200 unread changes and forks of 7 MiB", ("updateSession", "forkSession"), worst_unread.changes),
     Row("40 exports of a session", ("exportSession",), worst_unread.exports_at_once),
     Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),

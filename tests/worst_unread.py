@@ -18,6 +18,13 @@ def messages(data: Data) -> list[Ask]:
     return _unread([f"{_large(data)}/messages/1"], 60)
 
 
+def transcripts(data: Data) -> list[Ask]:
+    """Transcripts that are short enough to be read at once, in forms that take a thread each."""
+    path = f"/sessions/{data.of_one_text('large ' * 40_000)}/messages"
+    forms: tuple[dict[str, str], ...] = ({}, {"Accept-Encoding": "gzip"}, {"Accept": "application/x-ndjson"})
+    return [Ask("GET", path, headers=form, reads=False, repeats=False) for form in forms] * 200
+
+
 def exports(data: Data) -> list[Ask]:
     path = _large(data)
     return _unread([f"{path}/export?format={form}" for form in _FORMATS], 60)

@@ -25,7 +25,7 @@ from ..request.parameters import QUERY, Arguments, Header, HeaderParameters, com
 from ..response.content_coding import Compression
 from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
-from ..response.large_responses import LargeResponses, discard, is_large
+from ..response.large_responses import LARGE_BYTES, MEDIUM_BYTES, LargeResponses, discard, size_of
 from ..response.negotiation import Renderer
 from ..response.response import Delivery, Response
 from ..response.unsent_data import UnsentData
@@ -150,9 +150,14 @@ class Operation:
         result = await self._handler(**arguments)
         if self._follows:
             result = Events(self._security.while_admitted(scope, result.batches))
-        if not is_large(result):
+        size = size_of(result)
+        if size <= MEDIUM_BYTES:
             return await self._response.prepare(scope, receive, result, False)
-        self._large.remember(scope)
+        if size > LARGE_BYTES:
+            self._large.remember(scope)
+        elif not self._large.medium.locked():
+            async with self._large.medium:
+                return await self._response.prepare(scope, receive, result, False)
         delivery = await self._answer_now(scope, receive, result)
         del result
         return await self._answer_large_read(scope, receive, arguments) if delivery is None else delivery
@@ -169,7 +174,7 @@ class Operation:
             return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
 
     async def _answer_now(self, scope: Scope, receive: Receive, result: Any) -> Delivery | None:
-        """The response to a read with a large result; None, after discarding the result, if it must wait for its turn.
+        """The response to a read whose result must not wait in memory; None, without the result, if it must wait.
 
         It is then read again after the wait, because waiting results would take much more memory than sent ones.
         """
@@ -197,7 +202,7 @@ class Operation:
             result, replayed = await self._handler(**arguments), False
         else:
             result, replayed = await self._written_once(scope, arguments, key, text)
-        if is_large(result):
+        if size_of(result) > LARGE_BYTES:
             self._large.remember(scope)
         return await self._response.prepare(scope, receive, result, replayed)
 

@@ -13,6 +13,10 @@ from .record_encoding import length_of
 LARGE_BYTES = 1024 * 1024
 # One is made while others are read; each may be a message of 8 MiB, in several forms.
 _AT_A_TIME = 3
+# Results between this size and `LARGE_BYTES` wait for their turn only if many of them wait for a thread already: to be
+# compressed, or to be written to a file until their clients read.
+MEDIUM_BYTES = 64 * 1024
+_MEDIUM_AT_A_TIME = 16
 _REMEMBERED = 1_000
 
 
@@ -20,12 +24,13 @@ class LargeResponses:
     """Limits how many large results, and blocks of texts, are made at a time, and knows which results are large.
 
     `whole` limits results that are sent, `conditional` those that the client may already have: a 304 takes less time.
-    `lists` limits the blocks of lists after the first, `lines` those of exports, and `formats` those of exports in the
-    formats of other programs, which take the longest.
+    `medium` limits results that are neither large nor short. `lists` limits the blocks of lists after the first,
+    `lines` those of exports, and `formats` those of exports in the formats of other programs, which take the longest.
     """
 
     def __init__(self) -> None:
         self.whole, self.conditional = asyncio.Semaphore(_AT_A_TIME), asyncio.Semaphore(_AT_A_TIME)
+        self.medium = asyncio.Semaphore(_MEDIUM_AT_A_TIME)
         self.lists, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(3))
         # By method, path and query.
         self._known: dict[tuple[str, bytes, bytes], None] = {}
@@ -53,19 +58,19 @@ def _target(scope: Scope) -> tuple[str, bytes, bytes]:
     return scope["method"], scope["raw_path"], scope["query_string"]
 
 
-def is_large(result: Any) -> bool:
-    """Whether a result takes so much memory that few should be kept at a time."""
+def size_of(result: Any) -> int:
+    """About how many bytes a result has in memory; 0 for a short one of another kind, and for a stream."""
     # Comparing types is faster than `isinstance` for each of them.
     kind = type(result)
     if kind is Session:
-        return memoryview(result.context).nbytes + length_of(result.error_details) > LARGE_BYTES
+        return memoryview(result.context).nbytes + length_of(result.error_details)
     if kind is Message:
-        return len(result.content) + length_of(result.parts) + length_of(result.metadata) > LARGE_BYTES
+        return len(result.content) + length_of(result.parts) + length_of(result.metadata)
     if kind is Transcript:
-        return len(result.messages.first) > LARGE_BYTES
+        return len(result.messages.first)
     if kind is Listing:
-        return len(result.first) > LARGE_BYTES
-    return kind is Raw and memoryview(result).nbytes > LARGE_BYTES
+        return len(result.first)
+    return memoryview(result).nbytes if kind is Raw else 0
 
 
 async def discard(result: Any) -> None:
