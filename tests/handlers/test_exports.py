@@ -251,8 +251,8 @@ def test_largest_session_goes_both_ways(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ("", 422, "line 1: it is missing"),
-        ("\n \n", 422, "line 1: it is missing"),
+        ("", 422, "line 1: the header is missing"),
+        ("\n \n", 422, "line 1: the header is missing"),
         (HEADER + "{", 400, "Line 2 is not I-JSON"),
         ("\n" + HEADER + '{"session":1,"session":2}', 400, 'Line 3 is not I-JSON (RFC 7493): the key "session"'),
         (HEADER + "[]", 422, "Line 2 breaks its schema in 1 place: it must be of type object"),
