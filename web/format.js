@@ -53,8 +53,8 @@ export function Clock({ at }) {
   return html`<time datetime=${at} title=${EXACT.format(time)}>${shown}</time>`;
 }
 
-/** The name of a session, or a text for a session without one. @param {{ session: { name?: string, id: string } }}
-props */ export function SessionName({ session }) {
+/** The name of a session, or a text for one without a name. @param {{ session: { name?: string, id: string } }} props */
+export function SessionName({ session }) {
   return session.name
     ? html`<bdi class="name">${session.name}</bdi>`
     : html`<span class="name is-untitled">${TEXTS.session.untitled} <code>${session.id.slice(-6)}</code></span>`;

@@ -63,8 +63,13 @@ export function useLiveSession(first, chunks) {
       clearTimeout(frame);
       clearTimeout(timer);
     };
-  }, []); /** Show a message that this page appended, even if the stream is interrupted. @param
-  {import("../types.js").Message} message */ const add = (message) => {
+  }, []);
+  /**
+   * Show a message that this page appended, even if the stream is interrupted.
+   *
+   * @param {import("../types.js").Message} message
+   */
+  const add = (message) => {
     chunks.append([message]);
     setCount(chunks.count);
   };
