@@ -13,10 +13,10 @@ from ..model.files import File
 from ..model.modules import Module, ModuleScope, ReferenceTargets
 from ..model.part_records import UsageSum, calls_of, file_ids_of
 from ..model.profile_records import ProfileSettings
-from ..model.records import LastMessage, Message, Session, SessionSummary, Versions
+from ..model.records import Message, Session, SessionSummary, Versions
 from ..model.workspaces import Key
 from ..operations.files import MAX_NAMED
-from ..operations.messages import MAX_SHOWN
+from ..operations.messages import shown_last
 from ..values.uuid7 import canonical_id
 
 _SUMMARY = [name for name in SessionSummary.__struct_fields__ if name != "last_message"]
@@ -56,7 +56,7 @@ class Conversation:
     def summary(self) -> SessionSummary:
         """The session's entry in lists."""
         last = self.messages[-1] if self.messages else None
-        shown = UNSET if last is None else LastMessage(last.role, last.timestamp, last.content[:MAX_SHOWN])
+        shown = UNSET if last is None else shown_last(last)
         return SessionSummary(**{name: getattr(self.session, name) for name in _SUMMARY}, last_message=shown)
 
     def message(self, session_id: str, sequence: int) -> Message:

@@ -4,6 +4,7 @@ Like a session, a file is written in pieces, under an id of its chunks (see bulk
 are written; after its deletion its chunks are removed in pieces (see bulk/removal.py).
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -13,11 +14,12 @@ from ..model.errors import FileInUse, FileNotFound, FilesUnknown
 from ..model.files import File
 from ..model.part_records import file_ids_of
 from ..model.records import Message
-from ..sql.ports import Bindings, Row, Transaction
+from ..sql.ports import Bindings, Row, Rows, Transaction
 from ..sql.statements import files as statements
 from ..sql.statements.sessions import Statements
 from ..values.clock import DAY_SECONDS, after
 from .bulk import staging
+from .bulk.removal import CHUNKS_AT_ONCE
 from .unit_of_work import UnitOfWork
 
 # The time for which an upload keeps a file to which no message refers.
@@ -42,6 +44,18 @@ class Upload(msgspec.Struct, frozen=True):
     def key(self, workspace: str) -> Bindings:
         """The bindings of a statement on its chunks."""
         return {"workspace": workspace, "id": self.content_id}
+
+
+async def digest_of(rows: Rows, workspace: str, content_id: str) -> tuple[str, int]:
+    """The SHA-256 of the stored chunks of a file, in hex, and their size in bytes; reads some chunks at a time."""
+    digest, size, first = hashlib.sha256(), 0, 0
+    key: Bindings = {"workspace": workspace, "content_id": content_id}
+    while chunks := await rows.all(statements.CHUNKS, key | {"first": first, "last": first + CHUNKS_AT_ONCE - 1}):
+        for (chunk,) in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+        first += CHUNKS_AT_ONCE
+    return digest.hexdigest(), size
 
 
 async def begin(work: UnitOfWork, upload: Upload, chunks: Sequence[bytes]) -> File | None:

@@ -33,6 +33,7 @@ MAX_SHOWN = 200
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
+_decode_last = msgspec.json.Decoder(LastMessage).decode
 
 AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage, MessagePatch)
 
@@ -199,9 +200,22 @@ def last_message_bindings(last: BatchMessage) -> dict[str, str | None]:
     }
 
 
+def shown_last(message: Message) -> LastMessage:
+    """A message as the last one in a summary."""
+    return LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])
+
+
 def last_message_of(message: Message) -> str:
     """The last message in a summary, as JSON."""
-    return _encode(LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])).decode()
+    return _encode(shown_last(message)).decode()
+
+
+def read_last_message(text: str | None) -> LastMessage | None:
+    """The last message in a stored summary; None if there is none, or if it is invalid."""
+    try:
+        return None if text is None else _decode_last(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
 
 
 def read_record(record: bytes) -> Message | None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 
 from ...model.files import UNKNOWN_MEDIA
 from ...model.maintenance import Finding
-from ...operations.bulk.removal import CHUNKS_AT_ONCE
+from ...operations.files import digest_of
 from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings, Row
 from ...sql.statements.files import CHUNKS, INSERT_FILE
@@ -73,7 +73,7 @@ async def repair_file(work: UnitOfWork, finding: Finding) -> str | None:
     content_id = finding.session_id
     if not content_id:
         return None
-    file_id, size = await _digest_of_blocks(work, content_id)
+    file_id, size = await digest_of(work.transaction, work.workspace, content_id)
     key: Bindings = {"workspace": work.workspace, "file_id": file_id}
     if await work.run(IS_REFERRED_TO, key) is None:
         await work.run(REMOVE_LATER, work.key(content_id))
@@ -81,19 +81,6 @@ async def repair_file(work: UnitOfWork, finding: Finding) -> str | None:
     lost: Bindings = {"media": UNKNOWN_MEDIA, "name": None, "expires_at": None}
     await work.run(INSERT_FILE, key | lost | {"content_id": content_id, "size": size, "now": work.now})
     return f"It was restored as {UNKNOWN_MEDIA}, without a name."
-
-
-async def _digest_of_blocks(work: UnitOfWork, content_id: str) -> tuple[str, int]:
-    digest, length, place = hashlib.sha256(), 0, 0
-    while True:
-        key: Bindings = {"workspace": work.workspace, "content_id": content_id}
-        chunks = await work.transaction.all(CHUNKS, key | {"first": place, "last": place + CHUNKS_AT_ONCE - 1})
-        if not chunks:
-            return digest.hexdigest(), length
-        for (chunk,) in chunks:
-            digest.update(chunk)
-            length += len(chunk)
-        place += CHUNKS_AT_ONCE
 
 
 async def in_turn(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:

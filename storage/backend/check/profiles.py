@@ -53,20 +53,6 @@ def _text_findings(row: Row) -> Iterator[Finding]:
         yield Finding("profile", text, workspace)
 
 
-def _lost_text_findings(row: Row) -> Iterator[Finding]:
-    """The fault of a row of `LOST_TEXTS`."""
-    workspace, content_hash, _ = row
-    text = f"Profile content {content_hash} of workspace {workspace} has lost its texts."
-    yield Finding("profile", text, workspace)
-
-
-def _profile_findings(row: Row) -> Iterator[Finding]:
-    """The fault of a profile: a row of `EMPTY_PROFILES`."""
-    workspace, name = row
-    text = f"Profile {name} of workspace {workspace} has lost its content, which cannot be recovered."
-    yield Finding("profile", text, workspace)
-
-
 def _summary_findings(row: Row) -> Iterator[Finding]:
     """The fault of a profile that does not match its content: a row of `PROFILES`."""
     workspace, name, summary, created_at, updated_at, content_hash, content, texts = row
@@ -111,20 +97,6 @@ def _lineage_findings(row: Row) -> Iterator[Finding]:
         yield Finding("profile", text, workspace)
 
 
-def _stray_findings(row: Row) -> Iterator[Finding]:
-    """The fault of a profile of a collection: a row of `STRAY_PROFILES`."""
-    workspace, name, identifier = row
-    text = f"Profile {name} of workspace {workspace} belongs to collection {identifier}, which is lost."
-    yield Finding("profile", text, workspace)
-
-
-def _module_findings(row: Row) -> Iterator[Finding]:
-    """The fault of a module: a row of `STRAY_MODULES`."""
-    workspace, module_id, identifier = row
-    text = f"Module {module_id} of workspace {workspace} belongs to collection {identifier}, which is lost."
-    yield Finding("profile", text, workspace)
-
-
 def _snapshot_findings(row: Row) -> Iterator[Finding]:
     """The fault of a session's copy of a profile: a row of `EMPTY_SNAPSHOTS`."""
     workspace, session_id, content_hash = row
@@ -141,20 +113,25 @@ def _findings(find: Callable[[Row], Iterator[Finding]], row: Row) -> Iterator[Fi
         yield Finding("profile", text, row[0])
 
 
+def _say(text: str, row: Row) -> Iterator[Finding]:
+    """The finding for each row of a statement: `text`, with the columns of the row in their order."""
+    yield Finding("profile", text.format(*row), row[0])
+
+
 # Each statement, and the function that yields the findings of a row.
 CHECKS: tuple[tuple[str, Callable[[Row], Iterator[Finding]]], ...] = tuple(
-    (statement, partial(_findings, find))
+    (statement, partial(_findings, find) if callable(find) else partial(_say, find))
     for statement, find in (
         (PROFILE_CONTENTS, _content_findings),
         (PROFILE_TEXTS, _text_findings),
-        (LOST_TEXTS, _lost_text_findings),
-        (EMPTY_PROFILES, _profile_findings),
+        (LOST_TEXTS, "Profile content {1} of workspace {0} has lost its texts."),
+        (EMPTY_PROFILES, "Profile {1} of workspace {0} has lost its content, which cannot be recovered."),
         (PROFILES, _summary_findings),
         (COLLECTIONS, _collection_findings),
         (MODULES, _record_findings),
         (LINEAGES, _lineage_findings),
-        (STRAY_PROFILES, _stray_findings),
-        (STRAY_MODULES, _module_findings),
+        (STRAY_PROFILES, "Profile {1} of workspace {0} belongs to collection {2}, which is lost."),
+        (STRAY_MODULES, "Module {1} of workspace {0} belongs to collection {2}, which is lost."),
         (EMPTY_SNAPSHOTS, _snapshot_findings),
     )
 )

@@ -65,17 +65,18 @@ async def _count_directories(work: UnitOfWork) -> None:
 async def _recount(work: UnitOfWork, session_id: str) -> bool:
     """Count the messages; returns whether their sums and the last one were written: what can't be read is not known."""
     usage: UsageSum | None = None
-    last: str | None = None
+    last: Message | None = None
     is_readable = True
     async for _, message in _messages(work, session_id):
         if message is None:
             is_readable = False
             break
         usage = usage_of([message], usage)
-        last = last_message_of(message)
+        last = message
     if is_readable:
         sums = NO_USAGE if usage is None else usage._asdict()
-        await work.run(SET_SUMS, work.key(session_id) | sums | {"last_message": last})
+        shown = None if last is None else last_message_of(last)
+        await work.run(SET_SUMS, work.key(session_id) | sums | {"last_message": shown})
     await work.run(work.statements.RECOUNT, work.key(session_id) | {"most": MAX_SAFE_INTEGER})
     return is_readable
 

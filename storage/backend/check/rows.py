@@ -7,14 +7,13 @@ number of its corrections and the beginning of its last message. All are read on
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator
 
-import msgspec
 from msgspec import UNSET, Raw
 
 from ...model.maintenance import Finding
 from ...model.part_records import UsageSum, calls_of, file_ids_of
 from ...model.records import LastMessage, Message
 from ...operations.labels import readable_labels
-from ...operations.messages import MAX_SHOWN, usage_of
+from ...operations.messages import read_last_message, shown_last, usage_of
 from ...operations.sessions import casefolded
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CALLS, CORRECTIONS, LABELS, REFERENCES, SESSION_SUMS
@@ -29,8 +28,6 @@ MAX_OPEN_CALLS = 100_000
 
 # The columns of a session whose row can't be read.
 _NO_SUMS: Row = (None,) * 12
-
-_decode_last = msgspec.json.Decoder(LastMessage).decode
 
 
 class OrderedRows:
@@ -156,11 +153,7 @@ class RowCheck:
     def _transcript(self) -> Iterator[Finding]:
         if self._last_message is None or not self._is_end_known:
             return
-        try:
-            shown = _decode_last(self._last_message)
-        except msgspec.MsgspecError:
-            shown = None
-        if shown not in self._ends:
+        if read_last_message(self._last_message) not in self._ends:
             text = "shows a last message that it does not have: its messages may belong to another session."
             yield Finding.of(*self._key, "transcript", text)
 
@@ -208,7 +201,7 @@ class RowCheck:
 
     def _add_end(self, message: Message) -> None:
         """Keep the last message so far, and the last one within the session's count: the summary may have either."""
-        end = LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])
+        end = shown_last(message)
         if message.sequence <= self._message_count:
             self._ends = [end]
         else:

@@ -4,8 +4,8 @@ A damaged message is exported as a deleted one, so that the others keep their se
 because their session comes before them and has their sums.
 """
 
-import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 from msgspec import UNSET
@@ -15,15 +15,15 @@ from ...model.database_errors import DatabaseDamaged, Skipped
 from ...model.part_records import UsageSum
 from ...model.records import EMPTY_OBJECT, ExportFile, ExportLine, Message, Session
 from ...sql.ports import Bindings, Reader, Row
-from ...sql.statements.files import CHUNKS
 from ...sql.statements.integrity import NEXT_SESSION_ID
 from ...sql.statements.sessions import Statements
 from ...values.clock import is_stored_form
 from ...values.json_text import MAX_SAFE_INTEGER
+from ..files import digest_of
 from ..labels import readable_labels
 from ..messages import read_whole, tokens_of, usage_of
 from ..sessions import session_of
-from .export import BATCH_BYTES, CHUNKS_AT_ONCE, MAX_LINES, FilePosition, SessionPosition, profile_lines
+from .export import BATCH_BYTES, MAX_LINES, FilePosition, SessionPosition, profile_lines
 
 # The place of the context in the columns of a session.
 _CONTEXT = 3
@@ -156,20 +156,14 @@ class ReadableFilePosition(FilePosition):
 
     def __init__(self, workspace: str, session_id: str | None, skipped: Skipped) -> None:
         super().__init__(workspace, session_id)
+        self._workspace = workspace
         self._skipped = skipped
 
     async def _is_whole(self, rows: Reader, file: ExportFile, content_id: str) -> bool:
-        digest, place = hashlib.sha256(), 0
-        try:
-            while chunks := await rows.all(
-                CHUNKS, self._key | {"content_id": content_id, "first": place, "last": place + CHUNKS_AT_ONCE - 1}
-            ):
-                for (chunk,) in chunks:
-                    digest.update(chunk)
-                place += CHUNKS_AT_ONCE
-        except DatabaseDamaged:
-            pass
-        if digest.hexdigest() == file.id:
+        digest = ""
+        with suppress(DatabaseDamaged):
+            digest, _ = await digest_of(rows, self._workspace, content_id)
+        if digest == file.id:
             return True
         self._skipped(f"File {file.id} can't be read.")
         return False

@@ -8,17 +8,14 @@ from collections import defaultdict
 from typing import NamedTuple
 
 import apsw
-import msgspec
 
 from ...model.records import LastMessage
-from ...operations.messages import MAX_SHOWN, read_record
+from ...operations.messages import read_last_message, read_record, shown_last
 from ...sql.ports import Bindings
 from . import check_statements
 
 # The sequence of the last message of a transcript, and its form in lists of sessions.
 End = tuple[int, LastMessage]
-
-_decode_last = msgspec.json.Decoder(LastMessage).decode
 
 
 class Misplaced(NamedTuple):
@@ -91,14 +88,12 @@ def _missing_end(connection: apsw.Connection, workspace: str, session_id: str) -
 
 
 def _shown_end(count: int, shown: str | None) -> End | None:
-    try:
-        return None if shown is None else (count, _decode_last(shown))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+    last = read_last_message(shown)
+    return None if last is None else (count, last)
 
 
 def _end_of(last: int | None, record: bytes | None) -> End | None:
     message = None if record is None else read_record(record)
     if message is None or last is None:
         return None
-    return last, LastMessage(message.role, message.timestamp, message.content[:MAX_SHOWN])
+    return last, shown_last(message)
