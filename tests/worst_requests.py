@@ -70,29 +70,9 @@ def _forks(data: Data) -> Ask:
     return Ask.of_json("POST", f"/sessions/{data.long_session()}/fork", {})
 
 
-def _unread_lists(data: Data) -> list[Ask]:
-    target = f"/sessions/{data.long_session()}/messages"
-    return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
-
-
-def _unread_exports(data: Data) -> list[Ask]:
-    data.long_session()
-    return [Ask("GET", "/export", reads=False, repeats=False) for _ in range(24)]
-
-
 def _pages_of_brackets(data: Data) -> Ask:
     """Each piece of such a text takes a time that grows with the square of its length."""
     return Ask("GET", f"/sessions/{data.of_one_text('![' * (32 * KIB - 1))}/export?format=html")
-
-
-def _unread_records_of_a_session(data: Data) -> list[Ask]:
-    target = f"/sessions/{data.long_session()}/export?format=anthropic"
-    return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
-
-
-def _unread_exports_of_a_session(data: Data) -> list[Ask]:
-    target = f"/sessions/{data.long_session()}/export?files=true"
-    return [Ask("GET", target, reads=False, repeats=False) for _ in range(24)]
 
 
 def _keyed_writes_of_a_large_context(data: Data) -> list[Ask]:
@@ -327,10 +307,10 @@ TABLE = [
     Row("600 unread transcripts of 240 KiB", ("listMessages",), worst_unread.transcripts),
     Row("200 unread changes and forks of 7 MiB", ("updateSession", "forkSession"), worst_unread.changes),
     Row("40 exports of a session", ("exportSession",), worst_unread.exports_at_once),
-    Row("24 unread lists of 1,000,000 messages", ("listMessages",), _unread_lists),
-    Row("24 unread exports of 1,000,000 messages", ("exportSessions",), _unread_exports),
-    Row("24 unread exports of a session of 1,000,000", ("exportSession",), _unread_exports_of_a_session),
-    Row("24 unread records of a session of 1,000,000", ("exportSession",), _unread_records_of_a_session),
+    Row("24 unread lists of 1,000,000 messages", ("listMessages",), worst_unread.long_lists),
+    Row("24 unread exports of 1,000,000 messages", ("exportSessions",), worst_unread.long_exports),
+    Row("24 unread exports of a session of 1,000,000", ("exportSession",), worst_unread.exports_of_a_session),
+    Row("24 unread records of a session of 1,000,000", ("exportSession",), worst_unread.records_of_a_session),
     Row("pages of 64 KiB of brackets", ("exportSession",), _pages_of_brackets),
     Row("exports of a file of 256 MiB, compressed", ("exportSession",), worst_files.exports_of_a_large_file),
     Row("24 unread exports of a file of 256 MiB", ("exportSession",), worst_files.unread_exports_of_a_large_file),

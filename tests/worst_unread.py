@@ -48,3 +48,20 @@ def exports_at_once(data: Data) -> list[Ask]:
     data.append(session_id, "large " * (7 * MIB // 6))
     targets = [f"/sessions/{each}/export?format=amplifierd" for each in (session_id, data.long_session())]
     return [Ask("GET", target) for target in targets] * 20
+
+
+def long_lists(data: Data) -> list[Ask]:
+    return _unread([f"/sessions/{data.long_session()}/messages"], 24)
+
+
+def long_exports(data: Data) -> list[Ask]:
+    data.long_session()
+    return _unread(["/export"], 24)
+
+
+def records_of_a_session(data: Data) -> list[Ask]:
+    return _unread([f"/sessions/{data.long_session()}/export?format=anthropic"], 24)
+
+
+def exports_of_a_session(data: Data) -> list[Ask]:
+    return _unread([f"/sessions/{data.long_session()}/export?files=true"], 24)
