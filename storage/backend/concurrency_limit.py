@@ -15,7 +15,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 @contextmanager
 def before_write() -> Iterator[None]:
-    """What a write does before it can have an effect. Raises `WriteCancelled` if it is cancelled meanwhile."""
+    """Surrounds the steps of a write that come before any effect. Raises `WriteCancelled` if they are cancelled."""
     try:
         yield
     except asyncio.CancelledError:
@@ -59,7 +59,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, *key: str) -> AsyncIterator[None]:
-        """The turn of a key. Raises `WriteCancelled` if it is cancelled before."""
+        """Hold the turn of a key. Raises `WriteCancelled` if cancelled while waiting."""
         with self.lock(*key) as lock:
             with before_write():
                 await lock.acquire()

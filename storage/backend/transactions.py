@@ -68,16 +68,16 @@ class Transactions(ABC):
         self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
 
     def _turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
-        """The turn of a write that stores so many bytes; only a large one waits."""
+        """The turn of a write that stores `size` bytes; only a large write waits."""
         return self._large_writes.slot(workspace) if size > LARGE_WRITE else nullcontext()
 
     @abstractmethod
     def _turn_of_change(
         self, workspace: str, session_id: str, size: int, read_size: Callable[[], Awaitable[int]]
     ) -> AbstractAsyncContextManager[None]:
-        """The turn of a write that stores so many bytes, and also returns what is stored: `read_size` returns its size.
+        """The turn of a write that stores `size` bytes and returns a stored record, whose size `read_size` returns.
 
-        Many such writes at once do not keep other writes waiting for all of them.
+        If many such writes arrive together, another write waits for only a few of them.
         """
 
     def _turn_of_session(

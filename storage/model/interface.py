@@ -322,9 +322,9 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         the iteration of the batches raises `SessionNotFound`. With `files` the files to which messages refer follow the
         sessions, each once; if one is deleted while it is being read, the iteration raises `FileNotFound`.
 
-        A record that cannot be read ends the iteration with `DatabaseDamaged`, unless `skipped` is told: then a
-        message is exported as a deleted one in its place, a context as an empty one, and a session or a file is left
-        out. The sums of a session are those of what was read.
+        A record that cannot be read ends the iteration with `DatabaseDamaged`, unless `skipped` is given, which gets
+        a sentence about it: then a message is exported as a deleted one in its place, a context as an empty one, and a
+        session or a file is left out. The sums of a session are the sums of the messages that were read.
         """
 
     @abstractmethod

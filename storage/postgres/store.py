@@ -286,7 +286,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
     def _turn_of_change(
         self, workspace: str, session_id: str, _size: int, _read_size: Callable[[], Awaitable[int]]
     ) -> AbstractAsyncContextManager[None]:
-        # The changes of a workspace have one turn after the other anyway. So it is that of another session soon.
+        # The changes of a workspace run one at a time anyway. With turns by session, sessions alternate.
         return self._turns.turn(workspace, session_id)
 
     async def _listing(self, statement: str, bindings: Bindings, *, searching: bool = False) -> Listing:

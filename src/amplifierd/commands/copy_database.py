@@ -42,7 +42,8 @@ class Copied:
 async def copy(source: Storage, target: Storage, skipped: Skipped | None = None) -> Copied:
     """Copy everything that `target` lacks, first keys and settings of sessions, then compare the sessions.
 
-    Shows progress. `skipped` is told of damaged records of `source`; without it the first of them ends the copy.
+    Shows progress. `skipped` gets a sentence about each damaged record of `source`; without it, the first one ends the
+    copy.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. The sessions
     must not change during the copy. Raises `CopyDiffers`.

@@ -114,7 +114,7 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
 async def copy_files(source: Storage, target: Storage, workspace: str, skipped: Skipped | None) -> None:
     """Copy the files that `target` lacks, before the messages that refer to them. They get the time of the copy.
 
-    Raises `DatabaseDamaged` for a file that is damaged, unless `skipped` is told.
+    Raises `DatabaseDamaged` for a damaged file, unless `skipped` gets a sentence about it.
     """
     async for file in all_records(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
         try:

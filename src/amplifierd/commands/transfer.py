@@ -74,8 +74,8 @@ def export_sessions(
         if kept_in is not None and output is None:
             refuse_itself(kept_in, Path(file))
         skipped = SkippedRecords()
-        told = skipped.add if skip_damaged else None
-        target = ExportTarget(format_name, session, query_of(**filters), files, file, output, told)
+        on_skipped = skipped.add if skip_damaged else None
+        target = ExportTarget(format_name, session, query_of(**filters), files, file, output, on_skipped)
         exported = asyncio.run(export_to(target, open_existing(database), workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
     if skipped.report():

@@ -35,7 +35,7 @@ class ExportTarget:
     """An export: its sessions (one, those of a query, or all), its format, whether it includes files, and its output.
 
     The output is `file`, or a file for each session in the folder `output`.
-    `skipped` is told of damaged records; without it the first of them ends the export.
+    `skipped` gets a sentence about each damaged record; without it, the first one ends the export.
     """
 
     format_name: str

@@ -60,8 +60,9 @@ async def write_session(
     run: Run,
     skipped: Skipped | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """A session in a format, in blocks; its losses are added to `losses`, and `skipped` is told of damaged records.
+    """A session in a format, in blocks; its losses are added to `losses`.
 
+    `skipped` gets a sentence about each damaged record; without it, the first one raises `DatabaseDamaged`.
     Raises `SessionNotFound`, also if the session is deleted meanwhile, and `StorageUnavailable`. After the first block
     it may raise `FileNotFound`, if a file is deleted meanwhile or its data is damaged, and `SessionEdited`.
     """
