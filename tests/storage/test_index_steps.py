@@ -131,9 +131,15 @@ async def test_search_that_would_wait_long_is_refused(path: Path, monkeypatch: p
             assert left is not None
             await asyncio.sleep(0.05)
         assert await found(storage, "four") == [(session_id, sequence) for sequence in range(1, 5)]
-        monkeypatch.setattr(waiting, "MAX_BYTES", 100)
+
+
+async def test_search_that_would_index_many_bytes_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "IDLE_SECONDS", 60)
+    monkeypatch.setattr(group_commit, "BUSY_SECONDS", 60)
+    monkeypatch.setattr(waiting, "MAX_BYTES", 100)
+    async with open_storage(f"sqlite:///{path}") as storage:
         await session_with(storage, "five" * 100)
-        with pytest.raises(SearchIndexNotReady):
+        with pytest.raises(SearchIndexNotReady, match="The search index is not ready"):
             await found(storage, "five")
 
 
