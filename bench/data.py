@@ -103,9 +103,9 @@ def post(server: Server, path: str, bodies: Iterable[str]) -> list[str]:
     for body in bodies:
         connection.request("POST", path, body.encode(), {"Content-Type": "application/json"})
         response = connection.getresponse()
-        answer = response.read()
+        content = response.read()
         if response.status != 201:
-            raise BenchmarkFailed(f"{server.program.name} answers {response.status} to POST {path}: {answer.decode()}")
-        ids.append(msgspec.json.decode(answer).get("id", ""))
+            raise BenchmarkFailed(f"{server.program.name} answers {response.status} to POST {path}: {content.decode()}")
+        ids.append(msgspec.json.decode(content).get("id", ""))
     connection.close()
     return ids

@@ -63,11 +63,13 @@ def _measure(rows: list[Row], database: str, data: Data, seconds: float) -> Iter
         options = ["--log-level", "error", "--collections-path", str(data.folder), *row.options]
         with Daemon(database, *options, check_responses=False) as daemon:
             data.use(daemon.api)
-            asked = row.ask(data)
+            requests = row.ask(data)
         # So that the measurement does not include the memory that creating the data has left.
         with Daemon(database, *options, check_responses=False) as daemon:
             server = Server(daemon.process.pid, daemon.port)
-            share = measure(server, [asked] * CLIENTS if isinstance(asked, Ask) else list(asked), seconds, _KEPT_MIB)
+            share = measure(
+                server, [requests] * CLIENTS if isinstance(requests, Ask) else list(requests), seconds, _KEPT_MIB
+            )
         log(" ".join(_row(row, share)))
         yield row, share
 

@@ -84,12 +84,12 @@ _LAYOUTS: dict[str, tuple[str, Callable[[int, int, str], _Values]]] = {
 def main() -> int:
     """Measure and print."""
     rows = []
-    for name, said in _sets():
+    for name, texts_of_set in _sets():
         log(name)
-        size = sum(len(text.encode()) for text in said)
+        size = sum(len(text.encode()) for text in texts_of_set)
         for page in _PAGES:
-            shares = [f"{_bytes(layout, page, said) / size:.2f}" for layout in _LAYOUTS]
-            rows.append((name, f"{size / len(said):,.0f}", f"{page:,}", *shares))
+            shares = [f"{_bytes(layout, page, texts_of_set) / size:.2f}" for layout in _LAYOUTS]
+            rows.append((name, f"{size / len(texts_of_set):,.0f}", f"{page:,}", *shares))
     sys.stdout.write(f"{table(('characters', 'mean bytes', 'bytes of a page', *_LAYOUTS), rows)}\n")
     return 0
 
@@ -102,7 +102,7 @@ def _sets() -> Iterator[tuple[str, Sequence[str]]]:
     yield "corpus", corpus
 
 
-def _bytes(layout: str, page: int, said: Sequence[str]) -> int:
+def _bytes(layout: str, page: int, contents: Sequence[str]) -> int:
     """The bytes of a table and its indexes."""
     schema, values = _LAYOUTS[layout]
     with tempfile.TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ def _bytes(layout: str, page: int, said: Sequence[str]) -> int:
         connection.pragma("auto_vacuum", "incremental")
         connection.pragma("journal_mode", "off")
         connection.execute(f"{schema}; BEGIN")
-        for (number, sequence), text in zip(_places(len(said)), said, strict=True):
+        for (number, sequence), text in zip(_places(len(contents)), contents, strict=True):
             row = values(number, sequence, text)
             connection.execute(f"INSERT INTO x VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
         connection.execute("COMMIT")

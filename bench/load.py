@@ -69,23 +69,23 @@ def measure(load: Load, server: Server, servers: Sequence[Server], seconds: int)
         raise BenchmarkFailed(
             f"{server.program.name} broke {outcome.broken} connections under {load.method} {load.paths[0]}."
         )
-    answered = outcome.requests - outcome.refused
+    responses = outcome.requests - outcome.refused
     return Run(
-        rate=_rate(load, outcome, answered),
+        rate=_rate(load, outcome, responses),
         p50=outcome.p50,
         p99=outcome.p99,
-        cpu=cpu * 1e6 / max(answered, 1),
+        cpu=cpu * 1e6 / max(responses, 1),
         peak=peak_mebibytes(server.pid),
         foreign=max(foreign, 0.0),
         refused=outcome.refused,
     )
 
 
-def _rate(load: Load, outcome: _Outcome, answered: int) -> float:
+def _rate(load: Load, outcome: _Outcome, responses: int) -> float:
     if load.clients == 1 and not outcome.refused:
         # With three requests a second, the one that is cut off at the end would be a quarter of the rate.
         return 1e6 / outcome.mean
-    return answered * 1e6 / outcome.microseconds
+    return responses * 1e6 / outcome.microseconds
 
 
 def _generate(load: Load, server: Server, seconds: int) -> _Outcome:

@@ -121,8 +121,8 @@ def _cpu_model() -> str:
 
 def _wrk_version() -> str:
     wrk = shutil.which("wrk") or "wrk"
-    said = subprocess.run([wrk, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    return said.stdout.splitlines()[0].split()[1]
+    outcome = subprocess.run([wrk, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    return outcome.stdout.splitlines()[0].split()[1]
 
 
 def log(line: str) -> None:

@@ -107,7 +107,9 @@ async def _fill(storage: Storage, texts: _Texts) -> str:
         messages = [BatchMessage(content=text) for text in texts.filling[number : number + _BATCH]]
         await storage.append_messages("default", session.id, NewMessages(messages))
     session = await storage.create_session("default", NewSession())
-    await storage.append_messages("default", session.id, NewMessages([BatchMessage(content=it) for it in texts.sought]))
+    await storage.append_messages(
+        "default", session.id, NewMessages([BatchMessage(content=each) for each in texts.sought])
+    )
     return session.id
 
 

@@ -34,13 +34,13 @@ _FIRST_CHARACTER, _CHARACTERS = 0x4E00, 200
 _LABEL = {"bench": "one"}
 
 
-def _queries(kind: str, said: Sequence[str], number: int) -> Iterator[SearchQuery]:
+def _queries(kind: str, contents: Sequence[str], number: int) -> Iterator[SearchQuery]:
     chance = random.Random(_SEED)  # noqa: S311  # it keeps no secret
     words = vocabulary()
     makers: dict[str, Callable[[], str]] = {
         "common word": lambda: chance.choice(words[_COMMON]),
         "rare word": lambda: chance.choice(words[_RARE]),
-        "phrase": lambda: f'"{_adjacent(chance, said)}"',
+        "phrase": lambda: f'"{_adjacent(chance, contents)}"',
         "prefix": lambda: f"{chance.choice(words)[:4]}*",
         "pair of characters": lambda: "".join(chr(_FIRST_CHARACTER + chance.randrange(_CHARACTERS)) for _ in range(2)),
         "one label": lambda: chance.choice(words[_COMMON]),
@@ -49,21 +49,21 @@ def _queries(kind: str, said: Sequence[str], number: int) -> Iterator[SearchQuer
     return (SearchQuery(makers[kind](), labels=labels) for _ in range(number))
 
 
-def _adjacent(chance: random.Random, said: Sequence[str]) -> str:
+def _adjacent(chance: random.Random, contents: Sequence[str]) -> str:
     """Two adjacent words of a message."""
     while True:
-        words = [word for word in chance.choice(said).split() if word.isalpha()]
+        words = [word for word in chance.choice(contents).split() if word.isalpha()]
         if len(words) > 1:
             first = chance.randrange(len(words) - 1)
             return " ".join(words[first : first + 2])
 
 
-async def _fill(storage: Storage, said: Sequence[str], number: int) -> None:
+async def _fill(storage: Storage, contents: Sequence[str], number: int) -> None:
     begun = time.perf_counter()
     for session, first in enumerate(range(0, number, _MESSAGES_OF_A_SESSION)):
         labels = _LABEL if session % _SESSIONS_OF_A_LABEL == 0 else {}
         created = await storage.create_session("default", NewSession(labels=labels))
-        some = [said[place % len(said)] for place in range(first, min(first + _MESSAGES_OF_A_SESSION, number))]
+        some = [contents[place % len(contents)] for place in range(first, min(first + _MESSAGES_OF_A_SESSION, number))]
         messages = NewMessages([BatchMessage(content=text) for text in some])
         await storage.append_messages("default", created.id, messages)
     log(f"filled in {time.perf_counter() - begun:.0f} s")
@@ -96,16 +96,16 @@ def _urls(folder: str, only: str | None) -> dict[str, str]:
     return {name: url for name, url in urls.items() if only in (None, name)}
 
 
-async def _measure(said: Sequence[str], number: int, count: int, folder: str, only: str | None) -> None:
+async def _measure(contents: Sequence[str], number: int, count: int, folder: str, only: str | None) -> None:
     rows: dict[str, list[str]] = {kind: [kind, f"{goal} ms"] for kind, goal in _GOALS.items()}
     urls = _urls(folder, only)
     for name, url in urls.items():
         async with open_storage(url) as storage:
             if not await storage.count_sessions("default"):
-                await _fill(storage, said, number)
+                await _fill(storage, contents, number)
             await _index(storage)
             for kind in _GOALS:
-                times = await _time(storage, _queries(kind, said, count))
+                times = await _time(storage, _queries(kind, contents, count))
                 rows[kind] += [f"{median(times):.1f} ms", f"{max(times):.0f} ms"]
                 log(f"{name}: {' | '.join(rows[kind])}")
     head = ["query", "goal", *(f"{name}, {figure}" for name in urls for figure in ("median", "worst"))]
@@ -123,9 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     number = chosen.messages
     distinct = min(number, 20_000)
-    said = texts(distinct) if chosen.length is None else texts_of(chosen.length, distinct)
+    contents = texts(distinct) if chosen.length is None else texts_of(chosen.length, distinct)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_measure(said, number, chosen.queries, str(chosen.folder or folder), chosen.only))
+        asyncio.run(_measure(contents, number, chosen.queries, str(chosen.folder or folder), chosen.only))
 
 
 if __name__ == "__main__":

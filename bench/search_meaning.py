@@ -46,9 +46,9 @@ async def _rows(name: str, url: str) -> list[tuple[str, ...]]:
     async with open_storage(url, embedder=WordLlamaEmbedder(EmbedderOptions())) as storage:
         session = await storage.create_session("meaning", NewSession())
         cases = [(kind, case) for kind in _CASES for case in _CASES[kind]]
-        said = [*(case["message"] for _, case in cases), *_paragraphs()]
-        for first in range(0, len(said), _AT_ONCE):
-            some = [BatchMessage(content=text) for text in said[first : first + _AT_ONCE]]
+        contents = [*(case["message"] for _, case in cases), *_paragraphs()]
+        for first in range(0, len(contents), _AT_ONCE):
+            some = [BatchMessage(content=text) for text in contents[first : first + _AT_ONCE]]
             await storage.append_messages("meaning", session.id, NewMessages(some))
         waiting: int | None = None
         # It is None if the database is busy.

@@ -142,11 +142,11 @@ def main() -> int:
 
 
 def _runs(name: str, number: int, at_once: int) -> Iterator[Coroutine[Any, Any, _Result]]:
-    said = _texts(name, number)
-    yield _measure(name, "SQLite", said, at_once, _sqlite())
+    contents = _texts(name, number)
+    yield _measure(name, "SQLite", contents, at_once, _sqlite())
     server = os.environ.get("AMPLIFIERD_TEST_POSTGRES")
     if server:
-        yield _measure(name, "PostgreSQL", said, at_once, _postgres(server))
+        yield _measure(name, "PostgreSQL", contents, at_once, _postgres(server))
 
 
 def _texts(name: str, number: int) -> list[str]:
@@ -202,22 +202,22 @@ async def _execute(url: str, statement: str) -> None:
 async def _measure(
     name: str,
     database: str,
-    said: Sequence[str],
+    contents: Sequence[str],
     at_once: int,
     opened: AbstractAsyncContextManager[tuple[str, _Parts]],
 ) -> _Result:
     log(f"{name}, {database}")
-    text_bytes = sum(len(text.encode()) for text in said)
+    text_bytes = sum(len(text.encode()) for text in contents)
     async with opened as (url, parts):
         async with open_storage(url) as storage:
-            ids, append = await _fill(storage, said, at_once)
-            average = text_bytes / len(said)
+            ids, append = await _fill(storage, contents, at_once)
+            average = text_bytes / len(contents)
             get = await _time(_READS, lambda place: _get(storage, ids, place))
             transcripts = max(20, round(min(_READS, _READ_BYTES / average / _OF_A_SESSION)))
             transcript = await _time(transcripts, lambda place: _transcript(storage, ids[place % len(ids)]))
             # So that the appended messages are in the index.
             await _wait_for_index(storage)
-        return _Result(name, database, text_bytes, len(said), await parts(), (append, get, transcript))
+        return _Result(name, database, text_bytes, len(contents), await parts(), (append, get, transcript))
 
 
 async def _wait_for_index(storage: Storage) -> None:
@@ -231,9 +231,9 @@ async def _wait_for_index(storage: Storage) -> None:
             return
 
 
-async def _fill(storage: Storage, said: Sequence[str], at_once: int) -> tuple[list[str], float]:
+async def _fill(storage: Storage, contents: Sequence[str], at_once: int) -> tuple[list[str], float]:
     """Append each text. Returns the ids of the sessions, and this process's microseconds for each append."""
-    ids = [(await storage.create_session(_W, NewSession())).id for _ in range(-(-len(said) // _OF_A_SESSION))]
+    ids = [(await storage.create_session(_W, NewSession())).id for _ in range(-(-len(contents) // _OF_A_SESSION))]
     # The session of each text: each occurs once for each of its messages, in turn.
     order = [
         number
@@ -242,10 +242,10 @@ async def _fill(storage: Storage, said: Sequence[str], at_once: int) -> tuple[li
         for number in range(group, min(group + at_once, len(ids)))
     ]
     begun = time.process_time()
-    for at in range(0, len(said), _BATCH):
-        appended = zip(order[at : at + _BATCH], said[at : at + _BATCH], strict=False)
+    for at in range(0, len(contents), _BATCH):
+        appended = zip(order[at : at + _BATCH], contents[at : at + _BATCH], strict=False)
         await asyncio.gather(*(storage.append_message(_W, ids[number], NewMessage(text)) for number, text in appended))
-    return ids, (time.process_time() - begun) / len(said) * 1e6
+    return ids, (time.process_time() - begun) / len(contents) * 1e6
 
 
 async def _time(number: int, read: Callable[[int], Awaitable[object]]) -> float:

@@ -55,18 +55,18 @@ class _Handler(BaseHTTPRequestHandler):
         if any(service.failing in text for text in body["input"]):
             status = 500
         data = [{"index": at, "embedding": _vector(text)} for at, text in enumerate(body["input"])]
-        answer = json.dumps({"object": "list", "data": data[::-1], "model": MODEL}).encode()
-        answer = service.answer or answer
+        content = json.dumps({"object": "list", "data": data[::-1], "model": MODEL}).encode()
+        content = service.answer or content
         self.send_response(status)
         if status == 307:
             self.send_header("Location", f"{service.url}/elsewhere")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         with suppress(ConnectionError):
             while service.is_slow:
                 self.wfile.write(b" ")
                 time.sleep(0.1)
-            self.wfile.write(answer)
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
         """Log nothing."""

@@ -12,7 +12,7 @@ def run(*arguments: str, **environment: str) -> CompletedProcess[str]:
     return run_amplifierd(*arguments, env=os.environ | environment)
 
 
-def refused(*arguments: str, words: str, **environment: str) -> CompletedProcess[str]:
+def assert_fails(*arguments: str, words: str, **environment: str) -> CompletedProcess[str]:
     """The start fails with one sentence, in which the pattern `words` is found, and no traceback or warning."""
     outcome = run("serve", "--port", "0", *arguments, **environment)
     assert outcome.stderr.startswith(("Error: ", "Usage: "))

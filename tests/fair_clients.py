@@ -79,10 +79,10 @@ class Clients:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            said, _ = self._process.communicate(timeout=_END_SECONDS)
+            output, _ = self._process.communicate(timeout=_END_SECONDS)
         finally:
             self._process.kill()
-        self.statuses = {int(status): count for status, count in json.loads(said).items()}
+        self.statuses = {int(status): count for status, count in json.loads(output).items()}
 
 
 def main() -> None:

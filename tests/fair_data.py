@@ -119,14 +119,14 @@ class Data:
         ends = time.monotonic() + _MAX_SECONDS
         found = f"{self._url}{search}&session_id={session_id}"
         # It is refused while messages wait for the index.
-        while not (answered := httpx.get(found, timeout=_MAX_SECONDS)).is_success or not answered.json():
+        while not (response := httpx.get(found, timeout=_MAX_SECONDS)).is_success or not response.json():
             assert time.monotonic() < ends, "The messages are not found."
             time.sleep(_POLL_SECONDS)
 
     def _answer(self, method: str, path: str, **options: Any) -> Any:
-        answered = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)
-        answered.raise_for_status()
-        return answered.json()
+        response = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)
+        response.raise_for_status()
+        return response.json()
 
 
 def _id(number: int) -> str:

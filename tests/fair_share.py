@@ -114,11 +114,11 @@ class Server:
     def _post(self, path: str, body: bytes) -> dict[str, str]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=SOCKET_SECONDS)
         connection.request("POST", f"{API}{path}", body, {"Content-Type": "application/json"})
-        answered = connection.getresponse()
-        text = answered.read()
+        response = connection.getresponse()
+        text = response.read()
         connection.close()
-        if answered.status != 201:
-            raise AssertionError(f"An append was refused: {answered.status} {text.decode()}")
+        if response.status != 201:
+            raise AssertionError(f"An append was refused: {response.status} {text.decode()}")
         posted: dict[str, str] = json.loads(text)
         return posted
 

@@ -43,8 +43,8 @@ def before_load_schema(_context: Any, raw_schema: dict[str, Any]) -> None:
 def name_profiles(operation: dict[str, Any]) -> None:
     """Let links lead from a profile to sessions and plans: a generator of clients refuses bodies of links."""
     place = "profiles/0" if operation["operationId"] == "createCollection" else "name"
-    for answer in operation["responses"].values():
-        for name, link in answer.get("links", {}).items():
+    for response in operation["responses"].values():
+        for name, link in response.get("links", {}).items():
             if name in PROFILE_MEMBERS and "parameters" not in link:
                 link["requestBody"] = {PROFILE_MEMBERS[name]: f"$response.body#/{place}"}
 

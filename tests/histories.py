@@ -21,7 +21,7 @@ def lines(*records: Object) -> bytes:
 def code_line(uuid: str, parent: str | None, message: Object | None = None, **members: Any) -> Object:
     """A line of Claude Code."""
     kind = message["role"] if message else "system"
-    said = {"message": message} if message else {}
+    optional = {"message": message} if message else {}
     return {
         "parentUuid": parent,
         "isSidechain": False,
@@ -31,7 +31,7 @@ def code_line(uuid: str, parent: str | None, message: Object | None = None, **me
         "version": "2.0.61",
         "gitBranch": "main",
         "type": kind,
-        **said,
+        **optional,
         "uuid": uuid,
         "timestamp": "2026-03-01T10:00:00.123Z",
         **members,
@@ -56,9 +56,9 @@ def answer(message_id: str, *blocks: Object, output: int = 5) -> Object:
     }
 
 
-def text(said: str) -> Object:
+def text(words: str) -> Object:
     """A block of text."""
-    return {"type": "text", "text": said}
+    return {"type": "text", "text": words}
 
 
 def call(call_id: str) -> Object:
@@ -169,9 +169,9 @@ def gpt_node(
     return key, {"id": key, "message": message if role else None, "parent": parent, "children": []}
 
 
-def gpt_text(said: str) -> Object:
+def gpt_text(words: str) -> Object:
     """The content of a text."""
-    return {"content_type": "text", "parts": [said]}
+    return {"content_type": "text", "parts": [words]}
 
 
 CHATGPT_ID = "6b0f0d9c-1111-4000-8000-000000000001"

@@ -97,9 +97,9 @@ class Loop:
         await context.add_message({"role": "user", "content": prompt})
         for _ in range(self._max_turns):
             messages = [Message(**it) for it in await context.get_messages()]
-            said = await provider.complete(ChatRequest(messages=messages, tools=specs))
-            calls = provider.parse_tool_calls(said)
-            text = "".join(block.text for block in said.content)
+            response = await provider.complete(ChatRequest(messages=messages, tools=specs))
+            calls = provider.parse_tool_calls(response)
+            text = "".join(block.text for block in response.content)
             message = {"role": "assistant", "content": text}
             await context.add_message(message | ({"tool_calls": [it.model_dump() for it in calls]} if calls else {}))
             if not calls:

@@ -90,17 +90,17 @@ class Load:
             client = self._clients[attempts % len(self._clients)]
             attempts += 1
             try:
-                answered = client.post(
+                response = client.post(
                     f"/sessions/{session_id}/messages", json={"content": content}, headers={"Idempotency-Key": content}
                 )
             except httpx.TransportError:
                 # The node is gone.
                 time.sleep(AGAIN_SECONDS)
                 continue
-            if answered.status_code == 201:
+            if response.status_code == 201:
                 return
-            assert answered.status_code in NOT_NOW, answered.text
-            assert answered.headers["retry-after"] == "1"
-            self.refused.append(answered.status_code)
+            assert response.status_code in NOT_NOW, response.text
+            assert response.headers["retry-after"] == "1"
+            self.refused.append(response.status_code)
             time.sleep(AGAIN_SECONDS)
         raise AssertionError(f"{content} was not taken in a minute.")

@@ -51,7 +51,9 @@ def tool_of(module_id: str, version: str) -> Module:
 
 
 # The modules of the packages beside both storages.
-INSTALLED = InstalledModules(lambda: {it: tool_of(it, "0") for it in ("installed/tool/bash", "installed/tool/more")})
+INSTALLED = InstalledModules(
+    lambda: {name: tool_of(name, "0") for name in ("installed/tool/bash", "installed/tool/more")}
+)
 
 # How far from its own the versions are that a session is to have, or, in a tuple, not to have.
 Near = list[int] | tuple[int, ...] | None
@@ -158,7 +160,7 @@ class Comparison(RuleBasedStateMachine):
         return self.contents(place).conversations.get(session_id)
 
     def change_session(
-        self, name: str, place: int, number: int, near: Near, *said: Any, key: str | None = None
+        self, name: str, place: int, number: int, near: Near, *arguments: Any, key: str | None = None
     ) -> None:
         """Change one session, where it is near its version if that is given; where it is not, if that is a tuple."""
         session_id = self.pick(place, number)
@@ -168,20 +170,20 @@ class Comparison(RuleBasedStateMachine):
         versions: Versions = None if near is None else distant
         if isinstance(near, tuple):
             versions = OtherVersions(distant or None)
-        self.change(Change(name, place, (session_id, *said), versions, conditional=True, key=key))
+        self.change(Change(name, place, (session_id, *arguments), versions, conditional=True, key=key))
 
     def change(self, change: Change) -> None:
         """Make a change in both storages, and compare their answers."""
         if change.key is not None:
             self._sent.append(change)
         self._clock.microseconds += SECOND
-        answered = self.outcome(lambda: self._ask(self._storage, change))
+        outcome = self.outcome(lambda: self._ask(self._storage, change))
         self._model.next_id = ""
-        if isinstance(answered, Session):
-            self._model.next_id = answered.id
-            self._ids += [] if answered.id in self._ids else [answered.id]
+        if isinstance(outcome, Session):
+            self._model.next_id = outcome.id
+            self._ids += [] if outcome.id in self._ids else [outcome.id]
         expected = self.outcome(lambda: self._ask(self._model, change))
-        agree(plain(answered), plain(expected))
+        agree(plain(outcome), plain(expected))
         if change.name in FORGETTING:
             self.wait_for_files(change.workspace)
 
@@ -206,17 +208,17 @@ class Comparison(RuleBasedStateMachine):
 
     def same(self, ask: Ask[Answer]) -> Answer | None:
         """The answer of both storages, which must agree; None if both refuse."""
-        answered, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
-        agree(plain(answered), plain(expected))
-        return None if isinstance(answered, Refusal) else answered
+        outcome, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
+        agree(plain(outcome), plain(expected))
+        return None if isinstance(outcome, Refusal) else outcome
 
     def both(self, ask: Ask[Events]) -> tuple[Events, Events] | None:
         """The streams of both; None if both refuse."""
-        answered, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
-        if isinstance(answered, Refusal) or isinstance(expected, Refusal):
-            agree(answered, expected)
+        outcome, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
+        if isinstance(outcome, Refusal) or isinstance(expected, Refusal):
+            agree(outcome, expected)
             return None
-        return answered, expected
+        return outcome, expected
 
     def outcome(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> "Answer | Refusal":
         """The answer of a storage, or the error with which it refuses."""
@@ -226,8 +228,8 @@ class Comparison(RuleBasedStateMachine):
             return Refusal(type(error), str(error), plain(list(error.members.items())))
 
     def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-        answered: Answer = self._run(asyncio.wait_for(coroutine, SECONDS))
-        return answered
+        result: Answer = self._run(asyncio.wait_for(coroutine, SECONDS))
+        return result
 
     async def pages(
         self, ask: Callable[[Any], Coroutine[Any, Any, Listing]], query: Any, kind: type[Record]
@@ -247,15 +249,18 @@ class Comparison(RuleBasedStateMachine):
     def told(self, streams: tuple[Events, Events]) -> tuple[list[Event], list[Event]]:
         """The events that the model has, and as many of the other storage; without their ids they are the same."""
         expected = self.run(_first(streams[1], 1))
-        answered = self.run(_first(streams[0], len(expected)))
-        agree([(it.kind, tree(it.data)) for it in answered], [(it.kind, tree(it.data)) for it in expected])
-        return answered, expected
+        events = self.run(_first(streams[0], len(expected)))
+        agree([(each.kind, tree(each.data)) for each in events], [(each.kind, tree(each.data)) for each in expected])
+        return events, expected
 
     def pick(self, place: int, number: int) -> str:
         """A session of the workspace; for the last numbers one of the latest that ever were, here or there."""
-        there = sorted(self.contents(place).conversations.values(), key=lambda it: (it.session.created_at, it.written))
-        if number < LATEST and there:
-            return there[number % len(there)].session.id
+        sessions = sorted(
+            self.contents(place).conversations.values(),
+            key=lambda each: (each.session.created_at, each.written),
+        )
+        if number < LATEST and sessions:
+            return sessions[number % len(sessions)].session.id
         return self._ids[-1 - number % len(self._ids)]
 
     def expected_sequence(self, place: int, number: int, off: int | None) -> int | None:
@@ -278,7 +283,9 @@ class Comparison(RuleBasedStateMachine):
             return "0"
         last, version = conversation.changed_sequence, conversation.changed_version
         events = [*map(str, range(len(conversation.messages) + 1)), f"{last}.{version}"]
-        events += [it for it in self._told[place, session_id] if tuple(map(int, it.split("."))) <= (last, version)]
+        events += [
+            each for each in self._told[place, session_id] if tuple(map(int, each.split("."))) <= (last, version)
+        ]
         return events[seen % len(events)]
 
     async def _ask(self, storage: Storage, change: Change) -> Any:
@@ -320,14 +327,14 @@ def _changed(query: Any, values: dict[str, Any]) -> Any:
     return msgspec.structs.replace(query, **values) if isinstance(query, msgspec.Struct) else replace(query, **values)
 
 
-def agree(answered: Any, expected: Any) -> None:
+def agree(actual: Any, expected: Any) -> None:
     """Assert that both are the same; for long lists, show the first place where they differ."""
-    if isinstance(answered, list) and isinstance(expected, list) and answered != expected:
-        pairs = zip_longest(answered, expected)
-        answered, expected = next((one, other) for one, other in pairs if one != other)
-    assert answered == expected, f"The storage says {answered!r:.2000}, the model says {expected!r:.2000}"
+    if isinstance(actual, list) and isinstance(expected, list) and actual != expected:
+        pairs = zip_longest(actual, expected)
+        actual, expected = next((first, other) for first, other in pairs if first != other)
+    assert actual == expected, f"The storage says {actual!r:.2000}, the model says {expected!r:.2000}"
 
 
-def plain(answer: Any) -> Any:
+def plain(result: Any) -> Any:
     """An answer as its JSON says it, to the letter."""
-    return answer if isinstance(answer, Refusal) else tree(msgspec.json.encode(answer))
+    return result if isinstance(result, Refusal) else tree(msgspec.json.encode(result))

@@ -69,8 +69,8 @@ def fill_opencode(path: Path, *, journal: str = "delete") -> sqlite3.Connection:
         database.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (key, *values))
     question = {"role": "user", "time": {"created": TIME}, "agent": "build"}
     add_message(database, 1, question, {"type": "text", "text": "What is in a.txt?"})
-    said = [{"type": "step-start"}, {"type": "reasoning", "text": "Read it."}, READ, {"type": "text", "text": "One."}]
-    add_message(database, 2, ANSWER, *said)
+    parts = [{"type": "step-start"}, {"type": "reasoning", "text": "Read it."}, READ, {"type": "text", "text": "One."}]
+    add_message(database, 2, ANSWER, *parts)
     add_message(database, 3, question, {"type": "text", "text": "Look."}, session="ses_2")
     return database
 
@@ -93,9 +93,9 @@ def opencode_files() -> dict[str, Object | list[Object]]:
         about = {"id": key, "version": "1.0.141", "projectID": "4f2a", "directory": "/home/ada/atlas", **more}
         files[f"session/4f2a/{key}.json"] = {**about, "title": f"Files of {key}", "time": times}
     question: Object = {"role": "user", "time": {"created": TIME}, "agent": "build"}
-    said: list[Object] = [{"type": "step-start"}, {"type": "reasoning", "text": "Read it."}, READ]
+    parts: list[Object] = [{"type": "step-start"}, {"type": "reasoning", "text": "Read it."}, READ]
     _add_files(files, "ses_1", "msg_1", question, [{"type": "text", "text": "What is in a.txt?"}])
-    _add_files(files, "ses_1", "msg_2", ANSWER, [*said, {"type": "text", "text": "One."}])
+    _add_files(files, "ses_1", "msg_2", ANSWER, [*parts, {"type": "text", "text": "One."}])
     _add_files(files, "ses_2", "msg_3", question, [{"type": "text", "text": "Look."}])
     files["todo/ses_1.json"] = [{"id": "1", "content": "Read a.txt", "status": "completed", "priority": "high"}]
     files["session_diff/ses_1.json"] = [{"file": "a.txt", "before": "", "after": "one", "additions": 1, "deletions": 0}]

@@ -12,7 +12,7 @@ SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """One response."""
 
     status: int
@@ -45,26 +45,26 @@ class Connection:
         for piece in pieces:
             self._socket.sendall(piece)
 
-    def answer(self, method: str = "GET") -> Answer:
+    def response(self, method: str = "GET") -> Response:
         """The next response; `method` is the request's."""
         head = self.head()
         return head if head.status == http.client.CONTINUE else self.rest_of(head, method)
 
-    def rest_of(self, head: Answer, method: str = "GET") -> Answer:
+    def rest_of(self, head: Response, method: str = "GET") -> Response:
         """The response with this head, which was read before; `method` is the request's."""
         if head.headers.get("transfer-encoding") == "chunked":
             return replace(head, body=b"".join(iter(self.chunk, b"")))
         length = 0 if method == "HEAD" else int(head.headers.get("content-length", 0))
         return replace(head, body=self._file.read(length))
 
-    def head(self) -> Answer:
+    def head(self) -> Response:
         """The head of the next response, whose body is left where it is."""
         status_line = self._file.readline()
         if not status_line:
             raise ConnectionError("The daemon closed the connection without an answer.")
         status = int(status_line.split()[1])
         headers = {name.lower(): value for name, value in http.client.parse_headers(self._file).items()}
-        return Answer(status, headers, b"")
+        return Response(status, headers, b"")
 
     def chunk(self) -> bytes:
         """The next chunk of a response whose head was read before; the last is empty."""
@@ -100,20 +100,20 @@ class Connection:
         self.close()
 
 
-def exchange(port: int, *pieces: bytes) -> Answer:
+def exchange(port: int, *pieces: bytes) -> Response:
     """The response to a request that is sent in these pieces."""
     with Connection(port) as connection:
         connection.send(*pieces)
-        return connection.answer()
+        return connection.response()
 
 
-def refused(answered: Answer, status: int, words: str) -> None:
+def assert_problem(response: Response, status: int, words: str) -> None:
     """Asserts that it is a problem of such a status, whose sentence has these words."""
-    assert answered.status == status, answered
-    assert answered.headers["content-type"] == "application/problem+json"
-    problem = answered.json
+    assert response.status == status, response
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json
     assert problem["status"] == status
-    assert problem["requestId"] == answered.headers["x-request-id"]
+    assert problem["requestId"] == response.headers["x-request-id"]
     assert words in problem["detail"]
 
 
@@ -121,19 +121,19 @@ _STATUS = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) [ -~]*")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([ -~]*)")
 
 
-def answers_in(received: bytes) -> list[Answer]:
+def responses_in(received: bytes) -> list[Response]:
     """The responses that these bytes are, none to HEAD. Raises ValueError where they are not HTTP to the letter."""
-    answers = []
+    responses = []
     while received:
         head, _, received = received.partition(b"\r\n\r\n")
         status_line, *lines = head.split(b"\r\n")
         status, headers = _STATUS.fullmatch(status_line), [_HEADER.fullmatch(line) for line in lines]
         if status is None or None in headers:
             raise ValueError(f"This is no head of a response: {head!r}.")
-        fields = {it[1].decode().lower(): it[2].decode() for it in headers if it is not None}
+        fields = {header[1].decode().lower(): header[2].decode() for header in headers if header is not None}
         body, received = _body(int(status[1]), fields, received)
-        answers.append(Answer(int(status[1]), fields, body))
-    return answers
+        responses.append(Response(int(status[1]), fields, body))
+    return responses
 
 
 def _body(status: int, headers: dict[str, str], received: bytes) -> tuple[bytes, bytes]:

@@ -23,20 +23,20 @@ class Term:
         """The term as a person types it."""
         return f"{self.words}{'*' * self.prefix}" if self.loose else f'"{self.words}"' + "*" * self.prefix
 
-    def count(self, said: list[str]) -> int:
+    def count(self, text_words: list[str]) -> int:
         """How often it is in these words."""
         sought = words_of(self.words)
-        places = range(len(said) - len(sought) + 1) if sought else range(0)
-        return sum(self._matches(said[place : place + len(sought)], sought) for place in places)
+        places = range(len(text_words) - len(sought) + 1) if sought else range(0)
+        return sum(self._matches(text_words[place : place + len(sought)], sought) for place in places)
 
-    def _matches(self, said: list[str], sought: list[str]) -> bool:
+    def _matches(self, text_words: list[str], sought: list[str]) -> bool:
         *first, last = sought
-        return said[:-1] == first and (said[-1].startswith(last) if self.prefix else said[-1] == last)
+        return text_words[:-1] == first and (text_words[-1].startswith(last) if self.prefix else text_words[-1] == last)
 
 
 def words_of(text: str) -> list[str]:
     """Runs of letters and digits, in lower case and without accents; of Chinese ones each pair, and each picture."""
-    plain = [it for it in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(it) != "Mn"]
+    plain = [each for each in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(each) != "Mn"]
     runs = [(kind, "".join(run)) for kind, run in groupby(plain, _kind)]
     return [word for kind, run in runs for word in _words(kind, run)]
 

@@ -156,9 +156,9 @@ class History(CollectionHistory):
     def send_again(self, number: int) -> None:
         self.change(self._sent[number % len(self._sent)])
 
-    @rule(place=PLACES, which=strategies.CLEAN_UPS, key=strategies.KEYS)
-    def clean_up_sessions(self, place: int, which: CleanUp, key: str | None) -> None:
-        self.change(Change("clean_up_sessions", place, (which,), key=key))
+    @rule(place=PLACES, cleanup=strategies.CLEAN_UPS, key=strategies.KEYS)
+    def clean_up_sessions(self, place: int, cleanup: CleanUp, key: str | None) -> None:
+        self.change(Change("clean_up_sessions", place, (cleanup,), key=key))
 
     @rule(
         place=PLACES,
@@ -171,8 +171,8 @@ class History(CollectionHistory):
         self, place: int, filters: dict[str, Any], named: list[int], dry_run: bool, key: str | None
     ) -> None:
         ids = tuple(self.pick(place, number) for number in named)
-        which = SessionDeletion(SessionFilter(ids=ids, **filters), dry_run)
-        self.change(Change("delete_sessions", place, (which,), key=key))
+        deletion = SessionDeletion(SessionFilter(ids=ids, **filters), dry_run)
+        self.change(Change("delete_sessions", place, (deletion,), key=key))
 
     @rule(place=PLACES, earlier=st.booleans())
     def export_sessions(self, place: int, earlier: bool) -> None:
@@ -238,11 +238,11 @@ class History(CollectionHistory):
         times: dict[str, int],
     ) -> None:
         parent_id = None if parent is None else self.pick(place, parent)
-        moments: dict[str, Any] = {which: self.moment(place, number) for which, number in times.items()}
+        moments: dict[str, Any] = {parameter: self.moment(place, number) for parameter, number in times.items()}
         filters = {**filters, "ids": tuple(self.pick(place, number) for number in named), "total": total}
         query = SessionQuery(sort=sort, parent_session_id=parent_id, name=name, limit=limit, **filters, **moments)
         workspace = self._names[place]
-        self.same(lambda it: self.pages(partial(it.list_sessions, workspace), query, SessionSummary))
+        self.same(lambda store: self.pages(partial(store.list_sessions, workspace), query, SessionSummary))
 
         async def count(storage: Storage) -> int | None:
             return (await storage.list_sessions(workspace, query)).total
@@ -300,13 +300,13 @@ class History(CollectionHistory):
     def follow_session(self, place: int, number: int, seen: int | None, name: str) -> None:
         session_id = self.pick(place, number)
         after = None if seen is None else self.event(place, session_id, seen)
-        streams = self.both(lambda it: it.follow_session(self._names[place], session_id, after_event=after))
+        streams = self.both(lambda storage: storage.follow_session(self._names[place], session_id, after_event=after))
         if streams is None:
             return
         self.change(Change("update_session", place, (session_id, SessionPatch(name=name)), conditional=True))
-        answered, expected = self.told(streams)
-        agree([event.id for event in answered], [event.id for event in expected])
-        self._told[place, session_id].append(str(answered[-1].id))
+        events, expected = self.told(streams)
+        agree([event.id for event in events], [event.id for event in expected])
+        self._told[place, session_id].append(str(events[-1].id))
 
     @rule(place=PLACES, seen=st.none() | NUMBERS)
     def follow_sessions(self, place: int, seen: int | None) -> None:
@@ -317,10 +317,10 @@ class History(CollectionHistory):
             self.run(self._model.follow_sessions(name, after_event=after[1])),
         )
         self.change(Change("create_session", place, (NewSession(),)))
-        answered, expected = self.told(streams)
-        numbers = [int(event.id or 0) for event in answered]
+        events, expected = self.told(streams)
+        numbers = [int(event.id or 0) for event in events]
         assert numbers == sorted(set(numbers))
-        known += [(str(one.id), str(other.id)) for one, other in zip(answered, expected, strict=True)]
+        known += [(str(one.id), str(other.id)) for one, other in zip(events, expected, strict=True)]
 
     @invariant()
     def each_workspace_has_its_own(self) -> None:

@@ -42,12 +42,15 @@ def content_of(
         source=source,
         kind="folder",
         commit=None,
-        profiles=[NewProfile(it, description=description, tools=tools) for it, description in profiles.items()],
+        profiles=[
+            NewProfile(profile_name, description=description, tools=tools)
+            for profile_name, description in profiles.items()
+        ],
         agents=[],
         context=[],
-        modules=[tool_of(f"{name}/tool/{it}", version) for it, version in modules.items()],
+        modules=[tool_of(f"{name}/tool/{profile_name}", version) for profile_name, version in modules.items()],
         problems=[],
-        texts={it: dict(texts) for it in profiles},
+        texts={profile_name: dict(texts) for profile_name in profiles},
     )
 
 

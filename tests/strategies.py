@@ -44,7 +44,7 @@ TEXTS = (
     st.lists(st.sampled_from(WORDS), min_size=2, max_size=6).map(" ".join)
     | st.lists(st.sampled_from(WORDS + SEPARATORS), max_size=8).map("".join)
     | st.sampled_from(SPECIAL)
-    | st.sampled_from(LONG).map(lambda it: it[0] * it[1])
+    | st.sampled_from(LONG).map(lambda case: case[0] * case[1])
 )
 TERMS = st.lists(
     st.builds(Term, st.sampled_from(["fox", *WORDS, "fo", "r", "fox fox", "dog fox"]), st.booleans())
@@ -170,7 +170,7 @@ MESSAGE_PATCHES = st.builds(MessagePatch, metadata=st.just(UNSET) | OBJECTS, con
     MessagePatch, metadata=st.just(UNSET) | OBJECTS, parts=PARTS
 )
 MANY_MESSAGES = st.builds(
-    NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5, unique_by=lambda it: it.id or id(it))
+    NewMessages, messages=st.lists(MESSAGES, min_size=1, max_size=5, unique_by=lambda each: each.id or id(each))
 )
 SESSION_FILTERS = st.fixed_dictionaries(
     {},

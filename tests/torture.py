@@ -77,30 +77,34 @@ class Client:
                 write = self.in_doubt or self._next(shared)
                 again, self.in_doubt = write is self.in_doubt, write
                 try:
-                    answered = self._send(http, write)
+                    response = self._send(http, write)
                 except httpx.TransportError:
                     return
-                if answered.status_code in NOT_NOW:
+                if response.status_code in NOT_NOW:
                     time.sleep(AGAIN_SECONDS)
                     if self._leaves:
                         return
                     continue
-                gone = again and write.method == "DELETE" and answered.status_code == 404
-                assert answered.is_success or gone, (write.method, write.path, answered.text)
-                self._acknowledge(write, answered.json() if answered.content else {}, shared)
+                is_deleted = again and write.method == "DELETE" and response.status_code == 404
+                assert response.is_success or is_deleted, (write.method, write.path, response.text)
+                self._acknowledge(write, response.json() if response.content else {}, shared)
 
     def check(self, found: Found, *, all_answered: bool) -> tuple[int, int]:
         """Hold what is found against what is known; how many messages were lost, how many doubled."""
-        mine = {tag: told for tag, told in found.known.items() if tag.split(".")[0] == self.name}
+        mine = {tag: conversation for tag, conversation in found.known.items() if tag.split(".")[0] == self.name}
         if self.in_doubt is not None and mine == self.in_doubt.after and not all_answered:
             self.known = mine
         # Those of what is gone are needed to ask for that again.
         self._ids |= {tag: found.ids[tag] for tag in mine}
         if self._leaves:
             self.in_doubt = None
-        expected, there = _messages(self.known), _messages(mine)
-        lost, doubled = (expected - there).total(), (there - Counter(set(there))).total()
-        wrong = [(told, self.known.get(tag)) for tag, told in mine.items() if told != self.known.get(tag)]
+        expected, actual = _messages(self.known), _messages(mine)
+        lost, doubled = (expected - actual).total(), (actual - Counter(set(actual))).total()
+        wrong = [
+            (conversation, self.known.get(tag))
+            for tag, conversation in mine.items()
+            if conversation != self.known.get(tag)
+        ]
         missing = self.known.keys() - mine.keys()
         assert (lost, doubled) != (0, 0) or not (wrong or missing), f"Found and known: {wrong}; missing: {missing}"
         return lost, doubled
@@ -118,12 +122,12 @@ class Client:
         headers = {"Idempotency-Key": write.key} if write.method == "POST" and not self._leaves else {}
         return http.request(write.method, path, json=write.body, headers=headers)
 
-    def _acknowledge(self, write: Write, answer: dict[str, Any], shared: dict[str, Shared]) -> None:
+    def _acknowledge(self, write: Write, response: dict[str, Any], shared: dict[str, Shared]) -> None:
         for tag in write.after.keys() - self.known.keys():
-            self._ids[tag] = answer["id"]
+            self._ids[tag] = response["id"]
         if write.tag is None and write.path:
             _, session_id, _ = write.path.split("/")
-            shared[session_id].acknowledged[answer["sequence"]] = answer["content"]
+            shared[session_id].acknowledged[response["sequence"]] = response["content"]
         self.known = write.after
         self.in_doubt = None
         self.acknowledged += 1
@@ -191,8 +195,8 @@ class Torture:
     def _check_shared(self, http: httpx.Client, session_id: str, *, all_answered: bool) -> None:
         shared = self._shared[session_id]
         _, contents = _transcript(http, session_id)
-        there = dict(enumerate(contents, 1))
-        self.figures.lost += len(shared.acknowledged.items() - there.items())
+        actual = dict(enumerate(contents, 1))
+        self.figures.lost += len(shared.acknowledged.items() - actual.items())
         self.figures.doubled += len(contents) - len(set(contents))
         in_doubt = set() if all_answered else shared.in_doubt
         unknown = set(contents) - set(shared.acknowledged.values()) - in_doubt
@@ -202,13 +206,15 @@ class Torture:
         for tag, session_id in found.ids.items():
             hits = http.get("/search", params={"q": WORD, "session_id": session_id, "limit": 1_000}).json()
             assert len(hits) == len(found.known[tag].contents), f"{tag}: {len(hits)} messages are found."
-        words = Counter(content.split()[1] for told in found.known.values() for content in told.contents)
+        words = Counter(
+            content.split()[1] for conversation in found.known.values() for content in conversation.contents
+        )
         for word in self._random.sample(sorted(words), min(SEARCHED_BY_WORD, len(words))):
             assert len(http.get("/search", params={"q": word}).json()) == words[word]
 
 
 def _messages(known: Known) -> Counter[tuple[str, str]]:
-    return Counter((tag, content) for tag, told in known.items() for content in told.contents)
+    return Counter((tag, content) for tag, conversation in known.items() for content in conversation.contents)
 
 
 def _read(http: httpx.Client) -> Found:

@@ -46,8 +46,11 @@ def plans_of_one_text_many_times(data: Data) -> list[Ask]:
     session_id = data.session(profile=f"{identifier}/p0", settings_overrides=overrides)
     overlay = {"team": {"config": {"text": "x" * 4_000_000}}}
     generate = {"profile_id": f"{identifier}/p0", "agent_overlay": overlay}
-    asks = [Ask("GET", f"/sessions/{session_id}/mount-plan"), Ask.of_json("POST", "/mount-plans/generate", generate)]
-    return asks * 4
+    requests = [
+        Ask("GET", f"/sessions/{session_id}/mount-plan"),
+        Ask.of_json("POST", "/mount-plans/generate", generate),
+    ]
+    return requests * 4
 
 
 def sources_beside_many_profiles(data: Data) -> list[Ask]:
@@ -69,4 +72,4 @@ def _modules() -> dict[str, str]:
 
 def _profiles(tools: int, more: str = "", *, count: int = _PROFILES) -> dict[str, str]:
     named = ", ".join(f"{{module: t{number}, config: {{a: 1}}}}" for number in range(tools))
-    return {f"p{it}.md": _PROFILE.format(number=it, tools=named, more=more) for it in range(count)}
+    return {f"p{place}.md": _PROFILE.format(number=place, tools=named, more=more) for place in range(count)}

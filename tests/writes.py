@@ -52,14 +52,14 @@ class Author:
         if len(known) < FEWEST_CONVERSATIONS:
             return self._create(known)
         tag = self._random.choice(sorted(known))
-        told = known[tag]
-        takes_messages = told.status != "completed" and len(told.contents) < MAX_MESSAGES
+        conversation = known[tag]
+        takes_messages = conversation.status != "completed" and len(conversation.contents) < MAX_MESSAGES
         weights: dict[Callable[[Known, str], Write], int] = {
             self._append: 40 if takes_messages else 0,
             self._append_batch: 15 if takes_messages else 0,
             self._note: 10,
             self._rename: 5,
-            self._complete: 5 if told.status == "active" else 0,
+            self._complete: 5 if conversation.status == "active" else 0,
             self._resume: 5,
             self._fork: 5 if len(known) < MAX_CONVERSATIONS else 0,
             self._delete: 3 if takes_messages else 20,
@@ -107,7 +107,9 @@ class Author:
         return Write("POST", tag, "/fork", body, known | {fork_tag: forked})
 
     def _delete(self, known: Known, tag: str) -> Write:
-        return Write("DELETE", tag, "", None, {other: told for other, told in known.items() if other != tag})
+        return Write(
+            "DELETE", tag, "", None, {other: conversation for other, conversation in known.items() if other != tag}
+        )
 
     def _new(self) -> tuple[str, Conversation]:
         self._made += 1
@@ -120,5 +122,5 @@ class Author:
 
 
 def _with_messages(known: Known, tag: str, *contents: str) -> Known:
-    told = known[tag]
-    return known | {tag: replace(told, status="active", contents=(*told.contents, *contents))}
+    conversation = known[tag]
+    return known | {tag: replace(conversation, status="active", contents=(*conversation.contents, *contents))}

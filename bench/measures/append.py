@@ -29,10 +29,10 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
             for size, times in batches.items()
         }
         [turns] = play([Contest("append", entries)], [server], scale.plan, log).values()
-    rounds, said = counted(turns)
+    rounds, notes = counted(turns)
     points = growing(1.1, [(name, [turn[name].p50 / 1e3 for turn in rounds]) for name in entries])
     goal = "The last at most 1.1 times the first."
-    return [Curve("append to a transcript", "messages in the transcript", "ms", points, goal, f"{_NOTE} {said}")]
+    return [Curve("append to a transcript", "messages in the transcript", "ms", points, goal, f"{_NOTE} {notes}")]
 
 
 _NOTE = (

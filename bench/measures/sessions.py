@@ -23,17 +23,17 @@ _PAGE = 50
 
 def measure(scale: Scale, folder: Path) -> list[Curve]:
     """The time of a read with 16 clients, by the number of sessions."""
-    got: dict[str, Entry] = {}
+    entries: dict[str, Entry] = {}
     listed: dict[str, Entry] = {}
     with ExitStack() as stack:
         for size in scale.sessions:
             database = folder / f"sessions-{size}.db"
             ids = fill(database, [0] * size)
             server = stack.enter_context(serve(OURS, database))
-            got[f"{size:,}"] = Entry(server, repeat(Load("GET", _sessions(ids))))
+            entries[f"{size:,}"] = Entry(server, repeat(Load("GET", _sessions(ids))))
             listed[f"{size:,}"] = Entry(server, repeat(Load("GET", _pages(ids))))
-        contests = [Contest("get a session", got), Contest(f"list a page of {_PAGE}", listed)]
-        turns = play(contests, [entry.server for entry in got.values()], scale.plan, log)
+        contests = [Contest("get a session", entries), Contest(f"list a page of {_PAGE}", listed)]
+        turns = play(contests, [entry.server for entry in entries.values()], scale.plan, log)
     return [_curve(contest, *counted(turns[contest.name])) for contest in contests]
 
 
@@ -51,9 +51,9 @@ def _places(size: int) -> range:
     return range(min(_PAGE, size // 2), size, max(size // _PLACES, 1))
 
 
-def _curve(contest: Contest, rounds: Sequence[Turn], said: str) -> Curve:
+def _curve(contest: Contest, rounds: Sequence[Turn], notes: str) -> Curve:
     points = growing(1.2, [(name, [turn[name].p50 / 1e3 for turn in rounds]) for name in contest.entries])
-    return Curve(contest.name, "sessions", "ms", points, "The last at most 1.2 times the first.", f"{_NOTE} {said}")
+    return Curve(contest.name, "sessions", "ms", points, "The last at most 1.2 times the first.", f"{_NOTE} {notes}")
 
 
 _NOTE = "The middle time of a read over one connection of 16; what is asked for is spread evenly over all the sessions."

@@ -68,9 +68,9 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     last = {count: [_last_reader(folder, count, number) for number in range(_ROUNDS)] for count in scale.tails}
     points = [
-        Point(f"{count:,}", [it[0] for it in rounds], 50 if count == 1 else None) for count, rounds in last.items()
+        Point(f"{count:,}", [pair[0] for pair in rounds], 50 if count == 1 else None) for count, rounds in last.items()
     ]
-    idle = [Point(f"{count:,}", [it[1] for it in rounds]) for count, rounds in last.items()]
+    idle = [Point(f"{count:,}", [pair[1] for pair in rounds]) for count, rounds in last.items()]
     others = [_elsewhere(folder, number) for number in range(_ROUNDS)]
     rated = [_rated(folder, number) for number in range(_ROUNDS)]
     places = [
@@ -126,15 +126,15 @@ async def _speak(speaking: Server, reading: Server, count: int) -> tuple[float, 
 async def _say(speaker: _Speaker, session_id: str, tails: list[_Tail]) -> float:
     expected = len(tails[0].arrived) + 1
     await speaker.ask("POST", messages_of(session_id), NEW_MESSAGE)
-    answered = time.perf_counter()
+    acknowledged = time.perf_counter()
     for tail in tails:
         await tail.has(expected)
     await asyncio.sleep(_BETWEEN_SECONDS)
-    return max(max(tail.arrived[-1] for tail in tails) - answered, 0.0) * 1e3
+    return max(max(tail.arrived[-1] for tail in tails) - acknowledged, 0.0) * 1e3
 
 
 async def _speak_steadily(server: Server) -> float:
-    said: list[float] = []
+    sent: list[float] = []
     async with AsyncExitStack() as stack:
         speaker = await stack.enter_async_context(_speaker(server))
         session_id = (await speaker.ask("POST", SESSIONS, "{}"))["id"]
@@ -143,10 +143,10 @@ async def _speak_steadily(server: Server) -> float:
         for number in range(int(_RATE * _IDLE_SECONDS)):
             await asyncio.sleep(max(begun + number / _RATE - time.perf_counter(), 0))
             await speaker.ask("POST", messages_of(session_id), NEW_MESSAGE)
-            said.append(time.perf_counter())
+            sent.append(time.perf_counter())
         for tail in tails:
-            await tail.has(len(said))
-    taken = [arrived - moment for tail in tails for arrived, moment in zip(tail.arrived, said, strict=True)]
+            await tail.has(len(sent))
+    taken = [arrived - moment for tail in tails for arrived, moment in zip(tail.arrived, sent, strict=True)]
     return max(quantiles(taken, n=100)[-1], 0.0) * 1e3
 
 

@@ -36,11 +36,11 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
     return [_curve(contest, *counted(turns[contest.name])) for contest in contests]
 
 
-def _curve(contest: Contest, rounds: Sequence[Turn], said: str) -> Curve:
+def _curve(contest: Contest, rounds: Sequence[Turn], notes: str) -> Curve:
     points = [Point(name, [turn[name].rate for turn in rounds]) for name in contest.entries]
-    one, two = (point.value for point in points)
-    gain = f"The second worker changes the rate by {two / one - 1:+.0%}."
-    return Curve(contest.name, "workers", "requests/s", points, note=f"{gain} {_NOTE} {said}")
+    first, second = (point.value for point in points)
+    gain = f"The second worker changes the rate by {second / first - 1:+.0%}."
+    return Curve(contest.name, "workers", "requests/s", points, note=f"{gain} {_NOTE} {notes}")
 
 
 _NOTE = f"{_CLIENTS} clients; daemon and load generator share both cores, as they come."

@@ -202,7 +202,9 @@ def _extend(work: Work, conversation: Conversation, imported: Session, messages:
     """Append the messages that a session does not have. Returns their number."""
     known = conversation.session.message_count
     there = {message.id for message in conversation.messages if isinstance(message.id, str)}
-    missing = [it for it in messages if (it.id not in there if isinstance(it.id, str) else it.sequence > known)]
+    missing = [
+        each for each in messages if (each.id not in there if isinstance(each.id, str) else each.sequence > known)
+    ]
     if not missing:
         return 0
     added = [replace(message, sequence=at) for at, message in enumerate(missing, known + 1)]

@@ -129,7 +129,7 @@ def _delete_small(workspace: Workspace) -> None:
 def _delete_some(work: Work, last_revision: int) -> bool:
     """Delete the next sessions that were created up to a revision; False if there are none."""
     conversations = work.workspace.conversations
-    found = sorted(session_id for session_id, it in conversations.items() if it.created <= last_revision)
+    found = sorted(session_id for session_id, each in conversations.items() if each.created <= last_revision)
     for session_id in found[:DELETED_AT_ONCE]:
         delete_session(work, session_id)
         work.next_revision()

@@ -82,7 +82,7 @@ async def sources(rows: Rows, workspace: str, module_id: str) -> list[ModuleSour
 
 async def create_source(work: UnitOfWork, module_id: str, new: NewModuleSource) -> ModuleSource:
     """Set a source of a module. Raises `ModuleSourceExists` if its scope has one."""
-    if any(it.scope == new.scope for it in await sources(work.transaction, work.workspace, module_id)):
+    if any(source.scope == new.scope for source in await sources(work.transaction, work.workspace, module_id)):
         raise ModuleSourceExists(module_id, new.scope)
     return await replace_source(work, module_id, new)
 

@@ -129,8 +129,8 @@ class ConnectionTransaction(ConnectionRows, Transaction):
                 "roles": [message.role for message in some],
                 "token_counts": [message.token_count or 0 for message in some],
                 "records": [_encode(message).decode() for message in some],
-                "usages": [None if it.usage is UNSET else _encode(it.usage).decode() for it in some],
-                "message_ids": [None if isinstance(it.id, UnsetType) else it.id for it in some],
+                "usages": [None if each.usage is UNSET else _encode(each.usage).decode() for each in some],
+                "message_ids": [None if isinstance(each.id, UnsetType) else each.id for each in some],
             }
             await self.row(INSERT_MESSAGES, {**key, **columns, **word_columns(split)})
             await self._keep_calls(key, placed)
@@ -138,7 +138,9 @@ class ConnectionTransaction(ConnectionRows, Transaction):
     async def _keep_calls(self, key: Bindings, placed: list[tuple[Bindings, Message]]) -> None:
         opened: list[tuple[object, int, str, int | None]] = []
         answered: list[tuple[object, int, str]] = []
-        with_parts = [(key["id"], it.sequence, it.parts) for key, it in placed if isinstance(it.parts, Raw)]
+        with_parts = [
+            (key["id"], message.sequence, message.parts) for key, message in placed if isinstance(message.parts, Raw)
+        ]
         for session_id, group in groupby(with_parts, lambda each: each[0]):
             calls = call_rows((sequence, parts) for _, sequence, parts in group)
             opened += [(session_id, *call) for call in calls.opened]

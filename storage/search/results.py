@@ -113,7 +113,9 @@ def best(found: Iterable[Found], query: SearchQuery) -> list[Result]:
     """The results of the page, best first, and one more if there is a next page."""
     start = _FIRST if query.cursor is None else _position(query.cursor)
     places = _by_session(found) if query.group == "session" else ((hit[:3], hit) for hit in found)
-    return [Result(place, *hit) for place, hit in nlargest(query.limit + 1, (it for it in places if it[0] < start))]
+    return [
+        Result(place, *hit) for place, hit in nlargest(query.limit + 1, (each for each in places if each[0] < start))
+    ]
 
 
 def _by_session(found: Iterable[Found]) -> Iterator[tuple[Position, Found]]:

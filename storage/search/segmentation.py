@@ -213,7 +213,9 @@ def _atoms(text: str, word: str) -> list[str]:
     if word.isdigit() or (text.isascii() and text.isalpha() and (text.islower() or text.istitle())) or is_hash(word):
         return [word]
     atoms = (
-        [it.lower() for it in _ATOM.findall(text[:MAX_WORD])] if text.isascii() else _LETTERS_OR_DIGITS.findall(word)
+        [each.lower() for each in _ATOM.findall(text[:MAX_WORD])]
+        if text.isascii()
+        else _LETTERS_OR_DIGITS.findall(word)
     )
     if len(atoms) <= 2 or len(word) >= 2 * len(atoms):  # "v2" has two
         return atoms

@@ -174,7 +174,8 @@ class _Window:
         end = len(self._text) if at_end else self._tokens[last - 1][1] if last else 0
         cut = min(end, start + SNIPPET_CHARACTERS)
         places = [
-            (self._tokens[it[0]][0], self._tokens[it[1] - 1][1]) for it in _merge_overlapping(it for it, _ in matches)
+            (self._tokens[each[0]][0], self._tokens[each[1] - 1][1])
+            for each in _merge_overlapping(each for each, _ in matches)
         ]
         marked = "".join(_mark(self._text, start, cut, places))
         return ("…" if start or not self._first else "") + marked + ("" if at_end and cut == end else "…")

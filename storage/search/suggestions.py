@@ -75,7 +75,12 @@ async def suggest(text: str, limit: int, count: Counts) -> Listing:
         choices = [near or far for near, far in zip(choices, await _choices(distant, count), strict=True)]
     choices = [words[:limit] for words in choices]
     made = (_suggestion(text, mistyped, choice) for choice in product(*choices))
-    return Listing(b",".join(_encode(each) for each in islice((it for it in made if len(it.q) <= MAX_QUERY), limit)))
+    return Listing(
+        b",".join(
+            _encode(each)
+            for each in islice((suggestion for suggestion in made if len(suggestion.q) <= MAX_QUERY), limit)
+        )
+    )
 
 
 def edits(word: str) -> list[str]:

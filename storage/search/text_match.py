@@ -37,7 +37,7 @@ class TextMatch:
         """The score of a message; None if it does not match."""
         if self._beginnings:
             text = searched_text(message, self._scope)
-            if text.isascii() and not all(it.search(text) for it in self._beginnings):
+            if text.isascii() and not all(beginning.search(text) for beginning in self._beginnings):
                 return None
         entry = entry_within(message, self._tokenizer, self._scope)
         spaced, forms = f" {entry.words} ", {*entry.forms}

@@ -132,7 +132,7 @@ async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVe
 def nearest(vector: Vector, candidates: Iterable[Near]) -> list[Near]:
     """The candidates with the most similar vectors, the most similar first; if equal, later messages first."""
     sought = memoryview(vector.numbers).cast("b")
-    return sorted(candidates, key=lambda it: (_cosine(sought, it.numbers), it[:2]), reverse=True)[:MAX_FOUND]
+    return sorted(candidates, key=lambda each: (_cosine(sought, each.numbers), each[:2]), reverse=True)[:MAX_FOUND]
 
 
 def _cosine(sought: "memoryview[int]", numbers: bytes) -> float:
@@ -157,8 +157,8 @@ def with_conditions(
 ) -> list[Near]:
     """The messages that meet the conditions; `records` are the records of the first messages, None if deleted."""
     return [
-        it
-        for it, record in zip(near, records, strict=False)
+        neighbor
+        for neighbor, record in zip(near, records, strict=False)
         if record and meets_conditions(_decode_message(record), sought, match)
     ]
 
@@ -167,7 +167,7 @@ def fuse_ranks(by_words: Iterable[Found], by_meaning: Iterable[Near]) -> Iterato
     """Combine the results of both searches, with a score between 0 and 1 by reciprocal rank fusion."""
     scores: dict[tuple[str, int, Role], float] = {}
     words = [(session_id, sequence, role) for _, session_id, sequence, role in sorted(by_words, reverse=True)]
-    for ranked in (words, [it[:3] for it in by_meaning]):
+    for ranked in (words, [hit[:3] for hit in by_meaning]):
         for rank, place in enumerate(ranked, 1):
             scores[place] = scores.get(place, 0) + 1 / (RANK_CONSTANT + rank)
     best = 2 / (RANK_CONSTANT + 1)

@@ -29,9 +29,9 @@ def session_id(client: httpx.Client) -> str:
 )
 def test_json_by_any_of_its_names(daemon: Daemon, session_id: str, content_type: bytes) -> None:
     body = '{"content":"é"}'.encode()
-    answered = exchange(daemon.port, post(MESSAGES.format(session_id), body, content_type=content_type))
-    assert answered.status == 201
-    assert answered.json["content"] == "é"
+    response = exchange(daemon.port, post(MESSAGES.format(session_id), body, content_type=content_type))
+    assert response.status == 201
+    assert response.json["content"] == "é"
     refused = exchange(daemon.port, post(MESSAGES.format(session_id), b"{}", content_type=content_type))
     assert refused.status == 422
 
@@ -42,9 +42,9 @@ def test_chunked_body(daemon: Daemon, session_id: str) -> None:
         "Content-Type: application/json\r\n\r\n"
     )
     pieces = [b'9\r\n{"content', b'\r\n6\r\n":"x"}\r\n', b"0\r\n\r\n"]
-    answered = exchange(daemon.port, head.encode(), *pieces)
-    assert answered.status == 201
-    assert answered.json["content"] == "x"
+    response = exchange(daemon.port, head.encode(), *pieces)
+    assert response.status == 201
+    assert response.json["content"] == "x"
 
 
 def test_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
@@ -53,9 +53,9 @@ def test_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
     )
     with Connection(daemon.port) as connection:
         connection.send(head + b"\r\n\r\n")
-        assert connection.answer().status == 100
+        assert connection.response().status == 100
         connection.send(body)
-        assert connection.answer().status == 201
+        assert connection.response().status == 201
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7, 300])
@@ -70,17 +70,17 @@ def test_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, pi
     size = -(-len(request) // pieces)
     with Connection(daemon.port) as connection:
         connection.send(*(request[start : start + size] for start in range(0, len(request), size)))
-        assert connection.answer().json["content"].startswith("from Java")
+        assert connection.response().json["content"].startswith("from Java")
         connection.send(request + get("/api/v1/health"))
-        assert connection.answer().status == 201
-        assert connection.answer().json == {"status": "healthy"}
+        assert connection.response().status == 201
+        assert connection.response().json == {"status": "healthy"}
 
 
 def test_many_offers_to_upgrade_that_are_sent_ahead(daemon: Daemon) -> None:
     request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     with Connection(daemon.port) as connection:
         connection.send(request * 1_500)
-        assert {connection.answer().status for _ in range(1_500)} == {200}
+        assert {connection.response().status for _ in range(1_500)} == {200}
 
 
 def test_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
@@ -95,17 +95,17 @@ def test_connection_header_keeps_other_options(daemon: Daemon) -> None:
     ):
         with Connection(daemon.port) as connection:
             connection.send(request)
-            answered = connection.answer()
-            assert answered.json == {"status": "healthy"}
-            assert answered.headers["connection"] == "close"
+            response = connection.response()
+            assert response.json == {"status": "healthy"}
+            assert response.headers["connection"] == "close"
             with pytest.raises(ConnectionError):
-                connection.answer()
+                connection.response()
 
 
 def test_requests_that_are_sent_ahead_are_answered_in_order(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health") + get("/api/v1/sessions/x") + post("/api/v1/sessions", b"{}"))
-        assert [connection.answer().status for _ in range(3)] == [200, 404, 201]
+        assert [connection.response().status for _ in range(3)] == [200, 404, 201]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_metadata_comes_back_digit_for_digit(daemon: Daemon, session_id: str, me
     sent = exchange(daemon.port, post(MESSAGES.format(session_id), body))
     listed = exchange(daemon.port, get(MESSAGES.format(session_id)))
     assert sent.status == 201
-    for answered in (sent, listed):
-        assert tokens(metadata) in tokens(answered.body.decode())
+    for response in (sent, listed):
+        assert tokens(metadata) in tokens(response.body.decode())
 
 
 def tokens(text: str) -> str:
@@ -194,9 +194,9 @@ def test_session_s_directory_is_kept_in_its_one_spelling(client: httpx.Client, d
 
 @pytest.mark.parametrize("directory", [".a", "...", "..a/b..", "nobody/knows"])
 def test_session_in_a_directory_that_is_not_amplified_is_404(client: httpx.Client, directory: str) -> None:
-    answered = client.post("/sessions", json={"amplified_dir": directory})
-    assert answered.status_code == 404
-    assert answered.json()["detail"].startswith(f"Directory {directory} is not amplified; amplify it first")
+    response = client.post("/sessions", json={"amplified_dir": directory})
+    assert response.status_code == 404
+    assert response.json()["detail"].startswith(f"Directory {directory} is not amplified; amplify it first")
 
 
 @pytest.mark.parametrize("path", ["/live", "/health", "/status", "/sessions"])
@@ -208,16 +208,16 @@ def test_trailing_slash_is_the_same_resource(client: httpx.Client, path: str) ->
 def test_encoded_slash_at_the_end_is_another_resource(daemon: Daemon, path: str) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get(f"{path}%2F"))
-        assert connection.answer().status == 404
+        assert connection.response().status == 404
 
 
 @pytest.mark.parametrize("path", ["/api/v1/health", "/api/v1/sessions", "/", "/openapi.json", "/api/v1/sessions/x"])
 def test_head_is_get_without_the_body(daemon: Daemon, path: str) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get(path) + get(path, "HEAD") + get("/api/v1/health"))
-        whole = connection.answer()
-        head = connection.answer("HEAD")
-        assert connection.answer().json == {"status": "healthy"}
+        whole = connection.response()
+        head = connection.response("HEAD")
+        assert connection.response().json == {"status": "healthy"}
     assert (head.status, head.body) == (whole.status, b"")
     assert head.headers["content-type"] == whole.headers["content-type"]
     if "requestId" not in whole.body.decode():

@@ -70,27 +70,27 @@ def test_these_are_the_operations_that_need_no_key() -> None:
 @pytest.mark.parametrize("operation", PROTECTED, ids=name)
 def test_request_without_a_key_is_401(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client() as client:
-        answered = send(client, operation, "x")
-        assert answered.status_code == 401
-        assert answered.headers["www-authenticate"] == 'Bearer realm="amplifierd"'
-        assert answered.json()["type"] == "urn:amplifierd:problem:key-required"
-        assert "Authorization: Bearer amp_" in answered.json()["detail"]
+        response = send(client, operation, "x")
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == 'Bearer realm="amplifierd"'
+        assert response.json()["type"] == "urn:amplifierd:problem:key-required"
+        assert "Authorization: Bearer amp_" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("header", ["amp_0", "Basic dXNlcjpwYXNz", "Bearer"])
 def test_key_sent_in_another_way_is_explained(locked: Locked, header: str) -> None:
     with locked.client() as client:
-        answered = client.get("/sessions", headers={"Authorization": header})
-        assert answered.json()["detail"] == "Authorization has no key; send it as Authorization: Bearer amp_…"
+        response = client.get("/sessions", headers={"Authorization": header})
+        assert response.json()["detail"] == "Authorization has no key; send it as Authorization: Bearer amp_…"
 
 
 @pytest.mark.parametrize("header", ["Bearer amp_0", "Basic dXNlcjpwYXNz", "Bearer", "amp_0", "Bearer é"])
 def test_invalid_key_opens_nothing(locked: Locked, header: str) -> None:
     with locked.client() as client:
-        answered = client.get("/sessions", headers={b"Authorization": header.encode()})
-        assert answered.status_code == 401
-        assert answered.headers["www-authenticate"] == 'Bearer realm="amplifierd", error="invalid_token"'
-        assert answered.json()["type"] == "urn:amplifierd:problem:key-refused"
+        response = client.get("/sessions", headers={b"Authorization": header.encode()})
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == 'Bearer realm="amplifierd", error="invalid_token"'
+        assert response.json()["type"] == "urn:amplifierd:problem:key-refused"
 
 
 def test_key_is_known_to_its_last_letter(locked: Locked) -> None:
@@ -117,12 +117,12 @@ def test_status_needs_no_key(locked: Locked, operation: tuple[str, str, object])
 @pytest.mark.parametrize("operation", CHANGES, ids=name)
 def test_read_key_may_not_write(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client(locked.read) as client:
-        answered = send(client, operation, "x")
-        assert answered.status_code == 403
-        assert answered.json()["type"] == "urn:amplifierd:problem:scope-too-small"
-        assert answered.json()["detail"].endswith("yours has scope read.")
+        response = send(client, operation, "x")
+        assert response.status_code == 403
+        assert response.json()["type"] == "urn:amplifierd:problem:scope-too-small"
+        assert response.json()["detail"].endswith("yours has scope read.")
         needed = "admin" if operation in FOR_ADMINS else "write"
-        assert answered.headers["www-authenticate"].endswith(f'error="insufficient_scope", scope="{needed}"')
+        assert response.headers["www-authenticate"].endswith(f'error="insufficient_scope", scope="{needed}"')
 
 
 @pytest.mark.parametrize("operation", FOR_ADMINS, ids=name)
@@ -149,9 +149,9 @@ def test_session_of_another_workspace_does_not_exist(locked: Locked, operation: 
         client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
         before = client.get(f"/sessions/{session_id}").json()
     with locked.client(locked.stranger) as stranger:
-        answered = send(stranger, operation, session_id)
-        assert answered.status_code == 404
-        assert answered.json()["detail"] == f"Session {session_id} not found"
+        response = send(stranger, operation, session_id)
+        assert response.status_code == 404
+        assert response.json()["detail"] == f"Session {session_id} not found"
     with locked.client(locked.admin) as client:
         assert client.get(f"/sessions/{session_id}").json() == before
 
@@ -190,13 +190,13 @@ def test_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> Non
     key = create_key(database)
     with Daemon(database, "--workers", "2") as daemon, daemon.client() as client:
         assert client.get("/sessions", headers=bearer(key)).status_code == 200
-        said = amplifierd_keys("revoke", key.split("_")[1], "--database", database)
-        assert "(test) was revoked at " in said
+        output = amplifierd_keys("revoke", key.split("_")[1], "--database", database)
+        assert "(test) was revoked at " in output
 
         def refused() -> bool:
             # A connection for each request, so that both workers are asked.
-            answers = [http_get(f"{daemon.api}/sessions", headers=bearer(key)).status_code for _ in range(10)]
-            return set(answers) == {401}
+            statuses = [http_get(f"{daemon.api}/sessions", headers=bearer(key)).status_code for _ in range(10)]
+            return set(statuses) == {401}
 
         until(refused)
 
@@ -208,7 +208,7 @@ def test_stream_ends_when_its_key_is_revoked(database: str) -> None:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
         with daemon.client() as reader, ExitStack() as stack:
             reader.headers.update(bearer(key))
-            streams = [stack.enter_context(reader.stream("GET", it)) for it in ("/events", f"{path}/events")]
+            streams = [stack.enter_context(reader.stream("GET", target)) for target in ("/events", f"{path}/events")]
             assert [stream.status_code for stream in streams] == [200, 200]
             amplifierd_keys("revoke", key.split("_")[1], "--database", database)
             until(lambda: reader.get("/sessions").status_code == 401)

@@ -10,7 +10,7 @@ import pytest
 
 from daemon import Daemon
 from empty_session import empty_session
-from raw import Connection, exchange, get, post, refused
+from raw import Connection, assert_problem, exchange, get, post
 
 MESSAGES = "/api/v1/sessions/{}/messages"
 DEEP = b'{"content":"x","metadata":{"a":' + b"[" * 98 + b"]" * 98 + b"}}"
@@ -69,14 +69,14 @@ def session_id(client: httpx.Client) -> Iterator[str]:
     ],
 )
 def test_body_other_than_i_json_is_400(daemon: Daemon, session_id: str, body: bytes, words: str) -> None:
-    refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
+    assert_problem(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
 
 
 def test_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, session_id: str) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x","metadata":{"a":[1e400]}}')
-    answered = exchange(daemon.port, request)
-    refused(answered, 400, "/metadata/a/0")
-    [error] = answered.json["errors"]
+    response = exchange(daemon.port, request)
+    assert_problem(response, 400, "/metadata/a/0")
+    [error] = response.json["errors"]
     assert error == {"pointer": "/metadata/a/0", "detail": "the number 1e400 is out of the range of a double"}
 
 
@@ -108,12 +108,12 @@ def test_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, sessio
 def test_body_against_the_schema_is_422_with_every_place(
     daemon: Daemon, session_id: str, body: bytes, errors: dict[str, str]
 ) -> None:
-    answered = exchange(daemon.port, post(MESSAGES.format(session_id), body))
-    refused(answered, 422, "The body breaks its schema")
-    said = {error["pointer"]: error["detail"] for error in answered.json["errors"]}
-    assert said.keys() == errors.keys()
+    response = exchange(daemon.port, post(MESSAGES.format(session_id), body))
+    assert_problem(response, 422, "The body breaks its schema")
+    details = {error["pointer"]: error["detail"] for error in response.json["errors"]}
+    assert details.keys() == errors.keys()
     for pointer, detail in errors.items():
-        assert detail in said[pointer]
+        assert detail in details[pointer]
 
 
 @pytest.mark.parametrize(
@@ -125,24 +125,24 @@ def test_body_against_the_schema_is_422_with_every_place(
     ids=["short", "long"],
 )
 def test_first_hundred_places_are_listed_and_a_thousand_counted(daemon: Daemon, session_id: str, body: bytes) -> None:
-    answered = exchange(daemon.port, post(MESSAGES.format(session_id), body))
-    refused(answered, 422, "The body breaks its schema in 1000 places or more: ")
-    refused(answered, 422, "; and 995 more")
-    assert len(answered.json["errors"]) == 100
-    assert len(answered.body) < 256 * 1024
+    response = exchange(daemon.port, post(MESSAGES.format(session_id), body))
+    assert_problem(response, 422, "The body breaks its schema in 1000 places or more: ")
+    assert_problem(response, 422, "; and 995 more")
+    assert len(response.json["errors"]) == 100
+    assert len(response.body) < 256 * 1024
 
 
 def test_message_without_content_and_parts_is_422(daemon: Daemon, session_id: str) -> None:
-    answered = exchange(daemon.port, post(MESSAGES.format(session_id), b"{}"))
-    refused(answered, 422, "/content is required unless there are parts")
-    assert answered.json["errors"] == [{"pointer": "/content", "detail": "is required unless there are parts"}]
+    response = exchange(daemon.port, post(MESSAGES.format(session_id), b"{}"))
+    assert_problem(response, 422, "/content is required unless there are parts")
+    assert response.json["errors"] == [{"pointer": "/content", "detail": "is required unless there are parts"}]
 
 
 def test_refusal_names_the_body_of_a_long_batch(daemon: Daemon, session_id: str) -> None:
     body = b'{"messages":[' + b",".join([b'{"y":1}'] * 40_000) + b"]}"
-    answered = exchange(daemon.port, post(f"{MESSAGES.format(session_id)}/batch", body))
-    refused(answered, 422, "/messages must have at most 1000 items; /messages/0/y is unknown")
-    assert len(answered.json["errors"]) == 100
+    response = exchange(daemon.port, post(f"{MESSAGES.format(session_id)}/batch", body))
+    assert_problem(response, 422, "/messages must have at most 1000 items; /messages/0/y is unknown")
+    assert len(response.json["errors"]) == 100
 
 
 @pytest.mark.parametrize(
@@ -150,18 +150,18 @@ def test_refusal_names_the_body_of_a_long_batch(daemon: Daemon, session_id: str)
     ["", "/", "/etc", "..", "../x", "a/..", "a/../b", "./..", "a\0b", "a\nb", "a\\b", "C:/x", "a\x7f", "x" * 1025],
 )
 def test_directory_outside_of_the_data_root_is_422(client: httpx.Client, directory: str) -> None:
-    answered = client.post("/sessions", json={"amplified_dir": directory})
-    assert answered.status_code == 422
-    assert answered.json()["errors"][0]["pointer"] == "/amplified_dir"
+    response = client.post("/sessions", json={"amplified_dir": directory})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/amplified_dir"
 
 
 @pytest.mark.parametrize(
     "profile", ["", " ", "a/b/c", "/a", "a/", "../a", "a b", "é", "a\0", ".a", "x" * 65, "a/" + "x" * 65]
 )
 def test_profile_of_another_form_is_422(client: httpx.Client, profile: str) -> None:
-    answered = client.post("/sessions", json={"profile": profile})
-    assert answered.status_code == 422
-    assert answered.json()["errors"][0]["pointer"] == "/profile"
+    response = client.post("/sessions", json={"profile": profile})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/profile"
 
 
 @pytest.mark.parametrize(
@@ -180,18 +180,18 @@ def test_unsupported_content_type_is_415(
     daemon: Daemon, session_id: str, content_type: bytes | None, words: str
 ) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x"}', content_type=content_type)
-    refused(exchange(daemon.port, request), 415, words)
+    assert_problem(exchange(daemon.port, request), 415, words)
 
 
 def test_optional_body_needs_a_content_type_as_well(daemon: Daemon) -> None:
-    refused(exchange(daemon.port, post("/api/v1/sessions", b"{}", content_type=None)), 415, "no Content-Type")
+    assert_problem(exchange(daemon.port, post("/api/v1/sessions", b"{}", content_type=None)), 415, "no Content-Type")
 
 
 @pytest.mark.parametrize("charset", [b"bogus", b"latin-1", b"utf-16", b'"iso-8859-1"'])
 def test_charset_other_than_utf_8_is_400(daemon: Daemon, session_id: str, charset: bytes) -> None:
     body = '{"content":"é"}'.encode("latin-1")
     request = post(MESSAGES.format(session_id), body, content_type=b"application/json; charset=" + charset)
-    refused(exchange(daemon.port, request), 400, "is not UTF-8")
+    assert_problem(exchange(daemon.port, request), 400, "is not UTF-8")
 
 
 MANY = [
@@ -206,7 +206,7 @@ MANY = [
 
 @pytest.mark.parametrize("body", MANY, ids=range(len(MANY)))
 def test_over_100_000_values_are_413(daemon: Daemon, session_id: str, body: bytes) -> None:
-    refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "has more than 100000 values")
+    assert_problem(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "has more than 100000 values")
 
 
 def test_hostile_bodies_do_not_stop_others(daemon: Daemon, session_id: str) -> None:
@@ -214,24 +214,24 @@ def test_hostile_bodies_do_not_stop_others(daemon: Daemon, session_id: str) -> N
 
     def send() -> None:
         for _ in range(10):
-            refused(exchange(daemon.port, request), 413, "values")
+            assert_problem(exchange(daemon.port, request), 413, "values")
 
     sender = threading.Thread(target=send)
     sender.start()
     waits = []
     with Connection(daemon.port) as connection:
         while sender.is_alive():
-            asked = time.monotonic()
+            started = time.monotonic()
             connection.send(get("/api/v1/health"))
-            assert connection.answer().status == 200
-            waits.append(time.monotonic() - asked)
+            assert connection.response().status == 200
+            waits.append(time.monotonic() - started)
     assert len(waits) > 10
     assert max(waits) < 2
 
 
 def test_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"' + b"x" * (20 * 1024 * 1024) + b'"}'
-    refused(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")
+    assert_problem(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")
 
 
 def test_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
@@ -240,13 +240,13 @@ def test_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, se
         "Content-Type: application/json\r\n\r\n"
     )
     chunk = b"100000\r\n" + b" " * 0x100000 + b"\r\n"
-    refused(exchange(daemon.port, head.encode(), *[chunk] * 12, b"0\r\n\r\n"), 413, "larger than")
+    assert_problem(exchange(daemon.port, head.encode(), *[chunk] * 12, b"0\r\n\r\n"), 413, "larger than")
 
 
 def test_client_that_waits_for_100_continue_gets_413_first(daemon: Daemon, session_id: str) -> None:
     path = MESSAGES.format(session_id)
     head = post(path, b"", b"Expect: 100-continue").replace(b"Content-Length: 0", b"Content-Length: 99999999")
-    refused(exchange(daemon.port, head), 413, "larger than")
+    assert_problem(exchange(daemon.port, head), 413, "larger than")
 
 
 def test_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) -> None:
@@ -265,18 +265,18 @@ def test_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) ->
     ],
 )
 def test_invalid_http_is_400(daemon: Daemon, request_line: bytes) -> None:
-    answered = exchange(daemon.port, request_line + b"\r\nHost: 127.0.0.1\r\n\r\n")
-    assert answered.status == 400
-    assert answered.json["title"] == "Bad Request"
-    assert answered.json["requestId"] == answered.headers["x-request-id"]
+    response = exchange(daemon.port, request_line + b"\r\nHost: 127.0.0.1\r\n\r\n")
+    assert response.status == 400
+    assert response.json["title"] == "Bad Request"
+    assert response.json["requestId"] == response.headers["x-request-id"]
 
 
 def test_invalid_http_does_not_answer_the_request_before(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         connection.send(post("/api/v1/sessions", b"{}") + b"\x00garbage\r\n\r\n")
-        assert connection.answer().status == 201
+        assert connection.response().status == 201
         with pytest.raises(ConnectionError):
-            connection.answer()
+            connection.response()
 
 
 @pytest.mark.parametrize(
@@ -305,12 +305,12 @@ def test_connection_serves_on_after_an_error(daemon: Daemon) -> None:
             (get("/api/v1/health"), 200),
         ]:
             connection.send(request)
-            assert connection.answer().status == status
+            assert connection.response().status == status
 
 
 @pytest.mark.parametrize("body", [DEEP])
 def test_hundred_levels_are_accepted(daemon: Daemon, client: httpx.Client, body: bytes) -> None:
     created = client.post("/sessions", json={}).json()["id"]
-    answered = exchange(daemon.port, post(MESSAGES.format(created), body))
-    assert answered.status == 201
-    assert answered.json["metadata"] == json.loads(body)["metadata"]
+    response = exchange(daemon.port, post(MESSAGES.format(created), body))
+    assert response.status == 201
+    assert response.json["metadata"] == json.loads(body)["metadata"]

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from daemon import Daemon
-from raw import exchange, get, refused
+from raw import assert_problem, exchange, get
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ from raw import exchange, get, refused
     ],
 )
 def test_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words: str) -> None:
-    refused(exchange(daemon.port, get(f"/api/v1/sessions?{query}")), 400, words)
+    assert_problem(exchange(daemon.port, get(f"/api/v1/sessions?{query}")), 400, words)
 
 
 def test_empty_parameter_is_ignored(daemon: Daemon) -> None:
-    answered = exchange(daemon.port, get(f"/api/v1/sessions?{'&' * 200}limit=1{'&' * 200}sort=updated_at&"))
-    assert answered.status == 200
+    response = exchange(daemon.port, get(f"/api/v1/sessions?{'&' * 200}limit=1{'&' * 200}sort=updated_at&"))
+    assert response.status == 200
 
 
 @pytest.mark.parametrize("target", ["/sessions/{}%2Fmessages", "/sessions%2F{}", "/sessions/{}%2F", "/sessions/%FF{}"])
@@ -65,7 +65,7 @@ def test_slash_that_came_encoded_separates_nothing(daemon: Daemon, client: httpx
 )
 def test_operation_without_query_parameters_refuses_them(daemon: Daemon, method: str, path: str) -> None:
     request = f"{method} {path}?verbose=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
-    refused(exchange(daemon.port, request.encode()), 400, "'verbose' is unknown; this operation takes none")
+    assert_problem(exchange(daemon.port, request.encode()), 400, "'verbose' is unknown; this operation takes none")
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_operation_without_query_parameters_refuses_them(daemon: Daemon, method:
     ],
 )
 def test_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: str, path: str, allow: str) -> None:
-    answered = exchange(daemon.port, get(path, method))
-    refused(answered, 405, f"use {allow}")
-    assert answered.headers["allow"] == allow
+    response = exchange(daemon.port, get(path, method))
+    assert_problem(response, 405, f"use {allow}")
+    assert response.headers["allow"] == allow
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: s
     ],
 )
 def test_unknown_path_is_404(daemon: Daemon, path: str) -> None:
-    refused(exchange(daemon.port, get(path)), 404, "There is nothing at")
+    assert_problem(exchange(daemon.port, get(path)), 404, "There is nothing at")
 
 
 @pytest.mark.parametrize(
     "path", ["/api/v1/sessions/" + "x" * 300, "/api/v1/sessions/" + "x" * 8_000], ids=["300", "8000"]
 )
 def test_session_id_of_any_length_is_404(daemon: Daemon, path: str) -> None:
-    refused(exchange(daemon.port, get(path)), 404, "must have at most 255 characters")
+    assert_problem(exchange(daemon.port, get(path)), 404, "must have at most 255 characters")

@@ -18,7 +18,7 @@ ENOUGH = 20
 
 def errors(schema: Any, value: Any) -> list[tuple[str, str]]:
     found = ConfigSchema(json.dumps(schema).encode()).violations(value, Steps())
-    return [(it.pointer, it.detail) for it in found]
+    return [(error.pointer, error.detail) for error in found]
 
 
 def test_places_are_named() -> None:
@@ -139,8 +139,8 @@ def test_hostile_schema_ends_soon_and_ends_nothing(name: str) -> None:
 
 
 @pytest.fixture
-def asked() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server, and what it was asked for."""
+def fetched() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server, and what it was fetched for."""
     paths: list[str] = []
 
     class Schemas(BaseHTTPRequestHandler):
@@ -160,8 +160,8 @@ def asked() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("keyword", ["$ref", "$schema", "$id", "$dynamicRef"])
-def test_page_fetches_nothing(asked: tuple[str, list[str]], keyword: str) -> None:
-    address, paths = asked
+def test_page_fetches_nothing(fetched: tuple[str, list[str]], keyword: str) -> None:
+    address, paths = fetched
     for schema in (
         {keyword: f"{address}/a"},
         {"properties": {"a": {keyword: f"{address}/a"}}},

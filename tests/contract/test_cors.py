@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from daemon import Daemon
-from raw import Connection, refused
+from raw import Connection, assert_problem
 
 ORIGIN = "https://app.example"
 STRANGE = ["https://evil.example", f"{ORIGIN}.evil.example", "null", f"{ORIGIN}:443"]
@@ -47,10 +47,10 @@ def test_response_varies_by_origin(daemon: Daemon, client: httpx.Client, origin:
         *(("GET", "/sessions"), ("HEAD", "/sessions"), ("GET", "/nothing"), ("PUT", "/sessions")),
         *(("GET", transcript), ("GET", f"{daemon.url}/openapi.json"), ("OPTIONS", "/sessions")),
     ):
-        answered = client.request(method, path)
-        assert "origin" in listed(answered.headers["vary"]), (method, path)
+        response = client.request(method, path)
+        assert "origin" in listed(response.headers["vary"]), (method, path)
         allowed = ORIGIN if origin == ORIGIN else None
-        assert answered.headers.get("access-control-allow-origin") == allowed, (method, path)
+        assert response.headers.get("access-control-allow-origin") == allowed, (method, path)
     assert listed(client.get(transcript).headers["vary"]) == {"accept", "origin"}
 
 
@@ -67,8 +67,8 @@ def test_response_varies_by_origin(daemon: Daemon, client: httpx.Client, origin:
 )
 def test_preflight_lists_methods_and_headers(client: httpx.Client, path: str, methods: set[str]) -> None:
     for method in methods:
-        asked = PREFLIGHT | {"Access-Control-Request-Method": method.upper()}
-        allowed = client.options(path, headers=asked)
+        headers = PREFLIGHT | {"Access-Control-Request-Method": method.upper()}
+        allowed = client.options(path, headers=headers)
         assert (allowed.status_code, allowed.content) == (204, b"")
         assert allowed.headers["access-control-allow-origin"] == ORIGIN
         assert listed(allowed.headers["access-control-allow-methods"]) == methods
@@ -80,12 +80,12 @@ def test_preflight_lists_methods_and_headers(client: httpx.Client, path: str, me
 
 
 def test_preflight_allows_private_network_access(client: httpx.Client) -> None:
-    asked = PREFLIGHT | {"Access-Control-Request-Private-Network": "true"}
-    allowed = client.options("/sessions/x", headers=asked)
+    headers = PREFLIGHT | {"Access-Control-Request-Private-Network": "true"}
+    allowed = client.options("/sessions/x", headers=headers)
     assert (allowed.status_code, allowed.headers["access-control-allow-private-network"]) == (204, "true")
     assert "access-control-request-private-network" in listed(allowed.headers["vary"])
     for origin in STRANGE:
-        strange = client.options("/sessions/x", headers=asked | {"Origin": origin})
+        strange = client.options("/sessions/x", headers=headers | {"Origin": origin})
         assert (strange.status_code, strange.headers["content-type"]) == (405, "application/problem+json")
         assert not [name for name in strange.headers if name.startswith("access-control-allow-")]
 
@@ -100,9 +100,9 @@ def test_refused_preflight_is_a_readable_problem(daemon: Daemon) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in ({"Host": "localhost"} | PREFLIGHT | changed).items())
         with Connection(daemon.port) as connection:
             connection.send(f"OPTIONS /api/v1/sessions/x HTTP/1.1\r\n{lines}\r\n".encode())
-            answered = connection.answer()
-            refused(answered, status, words)
-            assert answered.headers["access-control-allow-origin"] == ORIGIN
+            response = connection.response()
+            assert_problem(response, status, words)
+            assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
 def test_strange_page_changes_nothing(client: httpx.Client) -> None:
@@ -113,6 +113,6 @@ def test_strange_page_changes_nothing(client: httpx.Client) -> None:
 def test_wildcard_origin_allows_any_page(tmp_path_factory: pytest.TempPathFactory) -> None:
     database = f"sqlite:///{tmp_path_factory.mktemp('any')}/a.db"
     with Daemon(database, "--cors-origin", "*") as running, running.client() as client:
-        asked = PREFLIGHT | {"Origin": "https://any.example"}
-        allowed = client.options("/sessions/x", headers=asked)
+        headers = PREFLIGHT | {"Origin": "https://any.example"}
+        allowed = client.options("/sessions/x", headers=headers)
         assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, "*")

@@ -53,11 +53,11 @@ def references(node: Any, *, optional: bool = False) -> Iterator[tuple[str, bool
         for item in node:
             yield from references(item, optional=optional)
     elif isinstance(node, dict):
-        here = optional or is_optional_parameter(node)
+        is_optional = optional or is_optional_parameter(node)
         if isinstance(node.get("$ref"), str) and "/schemas/" in node["$ref"]:
-            yield node["$ref"].rpartition("/")[2], here
+            yield node["$ref"].rpartition("/")[2], is_optional
         for value in node.values():
-            yield from references(value, optional=here)
+            yield from references(value, optional=is_optional)
 
 
 def is_optional_parameter(node: dict[str, Any]) -> bool:

@@ -250,14 +250,14 @@ TERMINAL = [
 ]
 
 
-@pytest.mark.parametrize(("error", "sentence"), CLIENT, ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(("error", "sentence"), CLIENT, ids=lambda case: type(case).__name__)
 def test_client_reads_what_to_do(error: StorageError, sentence: str) -> None:
     table = ErrorTable(STATUSES, DETAILS)
     assert table.detail(error) == sentence
     assert table.status(error) is not None
 
 
-@pytest.mark.parametrize(("error", "sentence"), TERMINAL, ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(("error", "sentence"), TERMINAL, ids=lambda case: type(case).__name__)
 def test_terminal_errors_name_a_command(error: StorageError, sentence: str) -> None:
     assert message_of(error) == sentence
 

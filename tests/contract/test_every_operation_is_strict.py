@@ -7,7 +7,7 @@ import pytest
 
 from daemon import Daemon
 from empty_session import empty_session
-from raw import exchange, post, refused
+from raw import assert_problem, exchange, post
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ TAKERS = ["fail", "fork", "messages", "messages/batch"]
 @pytest.mark.parametrize("path", TAKERS)
 def test_every_operation_with_a_body_is_as_strict(daemon: Daemon, session_id: str, path: str) -> None:
     url = f"/api/v1/sessions/{session_id}/{path}"
-    refused(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")
-    refused(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
-    refused(exchange(daemon.port, post(url, b"7")), 422, "")
-    refused(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
+    assert_problem(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")
+    assert_problem(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
+    assert_problem(exchange(daemon.port, post(url, b"7")), 422, "")
+    assert_problem(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
 
 
 @pytest.mark.parametrize("path", ["", "/messages/1"])
@@ -120,7 +120,7 @@ def test_refusal_names_the_body_of_a_deletion(client: httpx.Client, path: str) -
 )
 def test_every_operation_with_a_body_and_no_session_is_as_strict(daemon: Daemon, path: str) -> None:
     url = f"/api/v1{path}"
-    refused(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")
-    refused(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
-    refused(exchange(daemon.port, post(url, b"7")), 422, "")
-    refused(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")
+    assert_problem(exchange(daemon.port, post(url, b"{", content_type=b"text/plain")), 415, "application/json")
+    assert_problem(exchange(daemon.port, post(url, b"{")), 400, "Expecting property name")
+    assert_problem(exchange(daemon.port, post(url, b"7")), 422, "")
+    assert_problem(exchange(daemon.port, post(url, b" " * (8 * 1024 * 1024 + 1))), 413, "larger than 8388608 bytes")

@@ -45,19 +45,19 @@ TOOLS = f'"tools":[{{"module":"m","config":{MEMBER}}}]'
 )
 def test_body(client: httpx.Client, session_id: str, method: str, path: str, body: str, place: str) -> None:
     headers = PATCH if method == "PATCH" else JSON
-    answered = client.request(method, path.format(session_id), content=body, headers=headers)
-    assert answered.status_code == 400, answered.text
-    assert NUMBER in answered.json()["detail"]
-    assert answered.json()["detail"].endswith(f"{PLACE}{place}.")
-    assert [error["pointer"] for error in answered.json()["errors"]] == [place]
+    response = client.request(method, path.format(session_id), content=body, headers=headers)
+    assert response.status_code == 400, response.text
+    assert NUMBER in response.json()["detail"]
+    assert response.json()["detail"].endswith(f"{PLACE}{place}.")
+    assert [error["pointer"] for error in response.json()["errors"]] == [place]
 
 
 def test_line_of_an_import(client: httpx.Client, session_id: str) -> None:
     content = HEADER + exported(client, session_id)
-    answered = client.post("/import", content=content, headers={"Content-Type": "application/x-ndjson"})
-    assert answered.status_code == 400
-    assert answered.json()["detail"].startswith("Line 2 is not I-JSON")
-    assert answered.json()["detail"].endswith(f"{PLACE}/session/context/a.")
+    response = client.post("/import", content=content, headers={"Content-Type": "application/x-ndjson"})
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("Line 2 is not I-JSON")
+    assert response.json()["detail"].endswith(f"{PLACE}/session/context/a.")
 
 
 def test_line_of_an_import_from_the_command_line(client: httpx.Client, session_id: str, tmp_path: Path) -> None:
@@ -79,14 +79,14 @@ def exported(client: httpx.Client, session_id: str) -> str:
 @pytest.mark.parametrize("number", [HUGE, f"-{HUGE}", f"+{HUGE}", f"0x{'f' * 64}{'0' * 400}", "1e309", f"1{'0' * 309}"])
 def test_profile_in_yaml(client: httpx.Client, number: str) -> None:
     text = f"{FRONT}tools:\n- module: m\n  config:\n    a: {number}\n---\n"
-    answered = client.post("/profiles", content=text, headers={"Content-Type": "text/markdown"})
+    response = client.post("/profiles", content=text, headers={"Content-Type": "text/markdown"})
     if number.startswith("0x"):
         # More digits of base 16 are a text.
-        assert answered.status_code == 201
+        assert response.status_code == 201
         assert client.delete("/profiles/way/in").status_code == 204
         return
-    assert answered.status_code in (400, 422), answered.text
-    [error] = answered.json()["errors"]
+    assert response.status_code in (400, 422), response.text
+    [error] = response.json()["errors"]
     assert error["line"] == 6
     assert "is out of the range of a double" in error["detail"]
 
@@ -96,5 +96,5 @@ def test_marker_on_the_disk(daemon: Daemon, client: httpx.Client) -> None:
     folder.mkdir(parents=True)
     (folder / "metadata.json").write_text(f'{{"a":{HUGE}}}')
     report = client.post("/amplified-directories/scan").json()
-    [refused] = [it for it in report["refused"] if it["relativePath"] == "marked"]
+    [refused] = [marker for marker in report["refused"] if marker["relativePath"] == "marked"]
     assert refused["detail"].endswith(f"{PLACE}/a")

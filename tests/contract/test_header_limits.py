@@ -6,7 +6,7 @@ from amplifierd.contract.core.problems import Problem
 from amplifierd.contract.request.header_limits import MAX_BYTES, check_headers
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
-from raw import exchange, get, refused
+from raw import assert_problem, exchange, get
 
 LIMITS = sorted(MAX_BYTES.items())
 
@@ -24,11 +24,11 @@ def test_accept_that_takes_long_to_parse_is_400(daemon: Daemon, lines: list[byte
     # The parser takes 2.8 s for the first.
     path = "/api/v1/sessions/x/transcript"
     request = get(path)[:-2] + b"".join(b"Accept: a,%b\r\n" % line for line in lines) + b"\r\n"
-    refused(exchange(daemon.port, request), 400, "Header 'Accept' has ")
+    assert_problem(exchange(daemon.port, request), 400, "Header 'Accept' has ")
 
 
 def test_contract_says_the_limits() -> None:
-    said = " ".join(CONTRACT.read_text().split())
+    contract = " ".join(CONTRACT.read_text().split())
     for name, limit in LIMITS:
-        assert f"`{name.decode().title()}`" in said
-        assert f"{limit:,}" in said
+        assert f"`{name.decode().title()}`" in contract
+        assert f"{limit:,}" in contract

@@ -12,7 +12,7 @@ from amplifierd.contract.request.target_limit import longest_target
 from amplifierd.server.http1.error_responses import _KINDS
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
-from raw import Connection, exchange, get, post, refused
+from raw import Connection, assert_problem, exchange, get, post
 
 DOCUMENT = load_document(CONTRACT)
 HEALTH = "/api/v1/health"
@@ -22,7 +22,7 @@ CHUNKS = b"\r\n2\r\n{}\r\n0\r\n\r\n"
 
 def health(*headers: bytes) -> bytes:
     return b"".join(
-        [b"GET /api/v1/health HTTP/1.1\r\n", *(b"%b\r\n" % it for it in headers or [b"Host: localhost"]), b"\r\n"]
+        [b"GET /api/v1/health HTTP/1.1\r\n", *(b"%b\r\n" % field for field in headers or [b"Host: localhost"]), b"\r\n"]
     )
 
 
@@ -55,9 +55,9 @@ def test_blanks_after_a_header_value_are_removed(daemon: Daemon, session: str, b
     request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue" + blank)
     with Connection(daemon.port) as connection:
         connection.send(request[:-2])
-        assert connection.answer().status == 100
+        assert connection.response().status == 100
         connection.send(request[-2:])
-        assert connection.answer().status == 201
+        assert connection.response().status == 201
 
 
 @pytest.mark.parametrize("host", [b"127.0.0.1:", b"localhost:0", b"localhost:65535", b"[::1]:", b"LOCALHOST:00080"])
@@ -77,26 +77,26 @@ def test_valid_hosts_are_accepted(daemon: Daemon, host: bytes) -> None:
 )
 @pytest.mark.parametrize("is_open", [False, True])
 def test_invalid_hosts_are_400(daemon: Daemon, open_daemon: Daemon, host: bytes, is_open: bool) -> None:
-    answered = exchange(open_daemon.port if is_open else daemon.port, health(b"Host: " + host))
-    refused(answered, 400, "Host ")
-    assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
+    response = exchange(open_daemon.port if is_open else daemon.port, health(b"Host: " + host))
+    assert_problem(response, 400, "Host ")
+    assert response.json["type"] == "urn:amplifierd:problem:bad-host"
 
 
 def test_address_allows_one_host_when_any_is_served(open_daemon: Daemon) -> None:
     for hosts in ([b"X: x"], [b"Host: a", b"Host: a"]):
-        refused(exchange(open_daemon.port, health(*hosts)), 400, "Host headers; send one")
+        assert_problem(exchange(open_daemon.port, health(*hosts)), 400, "Host headers; send one")
     assert exchange(open_daemon.port, health(b"Host: any.example")).status == 200
 
 
 @pytest.mark.parametrize("version", [b"0.9", b"1.2", b"1.9", b"2.0", b"3.0", b"9.9"])
 def test_other_versions_are_505(daemon: Daemon, version: bytes) -> None:
-    answered = exchange(daemon.port, health().replace(b"1.1", version))
-    refused(answered, 505, f"HTTP/{version.decode()} is not supported; send HTTP/1.1")
-    assert answered.headers["connection"] == "close"
+    response = exchange(daemon.port, health().replace(b"1.1", version))
+    assert_problem(response, 505, f"HTTP/{version.decode()} is not supported; send HTTP/1.1")
+    assert response.headers["connection"] == "close"
 
 
 def test_request_line_without_a_version_is_505_or_400(daemon: Daemon) -> None:
-    refused(exchange(daemon.port, b"GET /api/v1/health\r\n\r\n"), 505, "HTTP/0.9")
+    assert_problem(exchange(daemon.port, b"GET /api/v1/health\r\n\r\n"), 505, "HTTP/0.9")
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_request_line_without_a_version_is_505_or_400(daemon: Daemon) -> None:
 def test_unknown_methods_are_501(daemon: Daemon, method: bytes, piece: int) -> None:
     target = b"localhost:80" if method == b"CONNECT" else b"/api/v1/health"
     request = method + b" %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target
-    answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
-    refused(answered, 501, "is not supported")
-    assert answered.json["type"] == "urn:amplifierd:problem:not-implemented"
+    response = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
+    assert_problem(response, 501, "is not supported")
+    assert response.json["type"] == "urn:amplifierd:problem:not-implemented"
 
 
 @pytest.mark.parametrize("codings", [[b"gzip, chunked"], [b"gzip", b"chunked"], [b"identity, chunked"]])
@@ -116,7 +116,7 @@ def test_unknown_methods_are_501(daemon: Daemon, method: bytes, piece: int) -> N
 def test_other_transfer_codings_are_501(daemon: Daemon, codings: list[bytes], path: bytes) -> None:
     lines = b"".join(b"Transfer-Encoding: %b\r\n" % coding for coding in codings)
     request = JSON.replace(b"/api/v1/sessions", path) + lines + CHUNKS
-    refused(exchange(daemon.port, request), 501, "The transfer coding")
+    assert_problem(exchange(daemon.port, request), 501, "The transfer coding")
 
 
 @pytest.mark.parametrize("coding", [b"chunked ", b",chunked", b" , chunked", b"Chunked"])
@@ -145,10 +145,10 @@ def test_chunk_extensions_may_have_blanks(daemon: Daemon, extension: bytes, piec
             with Connection(daemon.port) as connection:
                 connection.send(*(ahead[at : at + piece] for at in range(0, len(ahead), piece)))
                 if len(ahead) > 2 * len(request):
-                    assert connection.answer().status == 201
-                answered = connection.answer()
-                assert (answered.status, answered.json["name"]) == (201, "abcde")
-                assert connection.answer().json == {"status": "healthy"}
+                    assert connection.response().status == 201
+                response = connection.response()
+                assert (response.status, response.json["name"]) == (201, "abcde")
+                assert connection.response().json == {"status": "healthy"}
 
 
 @pytest.mark.parametrize(
@@ -175,14 +175,14 @@ def test_other_chunk_lines_are_400(daemon: Daemon, line: bytes) -> None:
     for piece in (1, 10_000):
         request = JSON + b"Transfer-Encoding: chunked\r\n\r\n" + line + b"\r\n{}\r\n0\r\n\r\n"
         pieces = (request[at : at + piece] for at in range(0, len(request), piece))
-        refused(exchange(daemon.port, *pieces), 400, "RFC 9112")
+        assert_problem(exchange(daemon.port, *pieces), 400, "RFC 9112")
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"br", b"gzip, identity", b"nonsense"])
 def test_other_content_codings_are_415_naming_identity(daemon: Daemon, coding: bytes) -> None:
-    answered = exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding))
-    refused(answered, 415, "is not supported; send the body without a coding")
-    assert answered.headers["accept-encoding"] == "identity"
+    response = exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding))
+    assert_problem(response, 415, "is not supported; send the body without a coding")
+    assert response.headers["accept-encoding"] == "identity"
     for taken in (b"identity", b"Identity "):
         assert exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + taken)).status == 201
 
@@ -190,9 +190,9 @@ def test_other_content_codings_are_415_naming_identity(daemon: Daemon, coding: b
 def test_other_media_types_are_415_naming_the_accepted_ones(daemon: Daemon, session: str) -> None:
     def ask(method: str, path: str) -> dict[str, str]:
         request = post(path, b"{}", content_type=b"text/csv").replace(b"POST", method.encode(), 1)
-        answered = exchange(daemon.port, request)
-        refused(answered, 415, "'text/csv' is not supported here")
-        return answered.headers
+        response = exchange(daemon.port, request)
+        assert_problem(response, 415, "'text/csv' is not supported here")
+        return response.headers
 
     assert ask("POST", "/api/v1/sessions")["accept"] == "application/json"
     assert ask("POST", "/api/v1/import")["accept"] == "application/x-ndjson, application/octet-stream"
@@ -215,28 +215,28 @@ def text_of(schema: dict[str, Any]) -> str:
 TARGETS = {}
 for path, method, operation in DOCUMENT.operations():
     parameters = DOCUMENT.parameters(path, operation)
-    query = "&".join(f"{it['name']}={text_of(it['schema'])}" for it in parameters if it["in"] == "query")
+    query = "&".join(f"{each['name']}={text_of(each['schema'])}" for each in parameters if each["in"] == "query")
     filled = path
-    for it in parameters:
-        filled = filled.replace(f"{{{it['name']}}}", text_of(it["schema"]))
+    for each in parameters:
+        filled = filled.replace(f"{{{each['name']}}}", text_of(each["schema"]))
     TARGETS[operation["operationId"]] = (method.upper(), f"{DOCUMENT.base_path}{filled}?{query}&x")
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_longest_target_of_every_operation_fits(daemon: Daemon, name: str) -> None:
     method, target = TARGETS[name]
-    answered = exchange(daemon.port, get(target, method))
-    assert answered.status in (200, 201, 204, 400, 404, 415, 422), answered
+    response = exchange(daemon.port, get(target, method))
+    assert response.status in (200, 201, 204, 400, 404, 415, 422), response
 
 
 def test_word_of_1000_characters_is_searched_for(daemon: Daemon) -> None:
-    answered = exchange(daemon.port, get("/api/v1/search?q=" + "%E3%81%82" * 1_000))
-    assert (answered.status, answered.json) == (200, [])
+    response = exchange(daemon.port, get("/api/v1/search?q=" + "%E3%81%82" * 1_000))
+    assert (response.status, response.json) == (200, [])
 
 
 def test_path_of_1024_characters_is_accepted(daemon: Daemon) -> None:
-    answered = exchange(daemon.port, get("/api/v1/amplified-directories/" + "%E3%81%82" * 1_024))
-    refused(answered, 404, "ああ")
+    response = exchange(daemon.port, get("/api/v1/amplified-directories/" + "%E3%81%82" * 1_024))
+    assert_problem(response, 404, "ああ")
 
 
 def declared_at_http() -> dict[int, str]:
@@ -276,14 +276,14 @@ def test_head_response_is_the_get_response_without_a_body(
         target = f"/api/v1{filled}{'?q=x' if path == '/search' else ''}"
     with Connection(daemon.port) as connection, Connection(daemon.port) as other:
         connection.send(get(target, "HEAD") + get(HEALTH))
-        head = connection.answer("HEAD")
-        assert connection.answer().json == {"status": "healthy"}
+        head = connection.response("HEAD")
+        assert connection.response().json == {"status": "healthy"}
         other.send(get(target))
         whole = other.head()
     varying = {"date", "x-request-id", "transfer-encoding"}
     if "uptime" in path or path == "/status":
         varying |= {"content-length"}
     assert head.status == whole.status
-    assert {it for it in head.headers.items() if it[0] not in varying} == {
-        it for it in whole.headers.items() if it[0] not in varying
+    assert {field for field in head.headers.items() if field[0] not in varying} == {
+        field for field in whole.headers.items() if field[0] not in varying
     }

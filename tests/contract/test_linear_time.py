@@ -24,7 +24,7 @@ def message(content: str, role: str = "user") -> Message:
     return Message("tool" if role == "tool" else "user", content, TIME, Raw(b"{}"), 1)
 
 
-def said(content: str, role: str = "user") -> str:
+def transcript_of(content: str, role: str = "user") -> str:
     """What a transcript says of a message."""
     return markdown_of([Raw(msgspec.json.encode(message(content, role)))]).decode().partition("\n\n")[2]
 
@@ -88,7 +88,7 @@ def test_fault_is_reported_in_short() -> None:
     ids=range(7),
 )
 def test_fences(content: str, fence: str) -> None:
-    assert said(content) == f"{content}{fence}\n\n"
+    assert transcript_of(content) == f"{content}{fence}\n\n"
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -107,14 +107,14 @@ def test_fences(content: str, fence: str) -> None:
 def test_fence_is_closed_wherever_pieces_end(lines: list[str], fence: str, ending: str) -> None:
     for padding in ("", "x\n" * 40_000):
         content = padding + ending.join(lines)
-        assert said(content) == content + (f"\n{fence}" if fence else "") + "\n\n"
+        assert transcript_of(content) == content + (f"\n{fence}" if fence else "") + "\n\n"
 
 
 def test_tool_output_gets_a_longer_fence() -> None:
     for content in ("", "`", "a `` b", "```", "`" * 1_000 + " " + "`" * 999, "` " * 4 * MIB):
         runs = [len(run) for run in re.findall("`+", content)] if len(content) < MIB else [1]
         fence = "`" * max(3, 1 + max(runs, default=0))
-        assert said(content, "tool") == f"{fence}\n{content}\n{fence}\n\n"
+        assert transcript_of(content, "tool") == f"{fence}\n{content}\n{fence}\n\n"
 
 
 @pytest.mark.parametrize("content", ['"\\\n' * 30_000, "é💬\0\u2028" * 30_000, "x" * 64 * 1024, "x" * 64 * 1024 + '"'])

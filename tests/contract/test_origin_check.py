@@ -34,10 +34,10 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 @pytest.mark.parametrize("operation", ALL, ids=name)
 def test_name_that_was_made_to_point_here_is_421(client: httpx.Client, operation: tuple[str, str, object]) -> None:
     client.headers["Host"] = "rebound.example:8420"
-    answered = send(client, operation, "x")
-    assert answered.status_code == 421
-    assert answered.json()["type"] == "urn:amplifierd:problem:misdirected-request"
-    assert "'rebound.example:8420'" in answered.json()["detail"]
+    response = send(client, operation, "x")
+    assert response.status_code == 421
+    assert response.json()["type"] == "urn:amplifierd:problem:misdirected-request"
+    assert "'rebound.example:8420'" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.yaml", "/nothing"])
@@ -58,9 +58,9 @@ def test_names_may_be_added(public: Daemon, host: str) -> None:
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: localhost\r\n", b"Host: localhost\r\nHost: x\r\n"])
 def test_request_names_one_host(daemon: Daemon, hosts: bytes) -> None:
-    answered = exchange(daemon.port, b"GET /api/v1/health HTTP/1.1\r\n" + hosts + b"\r\n")
-    assert answered.status == 400
-    assert answered.json["type"] == "urn:amplifierd:problem:bad-host"
+    response = exchange(daemon.port, b"GET /api/v1/health HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert response.status == 400
+    assert response.json["type"] == "urn:amplifierd:problem:bad-host"
 
 
 @pytest.mark.parametrize("authority", [b"localhost", b"LOCALHOST:1", b"[::1]:8420", b"user:password@127.0.0.1"])
@@ -89,24 +89,24 @@ def test_http_1_0_has_no_host(daemon: Daemon) -> None:
 def test_strange_page_changes_nothing(client: httpx.Client, operation: tuple[str, str, object], origin: str) -> None:
     before = client.get("/sessions").json()
     client.headers["Origin"] = origin
-    answered = send(client, operation, "x")
-    assert answered.status_code == 403
-    assert answered.json()["type"] == "urn:amplifierd:problem:origin-not-allowed"
-    assert f"'{origin}'" in answered.json()["detail"]
+    response = send(client, operation, "x")
+    assert response.status_code == 403
+    assert response.json()["type"] == "urn:amplifierd:problem:origin-not-allowed"
+    assert f"'{origin}'" in response.json()["detail"]
     assert client.get("/sessions").json() == before
 
 
 def test_our_own_pages_may_change_and_no_header_lets_others_read(daemon: Daemon, client: httpx.Client) -> None:
     assert client.post("/sessions", headers={"Origin": daemon.url}).status_code == 201
-    answered = client.get("/sessions", headers={"Origin": "https://evil.example"})
-    assert answered.status_code == 200
-    assert not [header for header in answered.headers if header.startswith("access-control-")]
+    response = client.get("/sessions", headers={"Origin": "https://evil.example"})
+    assert response.status_code == 200
+    assert not [header for header in response.headers if header.startswith("access-control-")]
 
 
 def test_form_media_types_are_no_body(client: httpx.Client) -> None:
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        answered = client.post("/sessions", content=b"{}", headers={"Content-Type": content_type})
-        assert answered.status_code == 415
+        response = client.post("/sessions", content=b"{}", headers={"Content-Type": content_type})
+        assert response.status_code == 415
 
 
 @pytest.mark.parametrize("path", ["/sessions/%2e%2e", "/sessions/..", "/sessions/%2e%2e%2f%2e%2e", "/sessions/%00"])
@@ -114,8 +114,8 @@ def test_id_is_not_a_path(daemon: Daemon, path: str) -> None:
     with daemon.client() as client:
         client.post("/sessions")
         before = client.get("/sessions").json()
-        answered = exchange(daemon.port, f"DELETE /api/v1{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        assert answered.status == 404
+        response = exchange(daemon.port, f"DELETE /api/v1{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert response.status == 404
         assert client.get("/sessions").json() == before
         assert client.get("/health").status_code == 200
 
@@ -123,16 +123,16 @@ def test_id_is_not_a_path(daemon: Daemon, path: str) -> None:
 @pytest.mark.parametrize("operation", ALL, ids=name)
 def test_unknown_query_parameter_is_400(client: httpx.Client, operation: tuple[str, str, object]) -> None:
     method, path, body = operation
-    answered = send(client, (method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body), "x")
-    assert answered.status_code == 400
-    assert answered.json()["detail"].startswith("Query parameter 'nonsense' is unknown; ")
+    response = send(client, (method, f"{path}{'&' if '?' in path else '?'}nonsense=1", body), "x")
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith("Query parameter 'nonsense' is unknown; ")
 
 
 def test_requests_past_the_rate_are_429(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", "2/hour") as daemon, daemon.client() as client:
         taken = [client.get("/status") for _ in range(2)]
-        assert [answered.status_code for answered in taken] == [200, 200]
-        assert [answered.headers["ratelimit-policy"] for answered in taken] == ['"default";q=2;w=3600'] * 2
+        assert [response.status_code for response in taken] == [200, 200]
+        assert [response.headers["ratelimit-policy"] for response in taken] == ['"default";q=2;w=3600'] * 2
         assert re.fullmatch('"default";r=1;t=[0-9]+', taken[0].headers["ratelimit"])
         for path in PROBES:
             assert client.get(path).status_code == 200
@@ -140,12 +140,12 @@ def test_requests_past_the_rate_are_429(tmp_path: Path) -> None:
         for operation in ALL:
             if operation[1] in PROBES:
                 continue
-            answered = send(client, operation, "x")
-            assert answered.status_code == 429, operation
-            assert 1 <= int(answered.headers["retry-after"]) <= 3600
-            assert answered.headers["ratelimit"].startswith('"default";r=0;t=')
-            assert answered.json()["type"] == "urn:amplifierd:problem:too-many-requests"
-            assert answered.json()["detail"].startswith("The rate limit is 2 per 1 hour; wait ")
+            response = send(client, operation, "x")
+            assert response.status_code == 429, operation
+            assert 1 <= int(response.headers["retry-after"]) <= 3600
+            assert response.headers["ratelimit"].startswith('"default";r=0;t=')
+            assert response.json()["type"] == "urn:amplifierd:problem:too-many-requests"
+            assert response.json()["detail"].startswith("The rate limit is 2 per 1 hour; wait ")
 
 
 def test_rate_limit_counts_each_key_separately(tmp_path: Path) -> None:
@@ -187,10 +187,10 @@ def test_requests_past_the_limit_are_503_at_once(tmp_path: Path) -> None:
             for operation in ALL:
                 if operation[1] in PROBES:
                     continue
-                answered = send(client, operation, "x")
-                assert answered.status_code == 503, operation
-                assert answered.headers["retry-after"] == "1"
-                assert answered.json()["type"] == "urn:amplifierd:problem:busy"
+                response = send(client, operation, "x")
+                assert response.status_code == 503, operation
+                assert response.headers["retry-after"] == "1"
+                assert response.json()["type"] == "urn:amplifierd:problem:busy"
         # Until the daemon has noticed that the reader is gone.
         assert any(client.get("/sessions").status_code == 200 for _ in range(1_000))
 
@@ -206,7 +206,7 @@ def test_bodies_have_only_so_much_room(tmp_path: Path) -> None:
             assert second.json["type"] == "urn:amplifierd:problem:busy"
             assert client.post("/sessions", json={}).status_code == 201
             first.send(b"{}")
-            assert first.answer().status == 201
+            assert first.response().status == 201
         assert exchange(daemon.port, head, body, b"{}").status == 201
 
 
@@ -218,17 +218,17 @@ def test_unfinished_lines_are_bodies_that_have_only_so_much_room(tmp_path: Path)
     )
     line = b"%x\r\n%b\r\n" % (size, b" " * size)
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, ExitStack() as stack:
-        for answered, room in ((5, 4), (1, 1)):
-            connections = [stack.enter_context(Connection(daemon.port, seconds=60)) for _ in range(answered)]
+        for response, room in ((5, 4), (1, 1)):
+            connections = [stack.enter_context(Connection(daemon.port, seconds=60)) for _ in range(response)]
             for connection in connections:
                 connection.send(head, line)
             for connection in connections:
                 connection.send(b"0\r\n\r\n")
-            statuses = [connection.answer().status for connection in connections]
+            statuses = [connection.response().status for connection in connections]
             # Of nothing but spaces there is no header.
             assert statuses.count(422) >= min(room, 3)
-            assert statuses.count(503) == answered - statuses.count(422)
-            assert (503 in statuses) is (answered > room)
+            assert statuses.count(503) == response - statuses.count(422)
+            assert (503 in statuses) is (response > room)
 
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # that is what is tried
@@ -244,8 +244,8 @@ def test_daemon_without_keys_refuses_other_machines(database: str) -> None:
         assert http_get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions").status_code == 200
     create_key(database)
     with Daemon(database, "--host", EVERYWHERE) as daemon:
-        asked = http_get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions", headers={"Host": "any.example"})
-        assert asked.status_code == 401
+        response = http_get(f"http://127.0.0.1:{daemon.port}/api/v1/sessions", headers={"Host": "any.example"})
+        assert response.status_code == 401
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])

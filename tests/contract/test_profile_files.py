@@ -68,14 +68,14 @@ PROFILE = st.builds(
 def test_profile_comes_back_from_its_file(profile: ProfileSettings) -> None:
     file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
     read = json.loads(read_profile(file).json, parse_float=str, parse_int=str)
-    said = json.loads(msgspec.json.encode(profile), parse_float=str, parse_int=str)
-    said["session"]["context_manager"] = said["session"].pop("contextManager")
-    said["session"]["injection_size_limit"] = said["session"].pop("injectionSizeLimit")
-    del said["schemaVersion"]
-    if not said["description"]:
+    members = json.loads(msgspec.json.encode(profile), parse_float=str, parse_int=str)
+    members["session"]["context_manager"] = members["session"].pop("contextManager")
+    members["session"]["injection_size_limit"] = members["session"].pop("injectionSizeLimit")
+    del members["schemaVersion"]
+    if not members["description"]:
         assert read.pop("description", "") == ""
-        del said["description"]
-    assert read == {name: value for name, value in said.items() if value not in ([], {}, "") or name == "version"}
+        del members["description"]
+    assert read == {name: value for name, value in members.items() if value not in ([], {}, "") or name == "version"}
 
 
 def value_of(text: str) -> Any:

@@ -19,7 +19,7 @@ from amplifierd.storage import open_storage
 from daemon import Daemon
 from fuzzing import Fuzz
 from mutations import CHUNKED, mutations, pieces
-from raw import Answer, Connection, answers_in, exchange, get, post
+from raw import Connection, Response, exchange, get, post, responses_in
 from short_timeouts import serving
 
 SECONDS = 60
@@ -116,10 +116,10 @@ def test_unsupported_request_is_refused_and_closes(daemon: Daemon, request_: byt
 
 
 def refused_as_the_last(daemon: Daemon, request: bytes, status: int) -> None:
-    [answered] = until_closed(daemon.port, request + NEXT)
-    assert answered.status == status
-    assert answered.headers["connection"] == "close"
-    assert answered.json["requestId"] == answered.headers["x-request-id"]
+    [response] = until_closed(daemon.port, request + NEXT)
+    assert response.status == status
+    assert response.headers["connection"] == "close"
+    assert response.json["requestId"] == response.headers["x-request-id"]
 
 
 def test_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Client) -> None:
@@ -128,15 +128,15 @@ def test_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Client)
         messages = [{"content": "x" * 1_000}] * 400
         assert client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).status_code == 201
     path = f"/sessions/{session_id}/messages"
-    answered = told(daemon, f"GET /api/v1{path} HTTP/1.0\r\n\r\n")
-    head, _, body = answered.partition(b"\r\n\r\n")
+    response = read_until_closed(daemon, f"GET /api/v1{path} HTTP/1.0\r\n\r\n")
+    head, _, body = response.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head.lower()
     assert json.loads(body) == client.get(path).json()
-    head, _, body = told(daemon, f"HEAD /api/v1{path} HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")
+    head, _, body = read_until_closed(daemon, f"HEAD /api/v1{path} HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")
     assert (head.startswith(b"HTTP/1.1 200 "), body) == (True, b"")
 
 
-def told(daemon: Daemon, request: str) -> bytes:
+def read_until_closed(daemon: Daemon, request: str) -> bytes:
     """All that comes until the daemon closes the connection."""
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=120) as connection:
         connection.sendall(request.encode())
@@ -185,34 +185,34 @@ def test_stream_has_one_connection_header(daemon: Daemon) -> None:
 def test_unusual_request_is_one_request(daemon: Daemon, request_: bytes, status: int) -> None:
     with Connection(daemon.port) as connection:
         connection.send(request_ + NEXT)
-        assert connection.answer().status == status
-        assert "/api/v1/next" in connection.answer().json["detail"]
+        assert connection.response().status == status
+        assert "/api/v1/next" in connection.response().json["detail"]
         connection.send(get("/api/v1/health"))
-        assert connection.answer().status == 200
+        assert connection.response().status == 200
 
 
 def test_client_of_http_1_0_gets_no_100_continue(daemon: Daemon) -> None:
     request = (
         JSON.replace(b"1.1", b"1.0") + b"Expect: 100-continue\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n"
     )
-    [answered] = until_closed(daemon.port, request + b"{}" + NEXT)
-    assert answered.status == 201
+    [response] = until_closed(daemon.port, request + b"{}" + NEXT)
+    assert response.status == 201
 
 
 def test_client_that_sends_invalid_http_after_100_gets_one_400(
     short_timeouts: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = OF_CHUNKS + b"Expect: 100-continue\r\n\r\nno chunk\r\n"
-    [answered] = until_closed(short_timeouts, request)
-    assert answered.status == 400
+    [response] = until_closed(short_timeouts, request)
+    assert response.status == 400
     assert exchange(short_timeouts, get("/api/v1/health")).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_response_is_complete_before_invalid_http_is_refused(short_timeouts: int) -> None:
     for _ in range(10):
-        [answered] = until_closed(short_timeouts, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
-        assert answered.status == 200
+        [response] = until_closed(short_timeouts, get("/openapi.json") + b"no HTTP\r\n" * 100_000)
+        assert response.status == 200
 
 
 def test_pipelined_requests_get_responses_in_order(daemon: Daemon) -> None:
@@ -221,18 +221,18 @@ def test_pipelined_requests_get_responses_in_order(daemon: Daemon) -> None:
     for size in (1, 7, 1_000, 10_000, len(requests)):
         with Connection(daemon.port) as connection:
             connection.send(*(requests[start : start + size] for start in range(0, len(requests), size)))
-            said = [connection.answer().json["detail"] for _ in paths]
-        assert said == [f"Session {number} not found" for number in range(200)]
+            details = [connection.response().json["detail"] for _ in paths]
+        assert details == [f"Session {number} not found" for number in range(200)]
 
 
 @pytest.mark.parametrize("request_", [post("/api/v1/sessions", b'{"name":"whole"}'), CHUNKED])
 def test_half_a_request_is_408_without_an_effect(short_timeouts: int, request_: bytes) -> None:
-    async def send() -> list[list[Answer]]:
+    async def send() -> list[list[Response]]:
         return await asyncio.gather(*(outcome(short_timeouts, [request_[:length]]) for length in range(len(request_))))
 
     nothing, *others = asyncio.run(send())
     assert nothing == []
-    assert [[answered.status for answered in answers] for answers in others] == [[408]] * len(others)
+    assert [[response.status for response in responses] for responses in others] == [[408]] * len(others)
     assert exchange(short_timeouts, get("/api/v1/sessions")).json == []
 
 
@@ -252,15 +252,17 @@ def test_server_responds_or_closes(short_timeouts: int, fuzz: Fuzz, caplog: pyte
 
 async def send_all(port: int, requests: list[bytes], seed: int) -> None:
     cut = [pieces(request, seed + number) for number, request in enumerate(requests)]
-    for request, answers in zip(requests, await asyncio.gather(*(outcome(port, it) for it in cut)), strict=True):
-        for answered in answers:
-            assert answered.status != 500, request
-            if answered.status >= 400:
-                assert answered.headers["content-type"] == "application/problem+json", request
-                assert answered.json["status"] == answered.status, request
+    for request, responses in zip(
+        requests, await asyncio.gather(*(outcome(port, parts) for parts in cut)), strict=True
+    ):
+        for response in responses:
+            assert response.status != 500, request
+            if response.status >= 400:
+                assert response.headers["content-type"] == "application/problem+json", request
+                assert response.json["status"] == response.status, request
 
 
-async def outcome(port: int, parts: list[bytes]) -> list[Answer]:
+async def outcome(port: int, parts: list[bytes]) -> list[Response]:
     """The answers to what is sent in parts, until the server closes, which it does before long."""
     async with asyncio.timeout(SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -278,11 +280,11 @@ async def outcome(port: int, parts: list[bytes]) -> list[Answer]:
         finally:
             writer.close()
         try:
-            return answers_in(received)
+            return responses_in(received)
         except ValueError as error:
             raise ValueError(f"{error} What was sent: {parts}") from error
 
 
-def until_closed(port: int, request: bytes) -> list[Answer]:
+def until_closed(port: int, request: bytes) -> list[Response]:
     """All answers, after which the connection is closed at once."""
     return asyncio.run(outcome(port, [request]))

@@ -140,12 +140,12 @@ def test_opencode_keeps_parts_results_and_usage() -> None:
         main["id"],
     )
     assert (main["labels"]["directory"], agent["archived"]) == ("/home/ada/atlas", True)
-    question, answered, results = read.messages[main["id"]]
+    question, response, results = read.messages[main["id"]]
     assert (question["role"], question["content"], question["id"]) == ("user", "What is in a.txt?", "msg_1")
-    assert [part["type"] for part in answered["parts"]] == ["data", "reasoning", "tool_call", "text"]
-    assert answered["parts"][3]["native"]["opencode"] == {"id": "prt_2_3"}
+    assert [part["type"] for part in response["parts"]] == ["data", "reasoning", "tool_call", "text"]
+    assert response["parts"][3]["native"]["opencode"] == {"id": "prt_2_3"}
     usage = {"inputTokens": 150, "outputTokens": 10, "cachedTokens": 100, "reasoningTokens": 4}
-    assert (answered["model"], answered["usage"]) == ("claude-sonnet-4-5", usage)
+    assert (response["model"], response["usage"]) == ("claude-sonnet-4-5", usage)
     assert (results["role"], results["id"]) == ("tool", "msg_2/results")
     result, image = results["parts"]
     assert (result["call"], result["output"], image["media"]) == ("call_1", "one", "image/png")

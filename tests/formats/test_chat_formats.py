@@ -91,18 +91,18 @@ def test_sharegpt_names_its_speakers() -> None:
 def test_open_webui_reads_the_items_of_a_response() -> None:
     read = Read(SAMPLES["open-webui"]())
     assert (read.ids(0), read.ids(1)) == (["w1", "w3"], ["w1", "w2"])
-    said = read.messages[WEBUI_ID][1]
-    assert ([part["type"] for part in said["parts"]], said["content"]) == (["reasoning", "text"], "255")
-    assert (said["model"], said["usage"]) == ("deepseek-r1", {"inputTokens": 7, "outputTokens": 9})
+    message = read.messages[WEBUI_ID][1]
+    assert ([part["type"] for part in message["parts"]], message["content"]) == (["reasoning", "text"], "255")
+    assert (message["model"], message["usage"]) == ("deepseek-r1", {"inputTokens": 7, "outputTokens": 9})
     assert read.sessions[0]["pinned"] is True
 
 
 def test_librechat_is_a_tree() -> None:
     read = Read(SAMPLES["librechat"]())
     assert (read.ids(0), read.ids(1)) == (["l1", "l2"], ["l1", "l3"])
-    question, said = read.messages[LIBRECHAT_ID]
+    question, response = read.messages[LIBRECHAT_ID]
     assert (question["role"], question["content"]) == ("user", "How much fuel?")
-    assert [part["type"] for part in said["parts"]] == ["reasoning", "tool_call", "tool_result", "text"]
+    assert [part["type"] for part in response["parts"]] == ["reasoning", "tool_call", "tool_result", "text"]
 
 
 def test_librechat_nests_messages_or_names_their_parents() -> None:

@@ -108,7 +108,7 @@ RECORDS = {"openai": OPENAI_RECORDS, "anthropic": ANTHROPIC_RECORDS}
 @pytest.mark.parametrize(
     ("name", "record"),
     [(name, each) for name, found in RECORDS.items() for each in found],
-    ids=lambda it: it if isinstance(it, str) else "",
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_record_round_trips(name: str, record: Object) -> None:
     found, faults = imported(json.dumps(record).encode(), READ_AS[name])

@@ -221,5 +221,5 @@ def test_hostile_text_is_only_text(text: str, other: str) -> None:
         {"type": "source", "url": "https://e.com/" + other, "title": text},
         {"type": "data", "kind": text, "value": {text: other}},
     ]
-    said = message_of("", parts, agent=text, model=other)
-    check_inert(page_of(message_of(text, role="tool"), said, name=text, labels={text: other}, error_message=other))
+    message = message_of("", parts, agent=text, model=other)
+    check_inert(page_of(message_of(text, role="tool"), message, name=text, labels={text: other}, error_message=other))

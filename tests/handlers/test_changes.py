@@ -59,11 +59,11 @@ def test_session_from_start_to_end(client: httpx.Client, session: Session, path:
 def test_conflicting_request_is_409(
     client: httpx.Client, session: Session, path: str, step: str, status: int, detail: str | None
 ) -> None:
-    answered = client.post(f"{path}/{step}")
-    assert answered.status_code == status
+    response = client.post(f"{path}/{step}")
+    assert response.status_code == status
     if detail is not None:
-        assert answered.json()["detail"] == detail.format(session["id"])
-        assert answered.json()["type"] == "urn:amplifierd:problem:session-status-conflict"
+        assert response.json()["detail"] == detail.format(session["id"])
+        assert response.json()["type"] == "urn:amplifierd:problem:session-status-conflict"
 
 
 def test_starting_twice_is_409(client: httpx.Client, path: str) -> None:
@@ -86,7 +86,7 @@ def test_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages", json={"content": "first", "token_count": 5})
     sent = client.post(f"{path}/messages/batch", json=TURN)
     assert sent.status_code == 201
-    assert [(it["sequence"], it.get("agent"), it.get("tokenCount")) for it in sent.json()["messages"]] == [
+    assert [(each["sequence"], each.get("agent"), each.get("tokenCount")) for each in sent.json()["messages"]] == [
         (2, None, None),
         (3, "x", 2),
     ]
@@ -192,8 +192,8 @@ def test_read_for_another_version_is_412(client: httpx.Client, path: str) -> Non
             assert (refused.status_code, refused.headers["etag"]) == (412, etag)
         for own in ("*", etag, f'"7",,{etag}'):
             for known, status in (('"7"', 200), (etag, 304)):
-                answered = client.request(method, path, headers={"If-Match": own, "If-None-Match": known})
-                assert answered.status_code == status
+                response = client.request(method, path, headers={"If-Match": own, "If-None-Match": known})
+                assert response.status_code == status
     assert client.get(path, headers={"If-Match": '"7"'}).json()["version"] == 1
     assert client.get(path, headers={"If-Match": "x"}).status_code == 400
     assert client.get("/sessions/nobody", headers={"If-Match": '"7"'}).status_code == 404
@@ -225,15 +225,15 @@ def test_fork_returns_the_location(client: httpx.Client, session: Session, path:
     assert fork.headers["location"] == f"../../sessions/{fork.json()['id']}"
     assert (fork.json()["parentSessionId"], fork.json()["forkedAtSequence"]) == (session["id"], 1)
     lineage = client.get(f"/sessions/{fork.json()['id']}/lineage").json()
-    assert [it["id"] for it in lineage["ancestors"]] == [session["id"]]
+    assert [ancestor["id"] for ancestor in lineage["ancestors"]] == [session["id"]]
     children = client.get("/sessions", params={"parent_session_id": session["id"]}).json()
-    assert [it["id"] for it in children] == [fork.json()["id"]]
+    assert [ancestor["id"] for ancestor in children] == [fork.json()["id"]]
     assert client.get(f"{path}/lineage").json()["children"] == children
 
 
 def test_lists_are_filtered_and_sorted(client: httpx.Client, session: Session) -> None:
     params = {"name": "TALK", "sort": "created_at", "status": "created", "created_before": session["createdAt"]}
-    ids = [it["id"] for it in client.get("/sessions", params=params).json()]
+    ids = [summary["id"] for summary in client.get("/sessions", params=params).json()]
     assert session["id"] not in ids
     assert ids == sorted(ids)
     page = client.get("/sessions", params={"name": "talk", "limit": 1})
@@ -247,7 +247,7 @@ def test_filters_take_any_rfc_3339_time(client: httpx.Client, session: Session) 
     for time in (f"{moment}Z", f"{moment}z", f"{moment.replace('T', 't')}999+00:00", f"{moment}000-00:00"):
         for side in ("created_after", "created_before"):
             listed = client.get("/sessions", params={side: time}).raise_for_status().json()
-            assert session["id"] not in {it["id"] for it in listed}
+            assert session["id"] not in {summary["id"] for summary in listed}
 
 
 def test_times_have_six_digits(client: httpx.Client, session: Session, path: str) -> None:
@@ -261,13 +261,15 @@ def test_times_have_six_digits(client: httpx.Client, session: Session, path: str
 def test_messages_are_sorted_and_of_a_role(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages/batch", json=TURN)
     newest = client.get(f"{path}/messages", params={"order": "desc", "limit": 1}).json()["messages"]
-    assert [it["sequence"] for it in newest] == [2]
+    assert [message["sequence"] for message in newest] == [2]
     of_user = client.get(f"{path}/messages", params={"role": "user"}).json()["messages"]
-    assert [it["sequence"] for it in of_user] == [1]
+    assert [message["sequence"] for message in of_user] == [1]
 
 
 def test_sequence_conflict_refuses_the_second_writer(client: httpx.Client, daemon: Daemon, path: str) -> None:
     with daemon.client() as other:
-        answers = [it.post(f"{path}/messages", json={"content": "x", "expected_sequence": 1}) for it in (client, other)]
-    assert [answer.status_code for answer in answers] == [201, 409]
-    assert answers[1].json()["nextSequence"] == 2
+        responses = [
+            writer.post(f"{path}/messages", json={"content": "x", "expected_sequence": 1}) for writer in (client, other)
+        ]
+    assert [response.status_code for response in responses] == [201, 409]
+    assert responses[1].json()["nextSequence"] == 2

@@ -16,9 +16,9 @@ def test_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.C
     problem = again.json()
     assert problem["type"] == "urn:amplifierd:problem:session-id-in-use"
     assert problem["detail"].startswith(f"Session {session_id} already exists; read it (getSession)")
-    there = created.json()
-    del there["context"]
-    assert problem["session"] == there
+    existing = created.json()
+    del existing["context"]
+    assert problem["session"] == existing
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def test_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.C
     ],
 )
 def test_session_id_other_than_a_uuid_is_refused(client: httpx.Client, session_id: object) -> None:
-    answered = client.post("/sessions", json={"id": session_id})
-    assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/id")
+    response = client.post("/sessions", json={"id": session_id})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/id")
 
 
 def test_replay_with_a_client_id_is_not_a_conflict(client: httpx.Client) -> None:
@@ -67,11 +67,11 @@ def test_own_times_are_taken_in_any_spelling(client: httpx.Client, sent: str, st
 
 @pytest.mark.parametrize("sent", ["2023-03-01", "2023-03-01T10:00:00", "yesterday", 1, "", None])
 def test_own_time_that_is_none_is_refused(client: httpx.Client, sent: object) -> None:
-    answered = client.post("/sessions", json={"created_at": sent})
-    assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/created_at")
+    response = client.post("/sessions", json={"created_at": sent})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/created_at")
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
-    answered = client.post(path, json={"content": "a", "timestamp": sent})
-    assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/timestamp")
+    response = client.post(path, json={"content": "a", "timestamp": sent})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/timestamp")
 
 
 def test_message_is_found_by_its_own_id(client: httpx.Client) -> None:
@@ -103,5 +103,5 @@ def test_message_id_in_use_is_409_with_its_sequence(client: httpx.Client) -> Non
         [{"pointer": "/messages/1/id", "detail": "is the id of /messages/0 as well"}],
     )
     for invalid in ("", "x" * 201, "a\nb", 1):
-        answered = client.post(path, json={"content": "c", "id": invalid})
-        assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, "/id")
+        response = client.post(path, json={"content": "c", "id": invalid})
+        assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/id")

@@ -46,14 +46,14 @@ def add(client: httpx.Client, identifier: str, source: object, **headers: str) -
 
 
 def added(client: httpx.Client, identifier: str, source: object) -> dict[str, Any]:
-    answered = add(client, identifier, source)
-    assert answered.status_code == 201, answered.text
-    collection: dict[str, Any] = answered.json()
+    response = add(client, identifier, source)
+    assert response.status_code == 201, response.text
+    collection: dict[str, Any] = response.json()
     return collection
 
 
 def problems(collection: dict[str, Any]) -> list[tuple[str, int, str]]:
-    return [(it.get("file"), it.get("line"), it["detail"]) for it in collection["problems"]]
+    return [(problem.get("file"), problem.get("line"), problem["detail"]) for problem in collection["problems"]]
 
 
 WHOLE = {
@@ -72,10 +72,10 @@ WHOLE = {
 
 def test_collection_brings_profiles(client: httpx.Client, folder: Path) -> None:
     make(folder, WHOLE)
-    answered = add(client, "teams/foundation", folder)
-    assert answered.status_code == 201, answered.text
-    collection = answered.json()
-    assert client.get(answered.url.join(answered.headers["location"])).json() == collection
+    response = add(client, "teams/foundation", folder)
+    assert response.status_code == 201, response.text
+    collection = response.json()
+    assert client.get(response.url.join(response.headers["location"])).json() == collection
     assert {name: collection[name] for name in ("profiles", "agents", "context", "modules", "problems")} == {
         "profiles": ["foundation/base"],
         "agents": ["agents/zen.md"],
@@ -91,7 +91,7 @@ def test_collection_brings_profiles(client: httpx.Client, folder: Path) -> None:
         "Be brief.\n",
         {"zen": "agents/zen.md"},
     )
-    assert [it.get("source") for it in client.get("/profiles").json()] == [None, "teams/foundation"]
+    assert [profile.get("source") for profile in client.get("/profiles").json()] == [None, "teams/foundation"]
     [summary] = client.get("/collections").json()
     assert summary == {name: collection[name] for name in summary}
     session = client.post("/sessions", json={"profile": "foundation/base"}).json()
@@ -143,7 +143,7 @@ def test_failed_sync_keeps_the_last_content(client: httpx.Client, folder: Path) 
     assert (summary["status"], summary["syncedAt"]) == ("failed", before["syncedAt"])
     failed = client.get("/collections/foundation").json()
     assert failed["profiles"] == before["profiles"]
-    assert [it["detail"] for it in failed["problems"]] == [
+    assert [problem["detail"] for problem in failed["problems"]] == [
         f"Cannot read a collection from {folder}: there is no such folder."
     ]
     away.rename(folder)
@@ -175,7 +175,7 @@ def test_broken_file_is_a_problem(client: httpx.Client, folder: Path, text: str,
     (folder / "out").symlink_to(make(folder.parent / "elsewhere", {"secret.md": "x"}))
     collection = added(client, "foundation", folder)
     assert collection["profiles"] == ["foundation/good"]
-    [found] = [it for it in problems(collection) if it[0] == "broken.md"]
+    [found] = [problem for problem in problems(collection) if problem[0] == "broken.md"]
     assert found[1] == line
     assert detail in found[2]
 
@@ -224,7 +224,12 @@ def test_links_of_a_repository_do_not_lead_out(client: httpx.Client, folder: Pat
     (folder / "git.md").symlink_to(".git/config")
     commit(folder, {})
     collection = added(client, "foundation", f"git+file://{folder}")
-    assert [collection[it] for it in ("profiles", "agents", "context", "modules")] == [["foundation/good"], [], [], []]
+    assert [collection[key] for key in ("profiles", "agents", "context", "modules")] == [
+        ["foundation/good"],
+        [],
+        [],
+        [],
+    ]
     assert {file for file, _, detail in problems(collection) if "leads out" in detail} >= {
         *("secret.md", "agents/x.md", "tools/t/module.yaml", "out.md", "context")
     }
@@ -263,13 +268,13 @@ def test_source_that_is_not_allowed_is_422(
     client: httpx.Client, folder: Path, root: Path, source: str, reason: str
 ) -> None:
     assert folder.exists()
-    answered = add(client, "foundation", source.format(root=root))
+    response = add(client, "foundation", source.format(root=root))
     if not reason:
-        assert answered.status_code == 201
+        assert response.status_code == 201
         return
-    assert answered.status_code == 422, answered.text
-    assert reason in answered.json()["detail"]
-    assert [error["pointer"] for error in answered.json()["errors"]] == ["/source"]
+    assert response.status_code == 422, response.text
+    assert reason in response.json()["detail"]
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/source"]
     assert client.get("/collections").json() == []
 
 

@@ -150,7 +150,7 @@ def test_change_returns_the_tag_of_its_coding(client: httpx.Client, coding: str)
     keyed = {**accept, "Idempotency-Key": f"coded-{coding}"}
     first = client.post("/sessions", json=body, headers=keyed)
     again = client.post("/sessions", json=body, headers=keyed)
-    assert [it.headers["etag"] for it in (first, again)] == [f'"1-{coding}"'] * 2
+    assert [response.headers["etag"] for response in (first, again)] == [f'"1-{coding}"'] * 2
     path = f"/sessions/{first.json()['id']}"
     tag = {"If-Match": first.headers["etag"], **accept}
     assert client.patch(path, json={"name": "x"}, headers=tag).headers["etag"] == f'"2-{coding}"'
@@ -167,7 +167,7 @@ def test_streamed_transcript_is_compressed(client: httpx.Client, long_path: str,
     assert response.headers["content-encoding"] == "gzip"
     assert response.headers["vary"] == expected.headers["vary"] == "Accept, Accept-Encoding"
     head, _ = get(client, f"{long_path}/transcript", accept, "HEAD", **accepted)
-    assert [head.headers.get(it) for it in ("content-encoding", "vary")] == ["gzip", "Accept, Accept-Encoding"]
+    assert [head.headers.get(name) for name in ("content-encoding", "vary")] == ["gzip", "Accept, Accept-Encoding"]
 
 
 def test_streamed_transcript_without_gzip_is_uncompressed(client: httpx.Client, long_path: str) -> None:

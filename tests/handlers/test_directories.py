@@ -47,7 +47,7 @@ def test_directory_is_created_read_updated_and_deleted(client: httpx.Client, dae
     assert written == {"m": 2, "amplifierd": {"updated_at": patched.json()["updatedAt"]}}
     (daemon.data_path / "a/b/c d/mine.txt").touch()
     assert client.delete("/amplified-directories/a/b/c d").status_code == 204
-    assert [it.name for it in (daemon.data_path / "a/b/c d").iterdir()] == ["mine.txt"]
+    assert [entry.name for entry in (daemon.data_path / "a/b/c d").iterdir()] == ["mine.txt"]
     assert client.get("/amplified-directories/a/b/c d").status_code == 404
 
 
@@ -72,7 +72,7 @@ def test_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client
         client.post("/sessions", json={"amplified_dir": path, "name": name})
     page = client.get("/sessions", params={"limit": 1, "amplified_dir": path, "name": name})
     rest = client.get(page.url.join(page.links["next"]["url"]))
-    assert [len(it.json()) for it in (page, rest)] == [1, 1]
+    assert [len(response.json()) for response in (page, rest)] == [1, 1]
     for session in page.json() + rest.json():
         client.delete(f"/sessions/{session['id']}")
 
@@ -110,8 +110,8 @@ def test_marker_written_by_the_server_is_not_an_edit(client: httpx.Client, daemo
 
 @pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])
 def test_root_is_there(daemon: Daemon, path: str) -> None:
-    answered = exchange(daemon.port, get(f"/api/v1/amplified-directories/{path}"))
-    assert (answered.status, answered.json["relativePath"]) == (200, ".")
+    response = exchange(daemon.port, get(f"/api/v1/amplified-directories/{path}"))
+    assert (response.status, response.json["relativePath"]) == (200, ".")
 
 
 def test_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None:
@@ -120,13 +120,13 @@ def test_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None
     found: list[list[str]] = []
     url: str | httpx.URL | None = "/amplified-directories?limit=3"
     while url:
-        answered = client.get(url)
-        assert answered.json()["total"] == 4
-        found.append([it["relativePath"] for it in answered.json()["directories"]])
-        url = answered.url.join(answered.links["next"]["url"]) if "next" in answered.links else None
+        response = client.get(url)
+        assert response.json()["total"] == 4
+        found.append([directory["relativePath"] for directory in response.json()["directories"]])
+        url = response.url.join(response.links["next"]["url"]) if "next" in response.links else None
     assert found == [[".", "a", "a/b"], ["z"]]
     whole = client.get("/amplified-directories").json()
-    assert [it["relativePath"] for it in whole["directories"]] == [".", "a", "a/b", "z"]
+    assert [directory["relativePath"] for directory in whole["directories"]] == [".", "a", "a/b", "z"]
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None
 def test_invalid_request_is_refused(
     client: httpx.Client, method: str, url: str, body: object, status: int, detail: str
 ) -> None:
-    answered = client.request(method, f"/amplified-directories{url}", json=body)
-    assert answered.status_code == status
-    assert detail in answered.json()["detail"]
+    response = client.request(method, f"/amplified-directories{url}", json=body)
+    assert response.status_code == status
+    assert detail in response.json()["detail"]
 
 
 def test_directory_with_sessions_stays_unless_it_is_forced(client: httpx.Client) -> None:
@@ -180,7 +180,7 @@ def test_sessions_are_listed_by_directory(client: httpx.Client) -> None:
         client.post("/sessions", json={"amplified_dir": path, "name": path})
 
     def names(**query: str) -> list[str]:
-        return [it["name"] for it in client.get("/sessions", params=query | {"sort": "created_at"}).json()]
+        return [summary["name"] for summary in client.get("/sessions", params=query | {"sort": "created_at"}).json()]
 
     assert names(amplified_dir="p") == ["p"]
     assert names(amplified_dir="p//", recursive="true") == ["p", "p/q"]
@@ -220,7 +220,7 @@ def test_markers_by_hand_are_taken_up(client: httpx.Client, daemon: Daemon, tmp_
     (daemon.data_path / "link").symlink_to(tmp_path / "outside")
     report = client.post("/amplified-directories/scan").json()
     assert (report["created"], report["updated"]) == (1, 1)
-    assert {it["relativePath"] for it in report["refused"]} == {"broken", "list", "bytes", "odd", "twice"}
+    assert {each["relativePath"] for each in report["refused"]} == {"broken", "list", "bytes", "odd", "twice"}
     assert client.get("/amplified-directories/hand/made").json()["defaultProfile"] == "default"
     assert client.get("/amplified-directories/a").json()["metadata"] == {"n": 2}
     assert client.get("/amplified-directories/link").status_code == 404

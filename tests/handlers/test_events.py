@@ -62,8 +62,8 @@ def test_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: st
         assert (session["event"], json.loads(session["data"])["status"]) == ("session", "active")
         assert (second["event"], second["id"]) == ("message", "2")
         client.delete(path)
-        gone = next(events)
-        assert (gone["event"], json.loads(gone["data"])) == ("deleted", {"id": path.rpartition("/")[2]})
+        deleted = next(events)
+        assert (deleted["event"], json.loads(deleted["data"])) == ("deleted", {"id": path.rpartition("/")[2]})
         assert next(events, None) is None
 
 
@@ -109,8 +109,8 @@ def test_missing_record_is_404(client: httpx.Client) -> None:
 
 def test_head_does_not_wait(client: httpx.Client, path: str) -> None:
     for stream in (f"{path}/events", "/events"):
-        answered = client.head(stream)
-        assert (answered.status_code, answered.content) == (200, b"")
+        response = client.head(stream)
+        assert (response.status_code, response.content) == (200, b"")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -126,10 +126,10 @@ def test_shutdown_ends_streams_in_order(database: str, workers: str) -> None:
                 return list(events)
 
         with ThreadPoolExecutor(8) as threads:
-            answers = [threads.submit(follow, stream) for stream in [f"{path}/events", "/events"] * 4]
+            followers = [threads.submit(follow, stream) for stream in [f"{path}/events", "/events"] * 4]
             all_follow.wait(120)
             daemon.process.send_signal(signal.SIGTERM)
-            assert [answer.result(timeout=120) for answer in answers] == [[]] * 8
+            assert [follower.result(timeout=120) for follower in followers] == [[]] * 8
         assert daemon.wait() == 0
     assert "ERROR" not in daemon.log
 
@@ -143,10 +143,10 @@ def test_reader_on_another_worker_gets_events(database: str) -> None:
                 return next(event for event in events if event["event"] == "message")
 
         with ThreadPoolExecutor(8) as threads:
-            answers = threads.map(first_event, range(8))
+            first_events = threads.map(first_event, range(8))
             time.sleep(0.5)
             say(client, path, "one")
-            assert [answer["id"] for answer in answers] == ["1"] * 8
+            assert [event["id"] for event in first_events] == ["1"] * 8
 
 
 def test_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, path: str) -> None:

@@ -42,17 +42,17 @@ def transcript(client: httpx.Client, path: str, accept: str | None) -> httpx.Res
     ],
 )
 def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | None, content_type: str) -> None:
-    answered = transcript(client, path, accept)
-    assert (answered.status_code, answered.headers["content-type"]) == (200, content_type)
-    assert answered.headers["vary"] == "Accept"
+    response = transcript(client, path, accept)
+    assert (response.status_code, response.headers["content-type"]) == (200, content_type)
+    assert response.headers["vary"] == "Accept"
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9, image/*", "application/json;q=0"])
 def test_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
-    answered = transcript(client, path, accept)
-    assert (answered.status_code, answered.headers["vary"]) == (406, "Accept")
+    response = transcript(client, path, accept)
+    assert (response.status_code, response.headers["vary"]) == (406, "Accept")
     expected = f"Accept '{accept}' allows none of application/json, application/x-ndjson, text/markdown."
-    assert answered.json()["detail"] == expected
+    assert response.json()["detail"] == expected
 
 
 def test_transcript_has_every_message_in_each_form(client: httpx.Client, path: str) -> None:
@@ -65,7 +65,7 @@ def test_transcript_has_every_message_in_each_form(client: httpx.Client, path: s
 
 def test_markdown_keeps_fences_closed(client: httpx.Client, path: str) -> None:
     text = transcript(client, path, "text/markdown").text
-    times = [it["timestamp"][:19].replace("T", " ") for it in client.get(f"{path}/messages").json()["messages"]]
+    times = [each["timestamp"][:19].replace("T", " ") for each in client.get(f"{path}/messages").json()["messages"]]
     assert text == (
         f"## 1. user, {times[0]} UTC\n\nHow?\n\n```python\nprint(1)\n```\n\n"
         f"## 2. assistant (planner), {times[1]} UTC\n\nSo:\n~~~~\n```\n~~~\n~~~~\nDone.\n\n"
@@ -132,7 +132,7 @@ def test_session_is_exported_with_its_files(database: str, client: httpx.Client,
         assert other.get(f"{path}/export?files=true").content == exported.content
         assert other.get("/export?files=true").content == exported.content
         assert other.get(file["url"]).content == content
-        assert [(it["name"], it["media"], "expiresAt" in it) for it in other.get("/files").json()] == [
+        assert [(each["name"], each["media"], "expiresAt" in each) for each in other.get("/files").json()] == [
             ("a.png", "image/png", False)
         ]
     client.delete(path)

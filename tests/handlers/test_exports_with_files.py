@@ -186,9 +186,9 @@ def test_command_says_that_a_session_was_deleted(tmp_path: Path) -> None:
             assert exporting.stdout is not None
             assert exporting.stdout.read(1)
             delete_with_files(client, path, database)
-            _, told = exporting.communicate()
+            _, errors = exporting.communicate()
     assert exporting.returncode == 1
-    assert "was deleted meanwhile; export again." in told.decode()
+    assert "was deleted meanwhile; export again." in errors.decode()
 
 
 @pytest.fixture
@@ -215,9 +215,9 @@ def test_damaged_file_is_left_out_and_counted(daemon_of_file: Daemon, size: int)
             assert exported["amplifierd"]["losses"]["leftOut"] == {"files": 1}
             assert "the tide" in str(exported)
         assert "Left out: 1 files." in client.get(f"{path}/export?files=true&format=html").raise_for_status().text
-        code, text, told = exported_by_command(daemon_of_file, "--format", "openai", "-")
-        assert (code, len(text.splitlines())) == (0, 2), told
-        assert "Left out: 1 files." in told
+        code, text, errors = exported_by_command(daemon_of_file, "--format", "openai", "-")
+        assert (code, len(text.splitlines())) == (0, 2), errors
+        assert "Left out: 1 files." in errors
         client.delete(other)
 
 
@@ -229,12 +229,12 @@ def test_file_damaged_after_its_beginning_cuts_off_an_export(daemon_of_file: Dae
             connection.send(get(f"/api/v1{path}/export?files=true&format=html"))
             with pytest.raises(ConnectionError, match="cut the response short"):
                 list(iter(connection.event, b""))
-        code, _, told = exported_by_command(daemon_of_file, "--format", "openai", "-")
+        code, _, errors = exported_by_command(daemon_of_file, "--format", "openai", "-")
         assert code == 1
-        assert "deleted meanwhile, or its data is damaged. Run `amplifierd check`" in told
+        assert "deleted meanwhile, or its data is damaged. Run `amplifierd check`" in errors
         checked = [sys.executable, "-m", "amplifierd", "check", "--database", daemon_of_file.database]
-        told = subprocess.run(checked, capture_output=True, text=True, check=False).stdout
-        assert "is damaged and cannot be recovered" in told
+        errors = subprocess.run(checked, capture_output=True, text=True, check=False).stdout
+        assert "is damaged and cannot be recovered" in errors
 
 
 # The system messages, and the parts of the user's, of which each has a file if it is marked so.
@@ -261,10 +261,10 @@ def test_system_message_with_a_file_is_exported_with_it(daemon: Daemon, client: 
     assert client.post(f"{path}/messages/batch", json={"messages": messages}).status_code == 201
     expected = contents[: len(texts)] + contents[2:] * bool(file_follows)
     by_http = client.get(f"{path}/export?files=true&format=anthropic").raise_for_status().text
-    code, by_command, told = exported_by_command(
+    code, by_command, errors = exported_by_command(
         daemon, "--format", "anthropic", "--session", path.rpartition("/")[2], "-"
     )
-    assert code == 0, told
+    assert code == 0, errors
     for exported in (by_http, by_command):
         record = json.loads(exported)
         blocks = [*record["system"], *(block for each in record["messages"] for block in each["content"])]

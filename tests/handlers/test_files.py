@@ -16,9 +16,9 @@ CSP = "default-src 'none'; sandbox"
 
 
 def upload(client: httpx.Client, content: Any = PNG, media: str = "image/png", **query: str) -> dict[str, Any]:
-    answered = client.post("/files", content=content, headers={"Content-Type": media}, params=query)
-    assert answered.status_code == 201, answered.text
-    file: dict[str, Any] = answered.json()
+    response = client.post("/files", content=content, headers={"Content-Type": media}, params=query)
+    assert response.status_code == 201, response.text
+    file: dict[str, Any] = response.json()
     return file
 
 
@@ -29,13 +29,13 @@ def refer(client: httpx.Client, *urls: str) -> httpx.Response:
 
 
 def test_download_returns_the_uploaded_bytes(client: httpx.Client) -> None:
-    answered = client.post("/files", content=PNG, headers={"Content-Type": "image/png"}, params={"name": "a.png"})
-    file = answered.json()
+    response = client.post("/files", content=PNG, headers={"Content-Type": "image/png"}, params={"name": "a.png"})
+    file = response.json()
     assert (file["id"], file["url"], file["size"]) == (ID, f"/files/{ID}", len(PNG))
     assert (file["media"], file["name"]) == ("image/png", "a.png")
-    assert answered.headers["Location"] == f"files/{ID}"
-    got = client.get(file["url"])
-    assert got.content == PNG
+    assert response.headers["Location"] == f"files/{ID}"
+    downloaded = client.get(file["url"])
+    assert downloaded.content == PNG
     expected = {
         "Content-Type": "image/png",
         "Content-Length": str(len(PNG)),
@@ -46,7 +46,7 @@ def test_download_returns_the_uploaded_bytes(client: httpx.Client) -> None:
         "Accept-Ranges": "bytes",
         "ETag": f'"{ID}"',
     }
-    assert {name: got.headers[name] for name in expected} == expected
+    assert {name: downloaded.headers[name] for name in expected} == expected
     head = client.head(file["url"], headers={"Range": "bytes=0-1"})
     assert (head.status_code, head.content) == (200, b"")
     assert {name: head.headers[name] for name in expected} == expected
@@ -59,16 +59,16 @@ def test_upload_is_streamed(client: httpx.Client) -> None:
 
     file = upload(client, parts(), "video/mp4; codecs=avc1")
     assert file["size"] == 2_000_000
-    got = client.get(file["url"])
-    assert got.content == b"".join(parts())
-    assert got.headers["Content-Type"] == "video/mp4; codecs=avc1"
+    response = client.get(file["url"])
+    assert response.content == b"".join(parts())
+    assert response.headers["Content-Type"] == "video/mp4; codecs=avc1"
 
 
 def test_file_may_be_empty(client: httpx.Client) -> None:
     file = client.post("/files").json()
     assert (file["size"], file["media"]) == (0, "application/octet-stream")
-    got = client.get(file["url"])
-    assert (got.status_code, got.content) == (200, b"")
+    response = client.get(file["url"])
+    assert (response.status_code, response.content) == (200, b"")
     assert client.get(file["url"], headers={"Range": "bytes=0-"}).status_code == 416
     assert client.get(file["url"], headers={"Range": "bytes=-1"}).status_code == 416
 
@@ -85,9 +85,9 @@ def test_range_of_media_types_is_none(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("media", ["png", "a/b/c", "text/plain\u00e9", "/", "image/", "a/b;" + 252 * "c"])
 def test_invalid_media_type_is_refused(client: httpx.Client, media: str) -> None:
-    answered = client.post("/files", content=b"x", headers=[(b"Content-Type", media.encode("latin-1"))])
-    assert answered.status_code == 415
-    assert answered.json()["detail"].endswith("is not a media type of at most 255 characters; send */*.")
+    response = client.post("/files", content=b"x", headers=[(b"Content-Type", media.encode("latin-1"))])
+    assert response.status_code == 415
+    assert response.json()["detail"].endswith("is not a media type of at most 255 characters; send */*.")
 
 
 def test_coded_body_is_refused(client: httpx.Client) -> None:
@@ -95,7 +95,7 @@ def test_coded_body_is_refused(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"),
+    ("requested", "first", "last"),
     [
         ("bytes=0-0", 0, 0),
         ("bytes=10-", 10, len(PNG) - 1),
@@ -109,33 +109,33 @@ def test_coded_body_is_refused(client: httpx.Client) -> None:
         ("BYTES= 1-2", 1, 2),
     ],
 )
-def test_range_is_returned(client: httpx.Client, asked: str, first: int, last: int) -> None:
+def test_range_is_returned(client: httpx.Client, requested: str, first: int, last: int) -> None:
     url = upload(client)["url"]
-    got = client.get(url, headers={"Range": asked})
-    assert (got.status_code, got.content) == (206, PNG[first : last + 1])
-    assert got.headers["Content-Range"] == f"bytes {first}-{last}/{len(PNG)}"
-    assert got.headers["Content-Length"] == str(last + 1 - first)
-    assert got.headers["Content-Security-Policy"] == CSP
+    response = client.get(url, headers={"Range": requested})
+    assert (response.status_code, response.content) == (206, PNG[first : last + 1])
+    assert response.headers["Content-Range"] == f"bytes {first}-{last}/{len(PNG)}"
+    assert response.headers["Content-Length"] == str(last + 1 - first)
+    assert response.headers["Content-Security-Policy"] == CSP
 
 
 @pytest.mark.parametrize(
-    "asked", ["", "bytes", "bytes=", "bytes=-", "bytes=2-1", "items=0-1", "bytes=0-1,3-4", "bytes=a-b"]
+    "requested", ["", "bytes", "bytes=", "bytes=-", "bytes=2-1", "items=0-1", "bytes=0-1,3-4", "bytes=a-b"]
 )
-def test_unsupported_range_is_ignored(client: httpx.Client, asked: str) -> None:
-    got = client.get(upload(client)["url"], headers={"Range": asked})
-    assert (got.status_code, got.content) == (200, PNG)
+def test_unsupported_range_is_ignored(client: httpx.Client, requested: str) -> None:
+    response = client.get(upload(client)["url"], headers={"Range": requested})
+    assert (response.status_code, response.content) == (200, PNG)
 
 
 def test_long_range_is_refused(client: httpx.Client) -> None:
     assert client.get(upload(client)["url"], headers={"Range": "0" * 1_025}).status_code == 400
 
 
-@pytest.mark.parametrize("asked", [f"bytes={len(PNG)}-", f"bytes={'9' * 23}-", "bytes=99999999-", "bytes=-0"])
-def test_range_past_the_end_is_refused(client: httpx.Client, asked: str) -> None:
-    got = client.get(upload(client)["url"], headers={"Range": asked})
-    assert got.status_code == 416
-    assert got.headers["Content-Range"] == f"bytes */{len(PNG)}"
-    assert got.json()["type"] == "urn:amplifierd:problem:range-not-satisfiable"
+@pytest.mark.parametrize("requested", [f"bytes={len(PNG)}-", f"bytes={'9' * 23}-", "bytes=99999999-", "bytes=-0"])
+def test_range_past_the_end_is_refused(client: httpx.Client, requested: str) -> None:
+    response = client.get(upload(client)["url"], headers={"Range": requested})
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == f"bytes */{len(PNG)}"
+    assert response.json()["type"] == "urn:amplifierd:problem:range-not-satisfiable"
 
 
 def test_range_of_another_file_is_all_of_this(client: httpx.Client) -> None:
@@ -147,9 +147,9 @@ def test_range_of_another_file_is_all_of_this(client: httpx.Client) -> None:
 def test_preconditions_of_a_file(client: httpx.Client) -> None:
     url = upload(client)["url"]
     for tags, status in (("*", 304), (f'"x", W/"{ID}"', 304), ('"x"', 200)):
-        answered = client.get(url, headers={"If-None-Match": tags})
-        assert answered.status_code == status
-        assert answered.headers["ETag"] == f'"{ID}"'
+        response = client.get(url, headers={"If-None-Match": tags})
+        assert response.status_code == status
+        assert response.headers["ETag"] == f'"{ID}"'
     for tags, status in (("*", 200), (f'"x", "{ID}"', 200), (f'W/"{ID}"', 412), ('"x"', 412)):
         assert client.get(url, headers={"If-Match": tags}).status_code == status
     assert client.get(url, headers={"If-Match": "x"}).status_code == 400
@@ -186,10 +186,10 @@ def test_page_cannot_include_a_file(client: httpx.Client, media: str) -> None:
 
 @pytest.mark.parametrize("media", ["text/html", "image/svg+xml", "application/xhtml+xml"])
 def test_page_that_is_a_file_runs_nothing(client: httpx.Client, media: str) -> None:
-    got = client.get(upload(client, f"<script>alert(1)</script>{media}".encode(), media)["url"])
-    assert got.headers["Content-Security-Policy"] == CSP
-    assert got.headers["Content-Disposition"].startswith("attachment")
-    assert got.headers["X-Content-Type-Options"] == "nosniff"
+    response = client.get(upload(client, f"<script>alert(1)</script>{media}".encode(), media)["url"])
+    assert response.headers["Content-Security-Policy"] == CSP
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_files_are_listed_in_pages(client: httpx.Client) -> None:
@@ -214,25 +214,25 @@ def test_message_keeps_its_file(client: httpx.Client) -> None:
 
 def test_message_with_an_unknown_file_is_refused(client: httpx.Client) -> None:
     known, unknown = upload(client)["url"], f"/files/{'0' * 64}"
-    answered = refer(client, known, unknown)
-    assert answered.status_code == 422
-    assert answered.json()["errors"] == [
+    response = refer(client, known, unknown)
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
         {"pointer": "/parts/1/url", "detail": f"names file {'0' * 64}, which does not exist"}
     ]
-    assert "Upload it first (createFile)" in answered.json()["detail"]
+    assert "Upload it first (createFile)" in response.json()["detail"]
 
 
 def test_long_data_url_is_refused(client: httpx.Client) -> None:
     assert refer(client, "data:image/png;base64,".ljust(65_536, "A")).status_code == 201
-    answered = refer(client, "data:image/png;base64,".ljust(65_537, "A"))
-    assert answered.status_code == 422
-    assert answered.json()["errors"][0]["pointer"] == "/parts/0/url"
-    assert "Upload the file (createFile), and put its url in the part." in answered.json()["detail"]
+    response = refer(client, "data:image/png;base64,".ljust(65_537, "A"))
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/parts/0/url"
+    assert "Upload the file (createFile), and put its url in the part." in response.json()["detail"]
 
 
 def test_unknown_relative_url_is_refused(client: httpx.Client) -> None:
-    answered = refer(client, "/api/v1/sessions")
-    assert answered.json()["errors"] == [
+    response = refer(client, "/api/v1/sessions")
+    assert response.json()["errors"] == [
         {"pointer": "/parts/0/url", "detail": "must be absolute, or the url of a file"}
     ]
 
@@ -240,9 +240,9 @@ def test_unknown_relative_url_is_refused(client: httpx.Client) -> None:
 def test_deleted_file_is_gone(client: httpx.Client) -> None:
     url = upload(client, b"gone soon")["url"]
     assert client.delete(url).status_code == 204
-    for answered in (client.get(url), client.delete(url)):
-        assert answered.status_code == 404
-        assert answered.json()["type"] == "urn:amplifierd:problem:file-not-found"
+    for response in (client.get(url), client.delete(url)):
+        assert response.status_code == 404
+        assert response.json()["type"] == "urn:amplifierd:problem:file-not-found"
     assert client.get("/files/x").status_code == 404
 
 

@@ -32,7 +32,7 @@ def test_messages_are_found(client: httpx.Client, session_id: str) -> None:
 def test_hits_are_paged(client: httpx.Client, session_id: str) -> None:
     first = client.get("/search", params={"q": "quick", "limit": 1, "session_id": session_id})
     second = client.get(first.url.join(first.links["next"]["url"]))
-    assert [it.json()[0]["sequence"] for it in (first, second)] == [2, 1]
+    assert [response.json()[0]["sequence"] for response in (first, second)] == [2, 1]
     assert "next" not in second.links
 
 
@@ -69,7 +69,12 @@ def test_sessions_are_deleted_by_filters(client: httpx.Client, session_id: str) 
     assert would == {"dryRun": True, "sessions": 2, "messages": 0, "sessionIds": archived[:2]}
     done = client.post("/sessions/delete", json=body | {"dry_run": False}).json()
     assert done == would | {"dryRun": False}
-    assert [client.get(f"/sessions/{it}").status_code for it in (*archived, session_id)] == [404, 404, 200, 200]
+    assert [client.get(f"/sessions/{each}").status_code for each in (*archived, session_id)] == [
+        404,
+        404,
+        200,
+        200,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -37,9 +37,9 @@ def send(client: httpx.Client, content: bytes, query: str = "format=auto", **hea
 
 
 def imported(client: httpx.Client, content: bytes, query: str = "format=auto") -> Object:
-    answered = send(client, content, query)
-    assert answered.status_code == 200, answered.text
-    report: Object = answered.json()
+    response = send(client, content, query)
+    assert response.status_code == 200, response.text
+    report: Object = response.json()
     return report
 
 
@@ -64,10 +64,10 @@ def conversation() -> list[Object]:
 
 def test_body_without_a_type_is_a_file_of_any_kind(client: httpx.Client) -> None:
     content = json.dumps({"id": "without-type", "messages": [{"role": "user", "content": "Hello!"}]}).encode()
-    answered = client.post("/import?format=auto", content=content)
-    assert "Content-Type" not in answered.request.headers
-    assert answered.status_code == 200, answered.text
-    assert answered.json()["sessions"] == 1
+    response = client.post("/import?format=auto", content=content)
+    assert "Content-Type" not in response.request.headers
+    assert response.status_code == 200, response.text
+    assert response.json()["sessions"] == 1
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -98,10 +98,10 @@ def test_file_that_grew_extends_its_sessions(client: httpx.Client, conversation:
 
 def test_name_that_came_later_is_given(client: httpx.Client) -> None:
     session = f"5c2f6a54-1111-4000-8000-{next(_numbers):012x}"
-    said = code_line(f"n{session}", None, user("Hello"), sessionId=session)
-    imported(client, lines(said))
+    line = code_line(f"n{session}", None, user("Hello"), sessionId=session)
+    imported(client, lines(line))
     assert "name" not in client.get(f"/sessions/{session}").json()
-    imported(client, lines(said, {"type": "custom-title", "customTitle": "Greeting", "sessionId": session}))
+    imported(client, lines(line, {"type": "custom-title", "customTitle": "Greeting", "sessionId": session}))
     assert client.get(f"/sessions/{session}").json()["name"] == "Greeting"
 
 
@@ -212,14 +212,14 @@ def test_file_without_conversations_is_422(client: httpx.Client, content: bytes,
 
 def test_cycles_deep_values_and_long_lines_are_reported(client: httpx.Client) -> None:
     session = f"5c2f6a54-3333-4000-8000-{next(_numbers):012x}"
-    said = [
+    sentences = [
         code_line("c1", "c2", user("One"), sessionId=session),
         code_line("c2", "c1", answer("m", text("Two")), sessionId=session),
         code_line("c3", "c2", user("x" * (43 * MIB)), sessionId=session),
         code_line("c4", "c3", user("Four"), sessionId=session),
     ]
     deep = b'{"type":"user","uuid":"d","sessionId":"s","message":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"
-    report = imported(client, lines(*said[:2]) + deep + lines(*said[2:]))
+    report = imported(client, lines(*sentences[:2]) + deep + lines(*sentences[2:]))
     assert kinds(report) == {"cycle": 1, "not JSON": 1, "kept as a file": 1}
     assert (report["sessions"], report["messages"], report["files"]) == (1, 4, 1)
     messages = client.get(f"/sessions/{session}/messages").json()["messages"]
@@ -286,8 +286,8 @@ def made_at(make: Callable[[Path], Path]) -> bytes:
     ids=["computed", "endless index", "long default"],
 )
 def test_hostile_database_is_read_within_limits(client: httpx.Client, made: Callable[[], bytes]) -> None:
-    answered = send(client, made())
-    assert answered.status_code in (200, 422), answered.text
+    response = send(client, made())
+    assert response.status_code in (200, 422), response.text
     assert client.get("/health").status_code == 200
 
 

@@ -13,9 +13,9 @@ def messages(client: httpx.Client) -> str:
     return path
 
 
-def sequences(answered: httpx.Response) -> list[int]:
-    assert answered.status_code == 200
-    return [message["sequence"] for message in answered.json()["messages"]]
+def sequences(response: httpx.Response) -> list[int]:
+    assert response.status_code == 200
+    return [message["sequence"] for message in response.json()["messages"]]
 
 
 def test_transcript_can_be_read_forward(client: httpx.Client, messages: str) -> None:
@@ -36,8 +36,8 @@ def test_long_transcript_is_streamed_whole(client: httpx.Client) -> None:
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
     for _ in range(40):
         client.post(path, json={"content": "x" * 20_000})
-    answered = client.get(path)
-    assert sequences(answered) == list(range(1, 41))
+    response = client.get(path)
+    assert sequences(response) == list(range(1, 41))
 
 
 def test_appending_counts(client: httpx.Client, messages: str) -> None:

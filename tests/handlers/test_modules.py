@@ -74,16 +74,16 @@ def folder(client: httpx.Client, root: Path) -> Iterator[Path]:
 
 
 def add(client: httpx.Client, identifier: str, source: object) -> dict[str, Any]:
-    answered = client.post("/collections", json={"identifier": identifier, "source": str(source)})
-    assert answered.status_code == 201, answered.text
-    collection: dict[str, Any] = answered.json()
+    response = client.post("/collections", json={"identifier": identifier, "source": str(source)})
+    assert response.status_code == 201, response.text
+    collection: dict[str, Any] = response.json()
     return collection
 
 
 def ids(client: httpx.Client, path: str) -> list[str]:
-    answered = client.get(path)
-    assert answered.status_code == 200, answered.text
-    return [module["id"] for module in answered.json()]
+    response = client.get(path)
+    assert response.status_code == 200, response.text
+    return [module["id"] for module in response.json()]
 
 
 def test_modules_are_listed_by_id_and_type(client: httpx.Client, folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_modules_are_listed_by_id_and_type(client: httpx.Client, folder: Path) -
         only = [module_id for module_id in every if f"/{module_type}/" in module_id]
         assert ids(client, f"/modules?type={module_type}") == ids(client, f"/modules/{module_type}s") == only
     first = client.get("/modules/tools?limit=1")
-    assert [it["id"] for it in first.json()] == ["foundation/tool/bash"]
+    assert [module["id"] for module in first.json()] == ["foundation/tool/bash"]
     assert ids(client, f"/modules/{first.links['next']['url'].rpartition('/')[2]}") == ["installed/tool/one"]
     refused = client.get("/modules?type=tools")
     assert (refused.status_code, "must be one of provider, tool" in refused.json()["detail"]) == (400, True)
@@ -141,9 +141,9 @@ def test_module_of_a_package_is_read_without_running_it(client: httpx.Client) ->
     )
     assert "collection" not in found
     for missing in ("installed/tool/broken", "installed/tool/no", "foundation/tool/bash", "a", "a/b"):
-        answered = client.get(f"/modules/{missing}")
-        assert answered.status_code == 404
-        assert answered.json()["detail"].startswith(f"Module {missing} not found; ")
+        response = client.get(f"/modules/{missing}")
+        assert response.status_code == 404
+        assert response.json()["detail"].startswith(f"Module {missing} not found; ")
 
 
 def test_module_of_a_repository_is_at_its_commit(client: httpx.Client, folder: Path) -> None:
@@ -206,14 +206,16 @@ def test_configuration_is_checked(
     created = client.post("/profiles", json={"name": "mine", "tools": tools})
     client.post("/profiles", json={"name": "other"}).raise_for_status()
     updated = client.patch("/profiles/other", json={"tools": tools})
-    for answered in (created, updated):
+    for response in (created, updated):
         if not pointers:
-            assert answered.is_success, answered.text
-            assert "warnings" not in answered.json()
+            assert response.is_success, response.text
+            assert "warnings" not in response.json()
             continue
-        assert answered.status_code == 422
-        assert answered.json()["type"] == "urn:amplifierd:problem:module-config-invalid"
-        assert [it["pointer"] for it in answered.json()["errors"]] == [f"/tools/1{it}" for it in pointers]
+        assert response.status_code == 422
+        assert response.json()["type"] == "urn:amplifierd:problem:module-config-invalid"
+        assert [error["pointer"] for error in response.json()["errors"]] == [
+            f"/tools/1{pointer}" for pointer in pointers
+        ]
     assert client.get("/profiles/other").json()["tools"] == ([] if pointers else tools)
 
 
@@ -223,7 +225,7 @@ def test_patched_configuration_is_checked(client: httpx.Client, folder: Path) ->
     session = {"orchestrator": {"module": "foundation/orchestrator/loop", "config": {"n": 1}}}
     assert client.post("/profiles", json={"name": "mine", "session": session}).status_code == 201
     refused = client.patch("/profiles/mine", json={"session": {"orchestrator": {"config": {"n": 4}}}})
-    assert [it["pointer"] for it in refused.json()["errors"]] == ["/session/orchestrator/config/n"]
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["/session/orchestrator/config/n"]
     assert client.patch("/profiles/mine", json={"session": {"orchestrator": {"config": {"n": 3}}}}).is_success
 
 
@@ -263,15 +265,17 @@ def test_retry_gets_the_first_answer_after_changes(client: httpx.Client, folder:
         return [client.post(path, json=body, headers=key) for (path, body), key in zip(requests, headers, strict=True)]
 
     first = send()
-    assert [it.status_code for it in first] == [201, 201]
+    assert [response.status_code for response in first] == [201, 201]
     assert len(first[0].json()["warnings"]) == 1
     client.delete("/profiles/mine").raise_for_status()
     make(folder, {"tools/bash/module.yaml": BASH.replace("[shell]", "[shell, key]"), "tools/unknown/module.yaml": BASH})
     client.post("/collections/teams/foundation/sync").raise_for_status()
     assert [client.post(path, json=body).status_code for path, body in requests] == [422, 404]
     again = send()
-    assert [(it.status_code, it.headers.get("idempotent-replayed")) for it in again] == [(201, "true")] * 2
-    assert [it.json() for it in again] == [it.json() for it in first]
+    assert [(response.status_code, response.headers.get("idempotent-replayed")) for response in again] == [
+        (201, "true")
+    ] * 2
+    assert [response.json() for response in again] == [response.json() for response in first]
 
 
 def test_unknown_module_is_a_warning(client: httpx.Client, folder: Path) -> None:
@@ -279,7 +283,7 @@ def test_unknown_module_is_a_warning(client: httpx.Client, folder: Path) -> None
     body = {"name": "mine", "tools": [{"module": "foundation/tool/bahs"}, {"module": "one"}]}
     session = {"orchestrator": {"module": "foundation/tool/bash"}, "context_manager": {"module": "x"}}
     created = client.post("/profiles", json=body | {"session": session}).json()
-    assert [it["pointer"] for it in created["warnings"]] == [
+    assert [warning["pointer"] for warning in created["warnings"]] == [
         "/session/orchestrator",
         "/session/context_manager",
         "/tools/0",
@@ -289,7 +293,7 @@ def test_unknown_module_is_a_warning(client: httpx.Client, folder: Path) -> None
     )
     assert "warnings" not in client.get("/profiles/mine").json()
     updated = client.patch("/profiles/mine", json={"session": None, "version": "2"}).json()
-    assert [it["pointer"] for it in updated["warnings"]] == ["/tools/0"]
+    assert [warning["pointer"] for warning in updated["warnings"]] == ["/tools/0"]
 
 
 def test_hostile_modules_are_refused_quickly(client: httpx.Client, folder: Path) -> None:
@@ -300,7 +304,7 @@ def test_hostile_modules_are_refused_quickly(client: httpx.Client, folder: Path)
     tools = [{"module": f"foundation/tool/t{number}", "config": config} for number in range(100)]
     refused = client.post("/profiles", json={"name": "mine", "tools": tools})
     assert refused.status_code == 422
-    details = {it["detail"] for it in refused.json()["errors"]}
+    details = {error["detail"] for error in refused.json()["errors"]}
     assert any("is too large to be checked against the schema of module" in detail for detail in details)
 
 
@@ -332,7 +336,7 @@ def test_sources_of_a_module(client: httpx.Client, folder: Path) -> None:
         )
         assert local.status_code == 200
         sources = client.get(f"/modules/{module_id}").json()["sources"]
-        assert [(it["scope"], it["source"]) for it in sources] == [("local", "z"), ("project", "y")]
+        assert [(source["scope"], source["source"]) for source in sources] == [("local", "z"), ("project", "y")]
         assert client.delete(f"{url}?scope=local").status_code == client.delete(url).status_code == 204
         missing = client.delete(url)
         assert missing.status_code == 404

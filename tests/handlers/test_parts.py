@@ -18,16 +18,16 @@ def path(client: httpx.Client) -> str:
     return f"/sessions/{client.post('/sessions').json()['id']}"
 
 
-def violations(answer: httpx.Response) -> list[tuple[str, str]]:
-    assert answer.status_code == 422, answer.text
-    return [(it["pointer"], it["detail"]) for it in answer.json()["errors"]]
+def violations(response: httpx.Response) -> list[tuple[str, str]]:
+    assert response.status_code == 422, response.text
+    return [(error["pointer"], error["detail"]) for error in response.json()["errors"]]
 
 
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: str(each.name))
 def test_formats_take_and_return_messages(client: httpx.Client, path: str, each: Format) -> None:
     sources = PUBLISHED[each.name]
-    answer = client.post(f"{path}/messages/batch", json={"messages": [each.read(source) for source in sources]})
-    assert answer.status_code == 201, answer.text
+    response = client.post(f"{path}/messages/batch", json={"messages": [each.read(source) for source in sources]})
+    assert response.status_code == 201, response.text
     listed = client.get(f"{path}/messages").json()["messages"]
     assert [each.write(message) for message in listed] == sources
 
@@ -120,11 +120,11 @@ def test_open_calls_are_listed(client: httpx.Client, path: str) -> None:
     for body in ({"content": "x"}, {"parts": [CALL]}, {"parts": [{**CALL, "call": "c2"}]}):
         client.post(f"{path}/messages", json=body)
     waiting = f"{path}/messages?open_calls=true"
-    assert [it["sequence"] for it in client.get(waiting).json()["messages"]] == [2, 3]
+    assert [message["sequence"] for message in client.get(waiting).json()["messages"]] == [2, 3]
     client.post(f"{path}/messages", json={"role": "tool", "parts": [{"type": "tool_result", "call": "c1"}]})
-    assert [it["sequence"] for it in client.get(waiting).json()["messages"]] == [3]
+    assert [message["sequence"] for message in client.get(waiting).json()["messages"]] == [3]
     first = client.get(f"{path}/messages?open_calls=false&limit=1").json()["messages"]
-    assert [it["sequence"] for it in first] == [1]
+    assert [message["sequence"] for message in first] == [1]
 
 
 def test_search_has_a_scope(client: httpx.Client, path: str) -> None:

@@ -74,9 +74,9 @@ def folder(client: httpx.Client, root: Path) -> Iterator[Path]:
 
 
 def generate(client: httpx.Client, form: str = "mounts", **body: Any) -> dict[str, Any]:
-    answered = client.post(f"/mount-plans/generate?form={form}", json={"profile_id": "foundation/base"} | body)
-    assert answered.status_code == 200, answered.text
-    plan: dict[str, Any] = answered.json()
+    response = client.post(f"/mount-plans/generate?form={form}", json={"profile_id": "foundation/base"} | body)
+    assert response.status_code == 200, response.text
+    plan: dict[str, Any] = response.json()
     return plan
 
 
@@ -89,7 +89,7 @@ def test_plan_names_every_part(client: httpx.Client, folder: Path) -> None:
         "amplifiedDir": ".",
         "injectionSizeLimit": 10,
     }
-    assert [(it["moduleId"], it["resolved"]) for it in plan["mountPoints"]] == [
+    assert [(mount_point["moduleId"], mount_point["resolved"]) for mount_point in plan["mountPoints"]] == [
         ("foundation/base.agent.far", False),
         ("foundation/base.agent.zen", True),
         ("foundation/base.context.docs.a.c", True),
@@ -99,9 +99,9 @@ def test_plan_names_every_part(client: httpx.Client, folder: Path) -> None:
         ("foundation/tool/bash.2", True),
         ("gone", False),
     ]
-    by_id = {it["moduleId"]: it for it in plan["mountPoints"]}
+    by_id = {mount_point["moduleId"]: mount_point for mount_point in plan["mountPoints"]}
     kinds = ("agents", "context", "providers", "tools", "hooks")
-    assert by_id == {key: it for kind in kinds for key, it in plan[kind].items()}
+    assert by_id == {key: mount_point for kind in kinds for key, mount_point in plan[kind].items()}
     assert by_id["foundation/base.agent.zen"] == {
         "mountType": "embedded",
         "moduleId": "foundation/base.agent.zen",
@@ -150,7 +150,7 @@ def test_kernel_has_its_own_form(client: httpx.Client, folder: Path) -> None:
         "injection_size_limit": 10,
         "settings": {"amplified_dir": ".", "profile_name": "foundation/base", "profile_version": "1.0.0"},
     }
-    assert [it["module"] for it in plan["tools"]] == ["tool-bash", "tool-bash", "gone"]
+    assert [tool["module"] for tool in plan["tools"]] == ["tool-bash", "tool-bash", "gone"]
     assert plan["tools"][2]["source"] == "git+https://example.com/gone"
     assert plan["agents"] == {"zen": {"content": "Be calm.", "metadata": {"source": "agents/zen.md"}}}
     assert [*plan["context"]] == ["docs.a.c", "docs.b"]
@@ -177,7 +177,7 @@ def test_plan_has_the_values_of_its_request(client: httpx.Client, folder: Path) 
         "injectionSizeLimit": 10,
     }
     assert plan["tools"] == {}
-    contents = {it["name"]: it.get("content") for it in plan["agents"].values()}
+    contents = {agent["name"]: agent.get("content") for agent in plan["agents"].values()}
     assert contents == {"far": None, "new": "You are new.", "zen": "Be quick."}
     assert client.delete("/amplified-directories/a%2Fb").status_code == 204
     for body, status in (
@@ -199,7 +199,9 @@ def test_overlay_changes_adds_and_removes_agents(client: httpx.Client, folder: P
         "new": {"content": "You are new.", "config": {"tools": []}},
     }
     plan = generate(client, agent_overlay=overlay)
-    agents = [(it["name"], it.get("content"), it.get("config"), it["resolved"]) for it in plan["agents"].values()]
+    agents = [
+        (each["name"], each.get("content"), each.get("config"), each["resolved"]) for each in plan["agents"].values()
+    ]
     assert agents == [
         ("new", "You are new.", {"tools": []}, True),
         ("zen", "Be calm.", {"max_turns": 4}, True),
@@ -221,8 +223,8 @@ def test_overlay_changes_agents_of_a_folder(client: httpx.Client, folder: Path) 
 
     def agents(**overlay: Any) -> list[tuple[str, str | None, Any]]:
         plan = generate(client, profile_id="foundation/team", agent_overlay={"far": None} | overlay)
-        assert len(plan["agents"]) == sum(it["moduleType"] == "agent" for it in plan["mountPoints"])
-        return [(it["name"], it.get("content"), it.get("config")) for it in plan["agents"].values()]
+        assert len(plan["agents"]) == sum(each["moduleType"] == "agent" for each in plan["mountPoints"])
+        return [(each["name"], each.get("content"), each.get("config")) for each in plan["agents"].values()]
 
     fix, zen = ("team.fix", "Fix it.", None), ("team.zen", "Be calm.", None)
     assert agents() == [fix, zen]
@@ -338,15 +340,15 @@ def server(database: str, packages: Path, version: str) -> Daemon:
 
 def test_servers_with_other_packages_give_the_same_plan_of_a_session(database: str, tmp_path: Path) -> None:
     with (
-        server(database, tmp_path, "1.0.0") as one,
-        server(database, tmp_path, "2.0.0") as two,
-        one.client() as client,
-        two.client() as another,
+        server(database, tmp_path, "1.0.0") as first_server,
+        server(database, tmp_path, "2.0.0") as second_server,
+        first_server.client() as client,
+        second_server.client() as second_client,
     ):
         client.post("/profiles", json={"name": "p", "tools": [{"module": "one"}]}).raise_for_status()
-        for asked, version in ((client, "1.0.0"), (another, "2.0.0"), (client, "1.0.0")):
-            session_id = asked.post("/sessions", json={"profile": "p"}).json()["id"]
-            plans = [each.get(f"/sessions/{session_id}/mount-plan").json() for each in (client, another)]
+        for server_client, version in ((client, "1.0.0"), (second_client, "2.0.0"), (client, "1.0.0")):
+            session_id = server_client.post("/sessions", json={"profile": "p"}).json()["id"]
+            plans = [each.get(f"/sessions/{session_id}/mount-plan").json() for each in (client, second_client)]
             assert plans[0] == plans[1]
             assert plans[0]["tools"]["installed/tool/one"]["version"] == version
 
@@ -356,12 +358,12 @@ def test_session_without_package_modules_gets_the_server_s(database: str, tmp_pa
         server(database, tmp_path, "1.0.0") as daemon,
         Daemon(database) as plain,
         daemon.client() as client,
-        plain.client() as another,
+        plain.client() as plain_client,
     ):
         client.post("/profiles", json={"name": "p", "tools": [{"module": "one"}]}).raise_for_status()
         # The server that creates the second one does not have the module.
-        for asked, versions in ((client, ["1.0.0", "1.0.0"]), (another, [None, "1.0.0"])):
-            session_id = asked.post("/sessions", json={"profile": "p"}).json()["id"]
+        for server_client, versions in ((client, ["1.0.0", "1.0.0"]), (plain_client, [None, "1.0.0"])):
+            session_id = server_client.post("/sessions", json={"profile": "p"}).json()["id"]
             lines = client.get(f"/sessions/{session_id}/export").text.splitlines()
             # As older programs stored and exported it.
             older = [re.sub(',"includesInstalled":true', "", line) for line in lines]

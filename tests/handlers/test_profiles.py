@@ -34,7 +34,7 @@ def test_any_profile_may_be_a_session_s(client: httpx.Client) -> None:
         assert client.post("/profiles", json={"name": name}).status_code == 201
         session = client.post("/sessions", json={"profile": name})
         assert (session.status_code, session.json()["profile"]) == (201, name)
-        assert [it["profile"] for it in client.get("/sessions", params={"profile": name}).json()] == [name]
+        assert [summary["profile"] for summary in client.get("/sessions", params={"profile": name}).json()] == [name]
         assert client.delete(f"/sessions/{session.json()['id']}").status_code == 204
 
 
@@ -63,7 +63,7 @@ def test_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> No
     assert profile == WHOLE | times | {"session": camel(WHOLE["session"]), "schemaVersion": 2, "isActive": False}
     assert client.get("/profiles/foundation/whole").json() == profile
     assert client.get(created.url.join(created.headers["location"])).json() == profile
-    listed = [it["name"] for it in client.get("/profiles").json()]
+    listed = [each["name"] for each in client.get("/profiles").json()]
     assert listed == ["default", "foundation/whole"]
     patched = client.patch("/profiles/foundation/whole", json={"version": "2", "agents": {"zen": None}}, headers=MERGE)
     assert (patched.json()["version"], patched.json()["agents"]) == ("2", {})
@@ -86,9 +86,9 @@ def test_page_leads_to_the_next(client: httpx.Client) -> None:
     names: list[list[str]] = []
     url: str | httpx.URL | None = "/profiles?limit=3"
     while url:
-        answered = client.get(url)
-        names.append([it["name"] for it in answered.json()])
-        url = answered.url.join(answered.links["next"]["url"]) if "next" in answered.links else None
+        response = client.get(url)
+        names.append([profile["name"] for profile in response.json()])
+        url = response.url.join(response.links["next"]["url"]) if "next" in response.links else None
     assert names == [["a", "b/c", "default"], ["z"]]
 
 
@@ -126,9 +126,9 @@ def test_page_leads_to_the_next(client: httpx.Client) -> None:
 def test_invalid_request_is_refused(
     client: httpx.Client, method: str, url: str, body: object, status: int, detail: str
 ) -> None:
-    answered = client.request(method, url, json=body)
-    assert answered.status_code == status
-    assert detail in answered.json()["detail"]
+    response = client.request(method, url, json=body)
+    assert response.status_code == status
+    assert detail in response.json()["detail"]
 
 
 def test_active_profile(client: httpx.Client) -> None:
@@ -225,20 +225,20 @@ def test_profile_is_replaced_by_its_file(client: httpx.Client) -> None:
     ],
 )
 def test_fault_of_a_file_is_reported_with_its_line(client: httpx.Client, text: str, line: int, words: str) -> None:
-    answered = client.post("/profiles", content=text, headers=MARKDOWN)
-    assert answered.status_code == 422
-    assert words in answered.json()["detail"]
-    assert line in [error["line"] for error in answered.json()["errors"]]
+    response = client.post("/profiles", content=text, headers=MARKDOWN)
+    assert response.status_code == 422
+    assert words in response.json()["detail"]
+    assert line in [error["line"] for error in response.json()["errors"]]
 
 
 def test_file_is_utf_8(client: httpx.Client) -> None:
-    answered = client.post("/profiles", content="---\né".encode("latin-1"), headers=MARKDOWN)
-    assert (answered.status_code, answered.json()["detail"]) == (400, "The body is not UTF-8 at byte 4.")
+    response = client.post("/profiles", content="---\né".encode("latin-1"), headers=MARKDOWN)
+    assert (response.status_code, response.json()["detail"]) == (400, "The body is not UTF-8 at byte 4.")
 
 
 @pytest.mark.parametrize(
     "path", ["/profiles//", "/profiles//a", "/profiles/a//b", "/profiles/" + "a/" * 3_000, "/profiles/%00"]
 )
 def test_path_that_no_profile_has_is_404(daemon: Daemon, path: str) -> None:
-    answered = exchange(daemon.port, get(f"/api/v1{path}"))
-    assert answered.status == 404, answered.json
+    response = exchange(daemon.port, get(f"/api/v1{path}"))
+    assert response.status == 404, response.json

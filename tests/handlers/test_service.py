@@ -77,14 +77,14 @@ def test_reference_is_served_whole(daemon: Daemon, asset: str, coding: str) -> N
     page = http_get(f"{daemon.url}/docs")
     assert f'"{asset}"' in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    answered = http_get(str(page.url.join(asset)), headers={"Accept-Encoding": coding})
-    assert answered.headers["content-length"].isdigit()
-    assert len(answered.content) > 200
+    response = http_get(str(page.url.join(asset)), headers={"Accept-Encoding": coding})
+    assert response.headers["content-length"].isdigit()
+    assert len(response.content) > 200
 
 
 def test_reference_with_a_slash_is_the_same(daemon: Daemon) -> None:
-    answered = http_get(f"{daemon.url}/docs/", follow_redirects=True)
-    assert (answered.status_code, answered.url.path) == (200, "/docs")
+    response = http_get(f"{daemon.url}/docs/", follow_redirects=True)
+    assert (response.status_code, response.url.path) == (200, "/docs")
 
 
 @pytest.mark.parametrize("asset", ["index.html", "%2e%2e/app.py", "scalar.css"])

@@ -13,18 +13,18 @@ def project() -> str:
     return f"project:{uuid4()}"
 
 
-def create(client: httpx.Client, project: str, **said: Any) -> dict[str, Any]:
+def create(client: httpx.Client, project: str, **members: Any) -> dict[str, Any]:
     key, value = project.split(":")
-    created = client.post("/sessions", json={"labels": {key: value, **said.pop("labels", {})}, **said})
+    created = client.post("/sessions", json={"labels": {key: value, **members.pop("labels", {})}, **members})
     assert created.status_code == 201, created.text
     session: dict[str, Any] = created.json()
     return session
 
 
-def found(client: httpx.Client, **query: Any) -> list[str]:
-    answered = client.get("/sessions", params=query)
-    assert answered.status_code == 200, answered.text
-    return [each["id"] for each in answered.json()]
+def listed_ids(client: httpx.Client, **query: Any) -> list[str]:
+    response = client.get("/sessions", params=query)
+    assert response.status_code == 200, response.text
+    return [each["id"] for each in response.json()]
 
 
 def test_labels_are_merged_and_removed(client: httpx.Client, project: str) -> None:
@@ -55,11 +55,11 @@ def test_labels_are_merged_and_removed(client: httpx.Client, project: str) -> No
 )
 def test_labels_that_no_session_may_have_are_refused(client: httpx.Client, labels: object, pointer: str) -> None:
     session = client.post("/sessions").json()
-    for answered in (
+    for response in (
         client.post("/sessions", json={"labels": labels}),
         client.patch(f"/sessions/{session['id']}", json={"labels": labels}),
     ):
-        assert (answered.status_code, answered.json()["errors"][0]["pointer"]) == (422, pointer), answered.text
+        assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, pointer), response.text
 
 
 def test_sessions_are_listed_by_repeated_parameters(client: httpx.Client, project: str) -> None:
@@ -71,26 +71,26 @@ def test_sessions_are_listed_by_repeated_parameters(client: httpx.Client, projec
     client.post(f"/sessions/{second}/complete")
     fork = client.post(f"/sessions/{third}/fork").json()["id"]
     everything = [fork, second, first, third]
-    assert found(client, label=project) == everything
-    assert found(client, label=[project, "topic"]) == [first]
-    assert found(client, label=[project, "topic:a:b"]) == [first]
-    assert found(client, label=[project, "topic:a"]) == []
-    assert found(client, label=project, archived="false") == [fork, first, third]
-    assert found(client, label=project, archived="true") == [second]
-    assert found(client, label=project, pinned="true") == [third]
-    assert found(client, label=project, status=["active", "completed"]) == [second, first]
-    assert found(client, label=project, status="created") == [fork, third]
-    assert found(client, label=project, roots="true") == [second, first, third]
-    assert found(client, ids=[third, first.upper(), str(uuid4())]) == [first, third]
-    assert found(client, label=project, sort="name") == [second, first, *sorted([third, fork])]
+    assert listed_ids(client, label=project) == everything
+    assert listed_ids(client, label=[project, "topic"]) == [first]
+    assert listed_ids(client, label=[project, "topic:a:b"]) == [first]
+    assert listed_ids(client, label=[project, "topic:a"]) == []
+    assert listed_ids(client, label=project, archived="false") == [fork, first, third]
+    assert listed_ids(client, label=project, archived="true") == [second]
+    assert listed_ids(client, label=project, pinned="true") == [third]
+    assert listed_ids(client, label=project, status=["active", "completed"]) == [second, first]
+    assert listed_ids(client, label=project, status="created") == [fork, third]
+    assert listed_ids(client, label=project, roots="true") == [second, first, third]
+    assert listed_ids(client, ids=[third, first.upper(), str(uuid4())]) == [first, third]
+    assert listed_ids(client, label=project, sort="name") == [second, first, *sorted([third, fork])]
 
 
 def test_total_is_counted_on_request(client: httpx.Client, project: str) -> None:
     for _ in range(3):
         create(client, project)
-    answered = client.get("/sessions", params={"label": project, "limit": 1, "total": "true"})
-    assert (len(answered.json()), answered.headers["x-total-count"]) == (1, "3")
-    after = client.get(answered.url.join(answered.links["next"]["url"]))
+    response = client.get("/sessions", params={"label": project, "limit": 1, "total": "true"})
+    assert (len(response.json()), response.headers["x-total-count"]) == (1, "3")
+    after = client.get(response.url.join(response.links["next"]["url"]))
     assert (len(after.json()), after.headers["x-total-count"]) == (1, "3")
     assert client.get("/sessions", params={"label": project, "total": "true"}).headers["x-total-count"] == "3"
     assert "x-total-count" not in client.get("/sessions", params={"label": project, "limit": 1}).headers
@@ -115,9 +115,9 @@ def test_total_is_counted_on_request(client: httpx.Client, project: str) -> None
     ],
 )
 def test_filter_that_is_none_is_refused(client: httpx.Client, query: str) -> None:
-    answered = client.get(f"/sessions?{query}")
-    assert answered.status_code == 400
-    assert answered.json()["detail"].startswith(f"Query parameter '{query.partition('=')[0]}' is ")
+    response = client.get(f"/sessions?{query}")
+    assert response.status_code == 400
+    assert response.json()["detail"].startswith(f"Query parameter '{query.partition('=')[0]}' is ")
 
 
 def test_list_has_the_last_message(client: httpx.Client, project: str) -> None:
@@ -136,9 +136,9 @@ def test_search_is_filtered_by_labels_and_times(client: httpx.Client, project: s
         client.post(f"/sessions/{session['id']}/messages", json={"content": "labelledword"})
 
     def hits(**query: Any) -> list[str]:
-        answered = client.get("/search", params={"q": "labelledword", "label": project, **query})
-        assert answered.status_code == 200, answered.text
-        return [hit["sessionId"] for hit in answered.json()]
+        response = client.get("/search", params={"q": "labelledword", "label": project, **query})
+        assert response.status_code == 200, response.text
+        return [hit["sessionId"] for hit in response.json()]
 
     first, second = (session["id"] for session in sessions)
     assert sorted(hits()) == sorted([first, second])

@@ -56,11 +56,11 @@ def test_list_without_limit_has_no_link(client: httpx.Client) -> None:
 def test_operation_on_an_unknown_session_is_404(
     client: httpx.Client, method: str, path: str, body: object, unknown: str
 ) -> None:
-    answered = client.request(method, path.format(unknown), json=body)
-    assert answered.status_code == 404
+    response = client.request(method, path.format(unknown), json=body)
+    assert response.status_code == 404
     plain = httpx.URL("/" + unknown).path.removeprefix("/")
-    assert answered.json()["detail"] == f"Session {plain} not found"
-    assert answered.json()["type"] == "urn:amplifierd:problem:session-not-found"
+    assert response.json()["detail"] == f"Session {plain} not found"
+    assert response.json()["type"] == "urn:amplifierd:problem:session-not-found"
 
 
 def test_deleting_twice_is_404(client: httpx.Client) -> None:

@@ -21,7 +21,7 @@ def definitions(node: ast.AST, prefix: str = "") -> Iterator[str]:
             yield from definitions(child, f"{prefix}{child.name}.")
 
 
-def found(path: str) -> Path:
+def existing_path(path: str) -> Path:
     """A path of the repository, or of the package."""
     return ROOT / path if (ROOT / path).exists() else ROOT / "src/amplifierd" / path
 
@@ -33,10 +33,10 @@ def test_page_names_places() -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_named_file_and_function_exist(place: str) -> None:
     path, _, name = place.partition(":")
-    assert found(path).is_file()
-    assert not name or name in set(definitions(ast.parse(found(path).read_text())))
+    assert existing_path(path).is_file()
+    assert not name or name in set(definitions(ast.parse(existing_path(path).read_text())))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_named_folder_exists(folder: str) -> None:
-    assert found(folder).is_dir()
+    assert existing_path(folder).is_dir()

@@ -59,7 +59,7 @@ def free_port() -> int:
         return port
 
 
-def shown(command: str) -> list[str]:
+def arguments_on_page(command: str) -> list[str]:
     """The arguments that a command of the page gives to the program in the container."""
     [line] = re.findall(rf"^docker run .*?amplifierd:/data amplifierd ({command}.*)$", PAGE, re.MULTILINE)
     return shlex.split(line)
@@ -69,7 +69,7 @@ def shown(command: str) -> list[str]:
 def test_anybody_can_serve_from_a_root_that_can_only_be_read(image: Stage, volume: Path) -> None:
     refused = Container(image, user=NOBODY, volume=volume).run()
     assert (refused.returncode, "keys create" in refused.stderr) == (1, True), refused.stderr
-    created = Container(image, *shown("keys create"), user=NOBODY, volume=volume).run()
+    created = Container(image, *arguments_on_page("keys create"), user=NOBODY, volume=volume).run()
     assert created.returncode == 0, created.stderr
     headers = {"Authorization": f"Bearer {created.stdout.strip()}"}
     port = free_port()

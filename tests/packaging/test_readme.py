@@ -139,10 +139,10 @@ def test_figures_are_measured() -> None:
         r"appends ([\d,]+) messages a second to 1,000 sessions and reads ([\d,]+) sessions a\s+second: (\d+) times",
         README,
     )[0]
-    for said, measured in [
+    for stated, measured in [
         (appends, rates["append to 1,000 sessions"]),
         (reads, rates["get session"]),
         (times, min(ratios["append to 1,000 sessions"], ratios["get session"])),
     ]:
         # Rounded down.
-        assert 0.9 * measured <= float(said.replace(",", "")) <= measured
+        assert 0.9 * measured <= float(stated.replace(",", "")) <= measured

@@ -33,11 +33,11 @@ def test_wheel_serves(tmp_path: Path) -> None:
     serve = [str(environment / "bin/amplifierd"), "serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db"]
     with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stderr is not None
-        said = "".join(process.stderr.readline() for _ in range(3))
+        output = "".join(process.stderr.readline() for _ in range(3))
         try:
-            assert said.startswith("amplifierd listens on "), said
-            address = re.search(r"http://[\d.:]+/api/v1", said)
-            assert address is not None, said + process.stderr.read()
+            assert output.startswith("amplifierd listens on "), output
+            address = re.search(r"http://[\d.:]+/api/v1", output)
+            assert address is not None, output + process.stderr.read()
             assert httpx.post(f"{address[0]}/sessions").status_code == 201
             assert httpx.get(f"{address[0]}/../../docs").status_code == 200
             assert "/main.js" in httpx.get(f"{address[0]}/../../", headers={"Accept": "text/html"}).text

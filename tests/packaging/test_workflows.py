@@ -103,10 +103,10 @@ def run_step(script: str, tree: Path, outside: Path) -> str:
 
 def stop(outside: Path) -> None:
     """End what a workflow leaves running, as the service does when a job is over."""
-    said = outside / "amplifierd.json"
-    if said.exists() and said.read_text():
+    info = outside / "amplifierd.json"
+    if info.exists() and info.read_text():
         try:
-            os.kill(json.loads(said.read_text())["pid"], signal.SIGTERM)
+            os.kill(json.loads(info.read_text())["pid"], signal.SIGTERM)
         except ProcessLookupError:
             return
 

@@ -76,11 +76,11 @@ def test_key_is_in_no_address(browser: Browser, daemon: Daemon, session: str, tm
     key = create_key(daemon.database, "--scope", "read")
     page = browser.new_page(base_url=f"{daemon.url}/")
     watch = Watch(page, daemon)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
     page.goto(f"/?session={session}")
     give(page, key)
     expect(page.get_by_text("Quinces")).to_be_visible()
     page.close()
-    assert [address for address in asked if key in address] == watch.faults == []
+    assert [address for address in urls if key in address] == watch.faults == []
     assert tmp_path.exists()

@@ -56,10 +56,10 @@ def test_open_starts_a_daemon(browser_log: Path) -> None:
 
 
 def test_open_says_why_no_daemon_starts(browser_log: Path) -> None:
-    with socket.socket() as taken:
+    with socket.socket() as listener:
         # Nobody listens there, and nobody can.
-        taken.bind(("127.0.0.1", 0))
-        outcome = run_open(browser_log.parent, taken.getsockname()[1])
+        listener.bind(("127.0.0.1", 0))
+        outcome = run_open(browser_log.parent, listener.getsockname()[1])
     assert outcome.returncode == 1
     assert outcome.stderr.startswith("Error: The daemon did not start. Cannot listen on 127.0.0.1")
     assert not browser_log.exists()

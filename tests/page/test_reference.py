@@ -38,4 +38,4 @@ def test_same_request_twice_makes_two_sessions(page: Page, daemon: Daemon) -> No
             "async ([url, count]) => (await (await fetch(url)).json()).length === count",
             arg=[f"{daemon.api}/sessions", count],
         )
-    assert len({it["id"] for it in http_get(f"{daemon.api}/sessions").json()}) == 2
+    assert len({session["id"] for session in http_get(f"{daemon.api}/sessions").json()}) == 2

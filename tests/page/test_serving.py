@@ -34,9 +34,9 @@ MAX_LINES = 200
     ],
 )
 def test_root_is_what_accept_prefers(daemon: Daemon, accept: str, content_type: str) -> None:
-    answer = http_get(f"{daemon.url}/", headers={"Accept": accept})
-    assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
-    assert "Accept" in answer.headers["Vary"]
+    response = http_get(f"{daemon.url}/", headers={"Accept": accept})
+    assert (response.status_code, response.headers["Content-Type"]) == (200, content_type)
+    assert "Accept" in response.headers["Vary"]
 
 
 def test_page_has_a_strict_policy(daemon: Daemon) -> None:
@@ -53,8 +53,8 @@ def test_page_has_a_strict_policy(daemon: Daemon) -> None:
 
 def test_files_are_served_as_they_are(daemon: Daemon) -> None:
     with http_client(base_url=daemon.url) as client:
-        answers = {path: client.get(f"/web/{path.relative_to(WEB).as_posix()}") for path in SERVED}
-    assert [path for path, answer in answers.items() if answer.content != path.read_bytes()] == []
+        responses = {path: client.get(f"/web/{path.relative_to(WEB).as_posix()}") for path in SERVED}
+    assert [path for path, response in responses.items() if response.content != path.read_bytes()] == []
 
 
 def test_file_is_compressed_and_revalidated(daemon: Daemon) -> None:
@@ -95,13 +95,13 @@ def test_start_page_names_files_that_browsers_keep(daemon: Daemon) -> None:
     with http_client(base_url=daemon.url) as client:
         start = client.get("/", headers={"Accept": BROWSER})
         addresses = re.findall(r'(?:src|href)="(web/[^"]+)"', start.text)
-        kept = [client.get(f"/{address}") for address in addresses]
+        responses = [client.get(f"/{address}") for address in addresses]
         versions = {address.split("/")[1] for address in addresses}
         old = client.get(f"/web/{'0' * 16}/views/session.js")
         again = client.get("/", headers={"Accept": BROWSER, "If-None-Match": start.headers["ETag"]})
     assert start.headers["Cache-Control"] == "no-cache"
     assert (again.status_code, len(versions)) == (304, 1)
-    assert {(one.status_code, one.headers["Cache-Control"]) for one in kept} == {
+    assert {(response.status_code, response.headers["Cache-Control"]) for response in responses} == {
         (200, "public, max-age=31536000, immutable")
     }
     # A page that was opened before an update reads what there is now, and does not keep it.
@@ -110,8 +110,8 @@ def test_start_page_names_files_that_browsers_keep(daemon: Daemon) -> None:
 
 
 def test_file_refuses_other_methods(daemon: Daemon) -> None:
-    answer = http_post(f"{daemon.url}/web/main.js")
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+    response = http_post(f"{daemon.url}/web/main.js")
+    assert (response.status_code, response.headers["Allow"]) == (405, "GET, HEAD")
 
 
 def test_imports_name_served_files() -> None:

@@ -46,8 +46,8 @@ def test_filters_are_in_the_address(page: Page, client: httpx.Client, named: dic
 
 
 def test_row_shows_what_a_session_is_about(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
-    said = {"role": "assistant", "content": "The river rises."}
-    session = new_session("Why?", said, name="Marked", labels={"team": "maps"}, pinned=True)
+    message = {"role": "assistant", "content": "The river rises."}
+    session = new_session("Why?", message, name="Marked", labels={"team": "maps"}, pinned=True)
     page.goto("/?name=marked")
     row = page.get_by_role("link", name="Marked")
     for text in ("Assistant The river rises.", "team: maps", "Pinned", "Active"):

@@ -85,11 +85,11 @@ def test_transcript_opens_at_its_end(page: Page, long_session: str) -> None:
 
 @pytest.mark.parametrize(("place", "shown"), [("", COUNT), ("#1000", 1_000)])
 def test_transcript_opens_with_two_requests(page: Page, long_session: str, place: str, shown: int) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+    targets: list[str] = []
+    page.on("request", lambda request: targets.append(request.url.partition("/api/v1/")[2]))
     page.goto(f"/?session={long_session}{place}")
     expect(row(page, shown)).to_be_in_viewport()
-    session, messages, *others = [address for address in asked if address]
+    session, messages, *others = [address for address in targets if address]
     assert session == f"sessions/{long_session}"
     assert messages.startswith(f"sessions/{long_session}/messages?")
     assert [address for address in others if "after_sequence" in address and "events" not in address] == []
@@ -146,10 +146,10 @@ def test_reader_stays_while_messages_come_above(page: Page, long_session: str) -
     expect(row(page, 1_000)).to_be_in_viewport()
     # Chunk 49 has the message; 48 and 50 came with it.
     held: list[Route] = []
-    wanted = re.compile(r"/messages\?after_sequence=940&")
+    pattern = re.compile(r"/messages\?after_sequence=940&")
     # Playwright marks a handler, which it cannot do to a method.
-    page.route(wanted, lambda route: held.append(route))  # noqa: PLW0108
-    with page.expect_request(wanted):
+    page.route(pattern, lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request(pattern):
         page.evaluate(SCROLL_TO_CHUNK, "48")
     shown = 961
     before = top(page, shown)

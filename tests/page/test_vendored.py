@@ -42,10 +42,10 @@ def test_libraries_are_as_published(tmp_path: Path) -> None:
     """Where the registry can be reached; elsewhere the records stand for it."""
     if npm("ping", f"--fetch-timeout={PING_SECONDS}000", "--fetch-retries=0", folder=tmp_path, seconds=60).returncode:
         return
-    wanted = [f"{package['package']}@{package['version']}" for package in PACKAGES.values()]
-    packed = npm("pack", "--json", *wanted, folder=tmp_path, seconds=PACK_SECONDS)
+    specifiers = [f"{package['package']}@{package['version']}" for package in PACKAGES.values()]
+    packed = npm("pack", "--json", *specifiers, folder=tmp_path, seconds=PACK_SECONDS)
     assert packed.returncode == 0, packed.stderr
-    archives = {one["name"]: tmp_path / one["filename"] for one in json.loads(packed.stdout)}
+    archives = {entry["name"]: tmp_path / entry["filename"] for entry in json.loads(packed.stdout)}
     for name, package in PACKAGES.items():
         archive = archives[package["package"]]
         digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()

@@ -21,14 +21,14 @@ from load import Load
 DAMAGED = r"SQLite says of |is damaged: "
 
 
-def done(*arguments: object) -> str:
+def run(*arguments: object) -> str:
     """What a command says that succeeds."""
     outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 0, outcome.stderr
     return outcome.stdout
 
 
-def refused(*arguments: object, words: str) -> None:
+def assert_fails(*arguments: object, words: str) -> None:
     """A command that fails says so in a sentence."""
     outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 1
@@ -44,7 +44,7 @@ def say(daemon: Daemon, text: str) -> str:
     return session_id
 
 
-def said(url: str) -> list[str]:
+def contents_of(url: str) -> list[str]:
     """What the only session of a database says."""
 
     async def read_all() -> list[str]:
@@ -74,11 +74,11 @@ def test_backup_has_all_that_was_acknowledged_before_it(daemon: Daemon, tmp_path
     with Load([daemon.api]) as load:
         load.wait_for_more(40)
         before = {session_id: [*contents] for session_id, contents in load.acknowledged.items()}
-        told = done("backup", "--database", daemon.database, tmp_path / "b.db")
+        output = run("backup", "--database", daemon.database, tmp_path / "b.db")
         assert re.fullmatch(
             rf"{tmp_path}/b.db has 8 sessions with \d+ messages\.\n"
             r"SQLite finds no damage in it; `amplifierd check` examines its records\.\n",
-            told,
+            output,
         )
         load.wait_for_more(1)
         load.stop()
@@ -87,19 +87,19 @@ def test_backup_has_all_that_was_acknowledged_before_it(daemon: Daemon, tmp_path
         for session_id, contents in before.items():
             messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
             assert [message["content"] for message in messages][: len(contents)] == contents
-    assert "Nothing is wrong" in done("check", "--database", f"sqlite:///{tmp_path}/b.db")
+    assert "Nothing is wrong" in run("check", "--database", f"sqlite:///{tmp_path}/b.db")
 
 
 def test_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> None:
     say(daemon, "kept")
     before = names(tmp_path)
-    done("backup", "--database", daemon.database, tmp_path / "b.db")
+    run("backup", "--database", daemon.database, tmp_path / "b.db")
     assert names(tmp_path) == sorted([*before, "b.db"])
     assert (tmp_path / "b.db").stat().st_mode & 0o777 == 0o600
     with sqlite3.connect(f"file:{tmp_path}/b.db?mode=ro&immutable=1", uri=True) as connection:
         assert connection.execute("SELECT message_count FROM session").fetchall() == [(1,)]
     connection.close()
-    assert said(f"sqlite:///{tmp_path}/b.db") == ["kept"]
+    assert contents_of(f"sqlite:///{tmp_path}/b.db") == ["kept"]
 
 
 def test_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp_path: Path) -> None:
@@ -108,24 +108,28 @@ def test_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp_p
     (tmp_path / "b.db-wal").write_text("a log of what was there")
     file.chmod(0o640)
     say(daemon, "kept")
-    refused("backup", "--database", daemon.database, file, words="already exists; .* replace it with --force")
+    assert_fails("backup", "--database", daemon.database, file, words="already exists; .* replace it with --force")
     assert file.read_text() == "what was there"
-    done("backup", "--force", "--database", daemon.database, file)
+    run("backup", "--force", "--database", daemon.database, file)
     assert file.stat().st_mode & 0o777 == 0o640
-    assert said(f"sqlite:///{file}") == ["kept"]
-    refused("backup", "--force", "--database", daemon.database, path, words="is the database itself")
+    assert contents_of(f"sqlite:///{file}") == ["kept"]
+    assert_fails("backup", "--force", "--database", daemon.database, path, words="is the database itself")
     with Daemon(f"sqlite:///{file}"):
-        refused("backup", "--force", "--database", daemon.database, file, words="has .*b.db open; stop the daemon")
+        assert_fails("backup", "--force", "--database", daemon.database, file, words="has .*b.db open; stop the daemon")
     assert [name for name in names(tmp_path) if name.endswith("part")] == []
 
 
 def test_backup_that_cannot_be_made_leaves_nothing(daemon: Daemon, tmp_path: Path) -> None:
     before = names(tmp_path)
-    refused("backup", "--database", daemon.database, tmp_path / "no/b.db", words="can't be written: .*Check the path")
-    refused("backup", "--database", daemon.database, "/proc/b.db", words="can't be written")
-    refused("backup", "--database", f"sqlite:///{tmp_path}/no.db", tmp_path / "b.db", words="There is no database at")
+    assert_fails(
+        "backup", "--database", daemon.database, tmp_path / "no/b.db", words="can't be written: .*Check the path"
+    )
+    assert_fails("backup", "--database", daemon.database, "/proc/b.db", words="can't be written")
+    assert_fails(
+        "backup", "--database", f"sqlite:///{tmp_path}/no.db", tmp_path / "b.db", words="There is no database at"
+    )
     (tmp_path / "empty.db").touch()
-    refused("backup", "--database", f"sqlite:///{tmp_path}/empty.db", tmp_path / "b.db", words="is empty")
+    assert_fails("backup", "--database", f"sqlite:///{tmp_path}/empty.db", tmp_path / "b.db", words="is empty")
     (tmp_path / "empty.db").unlink()
     assert names(tmp_path) == before
 
@@ -133,69 +137,73 @@ def test_backup_that_cannot_be_made_leaves_nothing(daemon: Daemon, tmp_path: Pat
 def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
-        done("backup", "--database", daemon.database, tmp_path / "b.db")
+        run("backup", "--database", daemon.database, tmp_path / "b.db")
         say(daemon, "lost")
     database = f"sqlite:///{tmp_path}/new/er/a.db"
-    told = done("restore", "--database", database, tmp_path / "b.db")
-    assert told == "Restored 1 sessions with 1 messages.\n"
-    assert said(database) == ["backed up"]
-    refused("restore", "--database", database, tmp_path / "b.db", words="already exists; .* replace it with --force")
+    output = run("restore", "--database", database, tmp_path / "b.db")
+    assert output == "Restored 1 sessions with 1 messages.\n"
+    assert contents_of(database) == ["backed up"]
+    assert_fails(
+        "restore", "--database", database, tmp_path / "b.db", words="already exists; .* replace it with --force"
+    )
 
 
 def test_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
-        done("backup", "--database", daemon.database, tmp_path / "b.db")
+        run("backup", "--database", daemon.database, tmp_path / "b.db")
         path.chmod(0o600)
         with daemon.client() as client:
             [session] = client.get("/sessions").json()
             client.post(f"/sessions/{session['id']}/messages", json={"content": "later"})
-        refused("restore", "--force", "--database", daemon.database, tmp_path / "b.db", words="open; stop the daemon")
+        assert_fails(
+            "restore", "--force", "--database", daemon.database, tmp_path / "b.db", words="open; stop the daemon"
+        )
         # What it has written last is in its log only.
         daemon.kill()
-    told = done("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
-    kept = re.search(r"previous database is now (.*)\.$", told)
-    assert kept is not None, told
-    assert said(f"sqlite:///{path}") == ["backed up"]
+    output = run("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
+    kept = re.search(r"previous database is now (.*)\.$", output)
+    assert kept is not None, output
+    assert contents_of(f"sqlite:///{path}") == ["backed up"]
     assert path.stat().st_mode & 0o777 == 0o600
-    assert said(f"sqlite:///{kept[1]}") == ["backed up", "later"]
+    assert contents_of(f"sqlite:///{kept[1]}") == ["backed up", "later"]
 
 
 @pytest.mark.parametrize("at", [0, 100, 4096])
 def test_damaged_database_is_kept_when_replaced(path: Path, tmp_path: Path, at: int) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
-        done("backup", "--database", daemon.database, tmp_path / "b.db")
+        run("backup", "--database", daemon.database, tmp_path / "b.db")
     with path.open("r+b") as file:
         file.seek(at)
         file.write(b"\xff" * 2_000)
     (tmp_path / "a.db-wal").write_text("what a program left there")
     before = path.read_bytes()
-    told = done("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
-    kept = re.search(r"previous database is now (.*)\.$", told)
-    assert kept is not None, told
+    output = run("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
+    kept = re.search(r"previous database is now (.*)\.$", output)
+    assert kept is not None, output
     assert Path(kept[1]).read_bytes() == before
     assert names(tmp_path)[:2] == ["a.db", Path(kept[1]).name]
     assert "a.db-wal" not in names(tmp_path)
-    assert said(f"sqlite:///{path}") == ["backed up"]
+    assert contents_of(f"sqlite:///{path}") == ["backed up"]
 
 
 def test_backup_that_is_not_sound_is_not_restored(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         for number in range(30):
             say(daemon, f"{number} " * 1_000)
-        done("backup", "--database", daemon.database, tmp_path / "b.db")
+        run("backup", "--database", daemon.database, tmp_path / "b.db")
     with (tmp_path / "b.db").open("r+b") as file:
         file.seek(file.seek(0, 2) // 4096 // 2 * 4096)
         file.write(b"\xff" * 4096)
     before = path.read_bytes()
-    refused("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db", words=DAMAGED)
-    refused("backup", "--database", f"sqlite:///{tmp_path}/b.db", tmp_path / "c.db", words=DAMAGED)
+    assert_fails("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db", words=DAMAGED)
+    assert_fails("backup", "--database", f"sqlite:///{tmp_path}/b.db", tmp_path / "c.db", words=DAMAGED)
     (tmp_path / "text.db").write_text("this is no database, only text" * 100)
-    refused(
+    assert_fails(
         "restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "text.db", words="not a SQLite database"
     )
-    refused("restore", "--force", "--database", f"sqlite:///{path}", path, words="is the database itself")
+    assert_fails("restore", "--force", "--database", f"sqlite:///{path}", path, words="is the database itself")
     assert path.read_bytes() == before
     assert names(tmp_path) == ["a.db", "b.db", "text.db"]
 
@@ -206,7 +214,7 @@ def test_damaged_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
         session_id = say(daemon, texts[0])
         messages = [{"content": text} for text in texts[1:]]
         client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
-        done("backup", "--database", daemon.database, tmp_path / "b.db")
+        run("backup", "--database", daemon.database, tmp_path / "b.db")
     whole = (tmp_path / "b.db").read_bytes()
     restored = f"sqlite:///{tmp_path / 'c.db'}"
     intact: list[int] = []
@@ -216,11 +224,11 @@ def test_damaged_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
         command = ["restore", "--force", "--database", restored, str(tmp_path / "b.db")]
         if CliRunner().invoke(cli, command).exit_code == 0:
             # Such a page tells which pages refer to which, and nothing that a copy has.
-            assert said(restored) == texts
+            assert contents_of(restored) == texts
             intact.append(page)
     assert len(intact) <= 1, intact
 
 
 def test_postgresql_has_its_own(second_postgres: str, tmp_path: Path) -> None:
     for command in ("backup", "restore"):
-        refused(command, "--database", second_postgres, tmp_path / "b.db", words="pg_dump.*amplifierd copy")
+        assert_fails(command, "--database", second_postgres, tmp_path / "b.db", words="pg_dump.*amplifierd copy")

@@ -121,8 +121,8 @@ def test_labels_of_a_lost_session_are_deleted(tmp_path: Path) -> None:
         database = lost_session(folder, "session", messages=messages)
         repaired = check(database, "--repair")
         assert repaired.exit_code == 0
-        told = "1 rows of the table session_label refer to missing rows of session.\n  They were deleted.\n"
-        assert told in repaired.stdout
+        sentence = "1 rows of the table session_label refer to missing rows of session.\n  They were deleted.\n"
+        assert sentence in repaired.stdout
         assert check(database).stdout == f"Nothing is wrong in {number} sessions with {messages} messages.\n"
 
 

@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 from amplifierd.server.http1.asgi import Receive, Send
 from amplifierd.server.http1.protocol import Protocol
 from fuzzing import Fuzz
-from raw import answers_in, get, post
+from raw import get, post, responses_in
 
 EXTENSIONS = [b"", b";a", b" ;a", b"; a=b", b'\t; a = "x;\\"y" ;b']
 OFFER = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
@@ -22,10 +22,10 @@ async def echo(scope: Any, receive: Receive, send: Send) -> None:
     while more:
         message = await receive()
         body, more = body + message["body"], message["more_body"]
-    answer = b"%b|%b" % (scope["raw_path"], body)
-    headers = [(b"content-length", b"%d" % len(answer))]
+    content = b"%b|%b" % (scope["raw_path"], body)
+    headers = [(b"content-length", b"%d" % len(content))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
+    await send({"type": "http.response.body", "body": content})
 
 
 class Wire(asyncio.Transport):
@@ -71,7 +71,7 @@ def chunked(path: str, body: bytes, chance: random.Random) -> bytes:
 
 def some_requests(chance: random.Random) -> tuple[bytes, list[bytes]]:
     """Requests of all kinds, and what they are answered with."""
-    sent, answers = b"", []
+    sent, expected = b"", []
     for number in range(chance.randint(1, 6)):
         path, body = f"/{number}", bytes(chance.choices(b"{}chunked\r\n0;", k=chance.randint(0, 30)))
         kind = chance.choice([get, post, chunked, chunked])
@@ -79,11 +79,11 @@ def some_requests(chance: random.Random) -> tuple[bytes, list[bytes]]:
             sent += chunked(path, body, chance)
         else:
             sent += post(path, body) if kind is post else get(path)
-        answers.append(f"{path}|".encode() + (b"" if kind is get else body))
-    return sent, answers
+        expected.append(f"{path}|".encode() + (b"" if kind is get else body))
+    return sent, expected
 
 
-async def given(pieces: list[bytes], chance: random.Random) -> bytes:
+async def receive(pieces: list[bytes], chance: random.Random) -> bytes:
     """What the protocol answers to these pieces."""
     loop, wire = asyncio.get_running_loop(), Wire()
     config = uvicorn.Config(echo, interface="asgi3", log_config=None, proxy_headers=False)
@@ -105,8 +105,8 @@ async def test_chunked_bodies_arrive_whole_however_they_are_cut(fuzz: Fuzz) -> N
     for seed in fuzz.seeds():
         chance = random.Random(seed)  # noqa: S311  # a test, not a secret
         for _ in range(HISTORIES):
-            sent, answers = some_requests(chance)
+            sent, expected = some_requests(chance)
             size = chance.choice([1, 2, 3, 7, 20, 100, 10_000])
             pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
-            received = await given(pieces, chance)
-            assert [answered.body for answered in answers_in(received)] == answers, (size, sent)
+            received = await receive(pieces, chance)
+            assert [response.body for response in responses_in(received)] == expected, (size, sent)

@@ -57,14 +57,14 @@ def test_sync_of_many_files_does_not_block_others(tmp_path: Path) -> None:
     with (
         Daemon(f"sqlite:///{tmp_path}/a.db", "--collections-path", str(tmp_path)) as daemon,
         daemon.client() as client,
-        daemon.client() as another,
+        daemon.client() as second_client,
     ):
         ended = threading.Event()
-        answers = []
+        responses = []
 
         def sync() -> None:
-            answers.append(another.post("/collections", json=body(folder)))
-            answers.append(another.post("/collections/foundation/sync"))
+            responses.append(second_client.post("/collections", json=body(folder)))
+            responses.append(second_client.post("/collections/foundation/sync"))
             ended.set()
 
         thread = threading.Thread(target=sync)
@@ -75,9 +75,9 @@ def test_sync_of_many_files_does_not_block_others(tmp_path: Path) -> None:
             assert client.get("/health").status_code == 200
             waits.append(time.perf_counter() - started)
         thread.join()
-        assert [answered.status_code for answered in answers] == [201, 200]
-        assert len(answers[1].json()["context"]) == FILES
-        assert len(answers[1].json()["profiles"]) == PROFILES
+        assert [response.status_code for response in responses] == [201, 200]
+        assert len(responses[1].json()["context"]) == FILES
+        assert len(responses[1].json()["profiles"]) == PROFILES
     assert max(waits) < HEALTH_WORST * max(1, min(waits) / 0.005), f"{len(waits)} requests, {max(waits):.3f} s"
 
 
@@ -101,7 +101,7 @@ def test_killed_daemon_leaves_a_whole_collection(database: str, tmp_path: Path, 
         )
         daemon.process.wait(60)
         with Daemon(database, *options) as again, again.client() as client:
-            versions = {it["version"] for it in client.get("/profiles").json() if it["name"] != "default"}
+            versions = {each["version"] for each in client.get("/profiles").json() if each["name"] != "default"}
             assert len(versions) == 1
             assert len(client.get("/collections/foundation").json()["profiles"]) == PROFILES
 
@@ -271,12 +271,12 @@ def test_copy_keeps_plans(database: str, second_postgres: str, tmp_path: Path) -
     with Daemon("memory://") as daemon, daemon.client() as client:
         headers = {"Content-Type": "application/x-ndjson"}
         assert client.post("/import", content=export, headers=headers).json()["sessions"] == 2
-        assert [client.get(f"/sessions/{it}/mount-plan").json() for it in ids] == before[:2]
+        assert [client.get(f"/sessions/{session_id}/mount-plan").json() for session_id in ids] == before[:2]
     file, imported = tmp_path / "export.ndjson", f"sqlite:///{tmp_path}/imported.db"
     run_amplifierd("export", "--database", database, str(file)).check_returncode()
     run_amplifierd("import", "--create", "--database", imported, str(file)).check_returncode()
     with Daemon(imported) as daemon, daemon.client() as client:
-        assert [client.get(f"/sessions/{it}/mount-plan").json() for it in ids] == before[:2]
+        assert [client.get(f"/sessions/{session_id}/mount-plan").json() for session_id in ids] == before[:2]
 
 
 def plans(client: httpx.Client, ids: list[str]) -> list[Any]:

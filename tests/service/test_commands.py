@@ -12,7 +12,7 @@ import pytest
 
 from conftest import execute
 from daemon import Daemon
-from failed_commands import refused, run
+from failed_commands import assert_fails, run
 from keys import create_key
 
 
@@ -24,17 +24,17 @@ def test_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
 
 def test_start_prints_its_paths(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/deep/er/a.db") as daemon:
-        said = daemon.log.splitlines()
-        assert said[0] == f"amplifierd listens on {daemon.api}"
-        assert said[1].split() == ["data", f"sqlite:///{tmp_path}/deep/er/a.db"]
-        assert said[2].split() == ["docs", f"{daemon.url}/docs"]
-        assert said[3].split() == ["page", f"{daemon.url}/"]
+        log_lines = daemon.log.splitlines()
+        assert log_lines[0] == f"amplifierd listens on {daemon.api}"
+        assert log_lines[1].split() == ["data", f"sqlite:///{tmp_path}/deep/er/a.db"]
+        assert log_lines[2].split() == ["docs", f"{daemon.url}/docs"]
+        assert log_lines[3].split() == ["page", f"{daemon.url}/"]
         assert (tmp_path / "deep/er/a.db").exists()
 
 
 def test_options_are_environment_variables_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'notaport' is not a valid integer" in run("serve", AMPLIFIERD_PORT="notaport").stderr
-    refused(words="'nosuch:' is not understood", AMPLIFIERD_DATABASE="nosuch:")
+    assert_fails(words="'nosuch:' is not understood", AMPLIFIERD_DATABASE="nosuch:")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert "AMPLIFIERD_DATABASE" in run("serve", "--help").stdout
 
@@ -47,8 +47,8 @@ def test_default_database_is_in_the_user_s_data_directory(tmp_path: Path) -> Non
         env=os.environ | {"XDG_DATA_HOME": str(tmp_path)},
     )
     assert process.stderr is not None
-    with process.stderr as said:
-        lines = [said.readline() for _ in range(3)]
+    with process.stderr as log:
+        lines = [log.readline() for _ in range(3)]
         assert f"sqlite:///{tmp_path}/amplifierd/amplifierd.db" in lines[1]
         assert (tmp_path / "amplifierd/amplifierd.db").exists()
         process.terminate()
@@ -56,14 +56,16 @@ def test_default_database_is_in_the_user_s_data_directory(tmp_path: Path) -> Non
 
 
 def test_port_in_use_is_one_sentence(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        refused("--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Cannot listen on .*{port}")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert_fails(
+            "--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Cannot listen on .*{port}"
+        )
 
 
 def test_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         (tmp_path / "text.db").write_text("this is no database, only text" * 100)
         for database, words in (
             ("nosuch:", "'nosuch:' is not understood"),
@@ -71,8 +73,10 @@ def test_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
             (f"sqlite:///{tmp_path}/text.db", "is not a SQLite database"),
             ("postgresql://nobody@127.0.0.1:1/x", "postgresql://nobody@127.0.0.1:1/x can't be opened"),
         ):
-            refused("--port", port, "--database", database, words=rf"Cannot listen on .*{port}.* And: .*{words}")
-        refused("--port", port, "--database", f"sqlite:///{tmp_path}/new.db", words=r"stop the program that uses it\.$")
+            assert_fails("--port", port, "--database", database, words=rf"Cannot listen on .*{port}.* And: .*{words}")
+        assert_fails(
+            "--port", port, "--database", f"sqlite:///{tmp_path}/new.db", words=r"stop the program that uses it\.$"
+        )
     assert not (tmp_path / "new.db").exists()
 
 
@@ -80,7 +84,7 @@ def test_data_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> Non
     database = f"sqlite:///{tmp_path}/a.db"
     (tmp_path / "file").write_text("in the way")
     for path in ("/proc/x/y", "/sys", str(tmp_path / "file/x")):
-        refused("--database", database, "--data-path", path, words=f"Cannot create directories below {path}: ")
+        assert_fails("--database", database, "--data-path", path, words=f"Cannot create directories below {path}: ")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
 
 
@@ -141,11 +145,11 @@ def test_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
             env=os.environ | {"AMPLIFIERD_DATABASE": f"sqlite:///{path}"},
         )
         assert outcome.returncode == 1
-        said = outcome.stderr.splitlines()[-1]
+        last_line = outcome.stderr.splitlines()[-1]
         assert re.fullmatch(
             "Error: (The output can't be written|Cannot write the export).*: "
             "(Bad file descriptor|No space left on device)[.]",
-            said,
+            last_line,
         )
         assert "Traceback" not in outcome.stderr
         assert "Exception ignored" not in outcome.stderr
@@ -190,15 +194,15 @@ def test_missing_or_blocking_file_is_one_sentence(tmp_path: Path, arguments: lis
 
 
 def test_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
-    refused("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Cannot listen on 192.0.2.1")
+    assert_fails("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Cannot listen on 192.0.2.1")
 
 
 def test_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    refused("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
-    refused("--database", f"sqlite:///{tmp_path}", words="can't be opened for writing")
-    refused("--database", "sqlite:////proc/a.db", words="can't be opened for writing")
-    refused("--database", "sqlite:////proc/a.db", "--workers", "2", words="can't be opened for writing")
+    assert_fails("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
+    assert_fails("--database", f"sqlite:///{tmp_path}", words="can't be opened for writing")
+    assert_fails("--database", "sqlite:////proc/a.db", words="can't be opened for writing")
+    assert_fails("--database", "sqlite:////proc/a.db", "--workers", "2", words="can't be opened for writing")
 
 
 def test_newer_schema_is_one_sentence(tmp_path: Path) -> None:
@@ -208,7 +212,7 @@ def test_newer_schema_is_one_sentence(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    refused("--database", f"sqlite:///{path}", words="has schema 99, newer than this program's")
+    assert_fails("--database", f"sqlite:///{path}", words="has schema 99, newer than this program's")
 
 
 def test_foreign_database_is_reported_in_one_sentence(tmp_path: Path) -> None:
@@ -218,12 +222,12 @@ def test_foreign_database_is_reported_in_one_sentence(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     before = path.read_bytes()
-    refused("--database", f"sqlite:///{path}", words="another program's SQLite database")
+    assert_fails("--database", f"sqlite:///{path}", words="another program's SQLite database")
     assert path.read_bytes() == before
-    refused("--database", "sqlite:///:memory:", words="use serve --ephemeral")
-    refused("--database", f"sqlite:///{path}", "--host", "", words="address to listen on is empty")
+    assert_fails("--database", "sqlite:///:memory:", words="use serve --ephemeral")
+    assert_fails("--database", f"sqlite:///{path}", "--host", "", words="address to listen on is empty")
     (tmp_path / "text.db").write_text("this is no database, only text" * 100)
-    refused("--database", f"sqlite:///{tmp_path}/text.db", words="is not a SQLite database; name another")
+    assert_fails("--database", f"sqlite:///{tmp_path}/text.db", words="is not a SQLite database; name another")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +263,7 @@ def test_typo_is_named(arguments: list[str], words: str) -> None:
 )
 def test_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[str]) -> None:
     path = tmp_path / "typo.db"
-    outcome = run(*(it.format(tmp_path) for it in arguments), f"sqlite:///{path}")
+    outcome = run(*(argument.format(tmp_path) for argument in arguments), f"sqlite:///{path}")
     assert outcome.returncode == 1
     assert re.fullmatch(
         f"Error: There is no database at {path}; name another with .*serve.*--create.*\n", outcome.stderr

@@ -104,8 +104,13 @@ async def filled(storage: Storage) -> list[Session]:
         await storage.append_messages(W, sessions[0].id, NewMessages(turn))
     call = '{"type":"tool_call","call":"c","name":"read","input":"{}"}'
     result = '{"type":"tool_result","call":"c","output":"\\u0000"}'
-    said = [*parts_of(call), *parts_of(result), BatchMessage(content="ü \U0001f600 \\u0041"), BatchMessage(content="x")]
-    await storage.append_messages(W, sessions[7].id, NewMessages(said))
+    messages = [
+        *parts_of(call),
+        *parts_of(result),
+        BatchMessage(content="ü \U0001f600 \\u0041"),
+        BatchMessage(content="x"),
+    ]
+    await storage.append_messages(W, sessions[7].id, NewMessages(messages))
     await storage.update_message(W, sessions[7].id, 3, MessagePatch(content="corrected"))
     await storage.delete_message(W, sessions[7].id, 4)
     # The same call, without its result.
@@ -167,9 +172,9 @@ async def test_copy_that_was_killed_goes_on(storage: Storage, database: str, tar
     await asyncio.to_thread(copy_some, database, target, 7)
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
-    told = re.search(r"^120 sessions with 30000 messages are the same in both, (\d+) of", copied.stdout)
-    assert told is not None, copied.stdout
-    assert 8 <= int(told[1]) < 120
+    summary = re.search(r"^120 sessions with 30000 messages are the same in both, (\d+) of", copied.stdout)
+    assert summary is not None, copied.stdout
+    assert 8 <= int(summary[1]) < 120
     async with open_storage(target) as other:
         assert await exported(other) == await exported(storage)
 

@@ -102,9 +102,9 @@ def test_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> Non
         file.write(b"\xff" * PAGE)
     with Daemon(f"sqlite:///{path}", "--log-level", "info") as daemon, daemon.client() as client:
         [session] = client.get("/sessions").json()
-        answers = [client.get(f"/sessions/{session['id']}/messages/{sequence}") for sequence in range(1, 101)]
-        assert {answer.status_code for answer in answers} == {200, 500}
-        problem = next(answer for answer in answers if answer.status_code == 500).json()
+        responses = [client.get(f"/sessions/{session['id']}/messages/{sequence}") for sequence in range(1, 101)]
+        assert {response.status_code for response in responses} == {200, 500}
+        problem = next(response for response in responses if response.status_code == 500).json()
         assert problem["type"] == "about:blank"
         assert problem["detail"].startswith("The server failed on this request; see its log")
         # Everyone else is served.
@@ -191,13 +191,13 @@ def test_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_pat
     held = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0])
     held.xLock(apsw.SQLITE_LOCK_SHARED)
     held.xLock(apsw.SQLITE_LOCK_EXCLUSIVE)
-    said: list[str] = []
+    warnings: list[str] = []
 
     def start() -> None:
         try:
             Daemon(f"sqlite:///{path}").kill()
         except RuntimeError as refused:
-            said.append(str(refused))
+            warnings.append(str(refused))
 
     starting = threading.Thread(target=start)
     starting.start()
@@ -207,7 +207,7 @@ def test_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_pat
     held.xUnlock(apsw.SQLITE_LOCK_NONE)
     held.xClose()
     starting.join()
-    assert "was replaced while it was being opened; start again" in said[0]
+    assert "was replaced while it was being opened; start again" in warnings[0]
 
 
 def opened_by_another(path: Path) -> bool:

@@ -46,10 +46,10 @@ def hasty(tmp_path: Path) -> Iterator[tuple[Any, httpx.Client]]:
         yield storage, client
 
 
-def given_up(answered: httpx.Response, words: str) -> None:
-    assert answered.status_code == 503, answered.text
-    assert answered.headers["retry-after"] == "1"
-    problem = answered.json()
+def given_up(response: httpx.Response, words: str) -> None:
+    assert response.status_code == 503, response.text
+    assert response.headers["retry-after"] == "1"
+    problem = response.json()
     assert problem["type"] == KIND
     assert "The response did not begin within" in problem["detail"]
     assert words in problem["detail"]
@@ -69,8 +69,8 @@ def test_statements_that_do_not_end_leave_room_for_others(
 
     instead(monkeypatch, storage, "ping", count_forever)
     with ThreadPoolExecutor(20) as threads:
-        for answered in threads.map(lambda _: client.get("/health"), range(40)):
-            given_up(answered, "Request less at a time, or retry later.")
+        for response in threads.map(lambda _: client.get("/health"), range(40)):
+            given_up(response, "Request less at a time, or retry later.")
     assert client.get("/search", params={"q": "x"}).json() == []
 
 
@@ -91,11 +91,11 @@ def test_request_that_does_not_end_is_answered_all_the_same(
     with Connection(client.base_url.port or 0) as connection:
         for _ in range(2):
             connection.send(HEALTH)
-            answered = connection.answer()
-            assert (answered.status, answered.json["type"]) == (503, KIND)
+            response = connection.response()
+            assert (response.status, response.json["type"]) == (503, KIND)
         monkeypatch.undo()
         connection.send(HEALTH)
-        assert connection.answer().status == 200
+        assert connection.response().status == 200
         instead(monkeypatch, storage, "create_session", hold_on)
         given_up(client.post("/sessions", json={}), "It may have been applied completely, partly or not at all.")
         storage._writer._loop.call_soon_threadsafe(released.set)
@@ -113,10 +113,10 @@ def test_connection_goes_on_after_requests_that_were_given_up(
         for _ in range(2):
             instead(monkeypatch, storage, "ping", sleep)
             connection.send(HEALTH + HEALTH)
-            assert [connection.answer().status for _ in range(2)] == [503, 503]
+            assert [connection.response().status for _ in range(2)] == [503, 503]
             monkeypatch.undo()
             connection.send(HEALTH + HEALTH)
-            assert [connection.answer().status for _ in range(2)] == [200, 200]
+            assert [connection.response().status for _ in range(2)] == [200, 200]
 
 
 def test_bodies_and_streams_have_as_long_for_each_part(hasty: tuple[Any, httpx.Client]) -> None:

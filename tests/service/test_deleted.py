@@ -25,7 +25,7 @@ def say(client: httpx.Client, *texts: str, **session: object) -> str:
     return path
 
 
-def done(*arguments: object) -> str:
+def run(*arguments: object) -> str:
     """What a command says that succeeds."""
     outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 0, outcome.stderr
@@ -98,9 +98,9 @@ def test_profile_is_deleted_with_its_last_owner(client: httpx.Client, daemon: Da
 
 def uploaded(client: httpx.Client, word: str) -> str:
     """The path of a file of several pieces that has a word in each."""
-    answered = client.post("/files", content=f"{word} ".encode() * 100_000)
-    assert answered.status_code == 201
-    url: str = answered.json()["url"]
+    response = client.post("/files", content=f"{word} ".encode() * 100_000)
+    assert response.status_code == 201
+    url: str = response.json()["url"]
     return url
 
 
@@ -137,10 +137,10 @@ def test_files_are_gone_with_their_workspace(database: str, tmp_path: Path) -> N
     with Daemon(database) as daemon, daemon.client() as client:
         show(client, uploaded(client, f"used {word}"))
         uploaded(client, f"unused {word}")
-        told = done(
+        output = run(
             "workspaces", "delete", "default", "--yes", "--database", database, "--data-path", tmp_path / "none"
         )
-        assert "2 files" in told
+        assert "2 files" in output
         wait_until_gone(database, word)
 
 
@@ -196,7 +196,7 @@ def test_backup_has_no_free_pages(tmp_path: Path) -> None:
         for path in paths:
             client.delete(path)
         (tmp_path / "backups").mkdir()
-        done("backup", "--database", daemon.database, tmp_path / "backups" / "b.db")
+        run("backup", "--database", daemon.database, tmp_path / "backups" / "b.db")
     assert files_with(tmp_path / "backups", word) == []
     assert (tmp_path / "backups" / "b.db").stat().st_size < 400_000
 
@@ -209,13 +209,13 @@ def test_served_file_is_compacted(tmp_path: Path) -> None:
             client.delete(session)
         with Load([daemon.api]) as load:
             load.wait_for_more(20)
-            told = done("compact", "--database", daemon.database)
+            output = run("compact", "--database", daemon.database)
             load.wait_for_more(20)
             load.stop()
-        sizes = re.search(r"had (\d+) bytes and now has (\d+)", told)
-        assert sizes is not None, told
+        sizes = re.search(r"had (\d+) bytes and now has (\d+)", output)
+        assert sizes is not None, output
         assert int(sizes[2]) < int(sizes[1]) / 2
-        assert "Nothing is wrong" in done("check", "--database", daemon.database)
+        assert "Nothing is wrong" in run("check", "--database", daemon.database)
 
 
 def test_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
@@ -230,9 +230,9 @@ def test_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
         outcome = CliRunner().invoke(cli, ["compact", "--full", "--database", daemon.database])
         assert "open; stop the daemon that serves it" in outcome.stderr
     assert files_with(tmp_path, word) == ["a.db"]
-    done("compact", "--full", "--database", f"sqlite:///{path}")
+    run("compact", "--full", "--database", f"sqlite:///{path}")
     assert files_with(tmp_path, word) == []
-    done("compact", "--database", f"sqlite:///{path}")
+    run("compact", "--database", f"sqlite:///{path}")
 
 
 def make_old(path: Path, word: str) -> None:
@@ -262,20 +262,20 @@ async def deleted_rows(database: str) -> int:
 
 
 def test_postgresql_is_compacted_while_it_is_served() -> None:
-    kept, gone = canary(), canary()
+    kept, deleted = canary(), canary()
     # A server of its own, whose files can be read.
     with PostgresServer("fsync=off") as server, Daemon(server.url()) as daemon, daemon.client() as client:
-        paths = [say(client, f"{kept} {number} {gone if number % 2 else ''}", context={}) for number in range(20)]
+        paths = [say(client, f"{kept} {number} {deleted if number % 2 else ''}", context={}) for number in range(20)]
         for path in paths[1::2]:
             client.delete(path)
         assert len(search(client, kept)) == 10
         execute(server.url(), "CHECKPOINT")
-        assert files_with(server.data / "base", gone)
-        assert re.search(r"had \d+ bytes and now has \d+", done("compact", "--database", daemon.database))
-        assert tables_with(server.url(), gone) == []
+        assert files_with(server.data / "base", deleted)
+        assert re.search(r"had \d+ bytes and now has \d+", run("compact", "--database", daemon.database))
+        assert tables_with(server.url(), deleted) == []
         assert asyncio.run(deleted_rows(server.url())) == 0
         assert len(search(client, kept)) == 10
-        done("compact", "--full", "--database", daemon.database)
+        run("compact", "--full", "--database", daemon.database)
         execute(server.url(), "CHECKPOINT")
-        assert files_with(server.data / "base", gone) == []
+        assert files_with(server.data / "base", deleted) == []
         assert len(search(client, kept)) == 10

@@ -30,10 +30,10 @@ def is_gone(pid: int) -> bool:
 def test_daemon_prints_its_address_as_json() -> None:
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        assert said.keys() == {"url", "api", "pid"}
-        assert said["pid"] == process.pid
-        assert httpx.post(f"{said['api']}/sessions").status_code == 201
+        ready = json.loads(process.stdout.readline())
+        assert ready.keys() == {"url", "api", "pid"}
+        assert ready["pid"] == process.pid
+        assert httpx.post(f"{ready['api']}/sessions").status_code == 201
         process.terminate()
         assert process.stdout.read() == ""
     assert process.returncode == 0
@@ -47,8 +47,8 @@ def made_by(pid: int) -> list[Path]:
 def test_daemon_keeps_nothing() -> None:
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        assert httpx.post(f"{said['api']}/sessions").status_code == 201
+        ready = json.loads(process.stdout.readline())
+        assert httpx.post(f"{ready['api']}/sessions").status_code == 201
         assert made_by(process.pid)
         process.terminate()
     assert not made_by(process.pid)
@@ -61,16 +61,16 @@ def test_daemon_that_ends_at_once_keeps_nothing(workers: str) -> None:
     command = [*SERVE, "--workers", workers, "--shutdown-timeout", "300"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
+        ready = json.loads(process.stdout.readline())
         # Workers answer when they have started.
-        assert httpx.get(f"{said['api']}/health", timeout=120).status_code == 200
+        assert httpx.get(f"{ready['api']}/health", timeout=120).status_code == 200
         assert made_by(process.pid)
-        port = int(said["url"].rpartition(":")[2])
+        port = int(ready["url"].rpartition(":")[2])
         with Connection(port) as stream, Connection(port) as hanging:
             stream.send(get("/api/v1/events"))
             assert stream.head().status == 200
             hanging.send(post("/api/v1/sessions", b"{}", b"Expect: 100-continue")[:-1])
-            assert hanging.answer().status == 100
+            assert hanging.response().status == 100
             process.terminate()
             # It ends when the daemon has begun to end.
             stream.rest()
@@ -85,10 +85,10 @@ def test_daemon_ends_with_its_parent() -> None:
         [sys.executable, "-c", parent, *SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        assert httpx.get(f"{said['api']}/health").status_code == 200
+        ready = json.loads(process.stdout.readline())
+        assert httpx.get(f"{ready['api']}/health").status_code == 200
         process.kill()
-    until(lambda: is_gone(said["pid"]))
+    until(lambda: is_gone(ready["pid"]))
 
 
 def test_daemon_without_a_parent_outlives_who_started_it() -> None:
@@ -96,13 +96,13 @@ def test_daemon_without_a_parent_outlives_who_started_it() -> None:
     command = [sys.executable, "-c", parent, *SERVE, "--parent", "none", "--max-age", "600"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
+        ready = json.loads(process.stdout.readline())
         process.kill()
         process.wait()
     time.sleep(5 * WATCH_SECONDS)
-    assert httpx.get(f"{said['api']}/health").status_code == 200
-    os.kill(said["pid"], signal.SIGTERM)
-    until(lambda: is_gone(said["pid"]))
+    assert httpx.get(f"{ready['api']}/health").status_code == 200
+    os.kill(ready["pid"], signal.SIGTERM)
+    until(lambda: is_gone(ready["pid"]))
 
 
 def test_daemon_ends_at_its_age() -> None:
@@ -124,8 +124,8 @@ def test_daemon_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> 
     environment = os.environ | {"AMPLIFIERD_DATABASE": "postgresql://nobody@127.0.0.1:9/production"}
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
         assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
-        assert httpx.get(f"{said['api']}/status").json()["storage"] == "sqlite"
+        ready = json.loads(process.stdout.readline())
+        assert httpx.get(f"{ready['api']}/status").json()["storage"] == "sqlite"
         process.terminate()
     assert list(tmp_path.iterdir()) == []
 

@@ -35,7 +35,7 @@ Seen = queue.Queue[tuple[str, str]]
 Reader = Callable[[str, Seen, threading.Event], None]
 
 
-def again(read: Callable[[dict[str, str], Seen], str], seen: Seen, done: threading.Event) -> None:
+def read_until_done(read: Callable[[dict[str, str], Seen], str], seen: Seen, done: threading.Event) -> None:
     """Read, and connect again with the id of the last event, until `done`."""
     last = ""
     while not done.is_set():
@@ -56,7 +56,7 @@ def read_with_httpx_sse(url: str, seen: Seen, done: threading.Event) -> None:
                 last = event.id or last
         return last
 
-    again(read, seen, done)
+    read_until_done(read, seen, done)
 
 
 def read_with_sseclient(url: str, seen: Seen, done: threading.Event) -> None:
@@ -69,7 +69,7 @@ def read_with_sseclient(url: str, seen: Seen, done: threading.Event) -> None:
                 last = event.id or last
         return last
 
-    again(read, seen, done)
+    read_until_done(read, seen, done)
 
 
 @pytest.fixture(scope="module")

@@ -73,8 +73,8 @@ def test_records_come_out_as_they_went_in(name: str, tmp_path: Path, run: Run) -
     source = tmp_path / "source.jsonl"
     source.write_bytes(lines(*SOURCES[name]))
     assert run("import", source)[0] == 0
-    status, text, said = run("export", "--format", name, "--files")
-    assert status == 0, said
+    status, text, errors = run("export", "--format", name, "--files")
+    assert status == 0, errors
     records = [without_member(json.loads(line)) for line in text.splitlines()]
     expected = SOURCES[name]
     if name == "sharegpt":
@@ -93,8 +93,8 @@ def test_import_of_an_export_has_the_same_messages(name: str, tmp_path: Path, ru
     export = tmp_path / "export.jsonl"
     assert run("export", "--format", name, export)[0] == 0
     # Into the same workspace it changes nothing.
-    status, _, said = run("import", export)
-    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True), said
+    status, _, errors = run("import", export)
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in errors) == (0, True), errors
     other = f"{workspace[:50]}-other"
     assert run("import", export, workspace=other)[0] == 0
     assert messages_of(run("export", workspace=other)[1], name) == messages_of(run("export")[1], name)
@@ -162,8 +162,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Run:
     run = running(daemon, "filled", folder)
     source = folder / "source.ndjson"
     source.write_bytes(lines(*EXPORT))
-    status, _, said = run("import", source)
-    assert status == 0, said
+    status, _, errors = run("import", source)
+    assert status == 0, errors
     return run
 
 
@@ -185,8 +185,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Run:
     ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
 )
 def test_filters_select_sessions(options: list[str], numbers: list[int], filled: Run) -> None:
-    status, text, said = filled("export", "--files", *options)
-    assert (status, f"Exported {len(numbers)} sessions." in said) == (0, True), said
+    status, text, errors = filled("export", "--files", *options)
+    assert (status, f"Exported {len(numbers)} sessions." in errors) == (0, True), errors
     found = [*map(json.loads, text.splitlines())]
     assert [line["session"]["id"] for line in found if "session" in line] == [IDS[number] for number in numbers]
     counts = {"sessions": len(numbers), "messages": len([0 for line in found if "message" in line])}
@@ -209,21 +209,21 @@ def test_export_of_some_sessions_is_imported(tmp_path: Path, filled: Run, worksp
     ],
 )
 def test_record_reports_its_losses(name: str, kept: str, left_out: str, filled: Run) -> None:
-    status, text, said = filled("export", "--format", name)
+    status, text, errors = filled("export", "--format", name)
     assert status == 0
-    assert f"The format has no place for these; the member amplifierd has them: {kept}.\n" in said
-    assert f"Left out: {left_out}.\n" in said
+    assert f"The format has no place for these; the member amplifierd has them: {kept}.\n" in errors
+    assert f"Left out: {left_out}.\n" in errors
     # Each record says what it has lost itself.
     losses = [json.loads(line)["amplifierd"].get("losses", {}) for line in text.splitlines()]
-    told = Counter(f"{count} {kind}" for each in losses for kind, count in each.get("kept", {}).items())
-    assert sorted(told) == kept.split(", ")
+    kinds = Counter(f"{count} {kind}" for each in losses for kind, count in each.get("kept", {}).items())
+    assert sorted(kinds) == kept.split(", ")
     assert [each["leftOut"] for each in losses if "leftOut" in each] == [{"files": 1}]
 
 
 def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
     folder = tmp_path / "deep" / "folder"
-    status, _, said = filled("export", "--format", "markdown", "--files", "--output", folder)
-    assert (status, "Left out: 1 contexts, 1 metadata of messages." in said) == (0, True), said
+    status, _, errors = filled("export", "--format", "markdown", "--files", "--output", folder)
+    assert (status, "Left out: 1 contexts, 1 metadata of messages." in errors) == (0, True), errors
     names = [f"CON-a-b-c-é-{IDS[0]}.md", f"CON-a-b-c-é-{IDS[1]}.md", f"{IDS[2]}.md"]
     assert sorted(path.name for path in folder.glob("*.md")) == sorted(names)
     _, front, transcript = (folder / names[0]).read_text().split("---\n", 2)
@@ -233,9 +233,9 @@ def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
     assert "## 1. user, 2026-03-01 10:00:00 UTC\n\nRain?\n" in transcript
     attached = (folder / names[1]).read_text()
     assert f"[a.txt](<files/{FILE}.txt>)" in attached
-    told = {name: (folder / name).read_text().partition("<!-- ")[2] for name in names}
+    comments = {name: (folder / name).read_text().partition("<!-- ")[2] for name in names}
     left_out = ["Left out: 1 contexts. -->\n", "Left out: 1 metadata of messages. -->\n"]
-    assert sorted(told.values()) == ["", *left_out]
+    assert sorted(comments.values()) == ["", *left_out]
     assert (folder / "files" / f"{FILE}.txt").read_bytes() == b"secret"
     assert yaml.safe_load(attached.split("---\n")[1])["parent"] == IDS[0]
     # One session is written like every export.
@@ -245,8 +245,8 @@ def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
 
 def test_page_is_one_file(tmp_path: Path, filled: Run) -> None:
     folder = tmp_path / "pages"
-    status, _, said = filled("export", "--format", "html", "--output", folder)
-    assert (status, "Exported 3 sessions." in said) == (0, True), said
+    status, _, errors = filled("export", "--format", "html", "--output", folder)
+    assert (status, "Exported 3 sessions." in errors) == (0, True), errors
     pages = {path.name: path.read_text() for path in folder.iterdir()}
     assert f"CON-a-b-c-é-{IDS[0]}.html" in pages
     assert len(pages) == 3
@@ -271,8 +271,8 @@ def test_page_is_one_file(tmp_path: Path, filled: Run) -> None:
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
 def test_mistake_is_one_sentence(options: list[str], words: str, filled: Run, tmp_path: Path) -> None:
-    status, text, said = filled("export", *options)
+    status, text, errors = filled("export", *options)
     assert (status != 0, text) == (True, "")
-    assert words in said
-    assert "Traceback" not in said
+    assert words in errors
+    assert "Traceback" not in errors
     assert not (tmp_path / "x").exists()

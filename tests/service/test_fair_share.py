@@ -39,11 +39,11 @@ class Serving:
     def check(self, row: Row) -> None:
         """Others are served while clients ask for what a row says."""
         self.server.wait_until_idle()
-        asked = row.ask(self.data)
+        requests = row.ask(self.data)
         if self.server.memory() > self._first_memory + STARTED_AGAIN_MIB:
             self.close()
             self._start()
-        check([asked] * CLIENTS if isinstance(asked, Ask) else list(asked), self.server)
+        check([requests] * CLIENTS if isinstance(requests, Ask) else list(requests), self.server)
 
     def _start(self) -> None:
         daemon = self._running.enter_context(Daemon(self._database, *self._options, check_responses=False))
@@ -74,9 +74,9 @@ def test_expensive_requests_do_not_stop_others(request: pytest.FixtureRequest, t
         served.check(row)
 
 
-def check(asks: list[Ask], server: Server) -> None:
+def check(requests: list[Ask], server: Server) -> None:
     """Others are served while clients ask for these."""
-    share = measure(server, asks, SECONDS, KEPT_MIB)
+    share = measure(server, requests, SECONDS, KEPT_MIB)
     # A machine with other work is slow for everybody.
     assert share.health_median <= HEALTH_MEDIAN_MS * share.slowness, share
     assert share.health_worst <= HEALTH_WORST_MS * share.slowness, share

@@ -61,7 +61,9 @@ def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_s
         # Without a key, so nothing is sent again. What is small may still find room in a log that begins anew.
         appended = until_refused(lambda number: client.post(messages, json={"content": str(number)}))
         renamed = until_refused(lambda number: client.patch(f"/sessions/{session_id}", json={"name": str(number)}))
-        refused(client.post("/import", content=an_export(), headers={"Content-Type": "application/x-ndjson"}))
+        assert_disk_is_full(
+            client.post("/import", content=an_export(), headers={"Content-Type": "application/x-ndjson"})
+        )
         first, *others = client.get(messages).json()["messages"]
         assert (first, [message["content"] for message in others]) == (before, appended)
         assert len(client.get("/sessions").json()) == len(load.sessions) + 2
@@ -69,7 +71,7 @@ def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_s
             assert len(client.get(long).json()["messages"]) == 4
         else:
             # It waits in a file for who reads it, and that can't grow either.
-            refused(client.get(long))
+            assert_disk_is_full(client.get(long))
         assert client.get("/health").status_code == 503
         shortage.end()
         load.wait_for_more(50)
@@ -103,7 +105,7 @@ def test_full_disk_leaves_a_collection_unchanged(
         shortage.begin()
         synced = client.post("/collections/foundation/sync")
         if of_database or not disk.is_mounted:
-            refused(synced)
+            assert_disk_is_full(synced)
         else:
             assert (synced.status_code, synced.json()["status"]) == (200, "failed")
             [problem] = synced.json()["problems"]
@@ -125,18 +127,18 @@ def an_export() -> str:
 def until_refused(send: Callable[[int], httpx.Response]) -> list[str]:
     """The numbers that were sent and taken, before one was refused."""
     taken: list[str] = []
-    while (answered := send(len(taken))).is_success:
+    while (response := send(len(taken))).is_success:
         taken.append(str(len(taken)))
         assert len(taken) < 1_000, "Nothing is refused."
-    refused(answered)
+    assert_disk_is_full(response)
     return taken
 
 
-def refused(answered: httpx.Response) -> None:
-    assert answered.status_code == 503
-    assert answered.headers["retry-after"] == "1"
-    assert answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
-    assert "The storage is not available: " in answered.json()["detail"]
+def assert_disk_is_full(response: httpx.Response) -> None:
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
+    assert "The storage is not available: " in response.json()["detail"]
 
 
 def test_read_only_disk_refuses_a_database(disk: SmallDisk) -> None:

@@ -51,7 +51,7 @@ def run(daemon: Daemon, directory: Path, collection: Path, seed: int, max_exampl
         *(part for header in headers for part in ("--header", header)),
     ]
     outcome = schemathesis(directory, collection, *options, "--seed", str(seed))
-    selected, total, tested = found(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", outcome.stdout)
+    selected, total, tested = numbers_in(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", outcome.stdout)
     assert selected == total == tested
     # Hypothesis ends this phase early if it repeats requests and the responses differ, as they do on a real server.
     # Schemathesis warns if an operation only got ids that do not exist, which depends on chance.
@@ -80,7 +80,7 @@ def only_lacks_data(text: str) -> bool:
 
 def has_followed_enough(text: str, max_examples: int) -> bool:
     """Whether the stateful phase has followed enough of the links."""
-    covered, links = found(r"API Links: +(\d+) covered / (\d+) selected", text)
+    covered, links = numbers_in(r"API Links: +(\d+) covered / (\d+) selected", text)
     return covered >= links * MIN_LINKS_COVERED[max_examples]
 
 
@@ -91,7 +91,7 @@ def key_header(daemon: Daemon) -> list[str]:
     return [f"Authorization: Bearer {create_key(daemon.database, '--scope', 'admin')}"]
 
 
-def found(pattern: str, text: str) -> list[int]:
+def numbers_in(pattern: str, text: str) -> list[int]:
     match = re.search(pattern, text)
     assert match is not None, text
     return [int(group) for group in match.groups()]

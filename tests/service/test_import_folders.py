@@ -31,20 +31,20 @@ def messages_in(found: list[Object]) -> list[Object]:
 
 
 def test_files_of_opencode_become_sessions(import_: Import, exported: Exported, storage: Path) -> None:
-    status, said = import_(storage.parent)
-    assert (status, "Not understood" in said) == (0, False), said
-    assert "Imported 2 sessions, extended 0, with 4 messages in all" in said
-    assert "Read 1 files (1 of opencode); 0 unchanged." in said
-    assert "No format recognizes 1 other files: " in said
+    status, output = import_(storage.parent)
+    assert (status, "Not understood" in output) == (0, False), output
+    assert "Imported 2 sessions, extended 0, with 4 messages in all" in output
+    assert "Read 1 files (1 of opencode); 0 unchanged." in output
+    assert "No format recognizes 1 other files: " in output
     found = exported()
     main, agent = sorted((line["session"] for line in found if "session" in line), key=lambda each: each["name"])
     assert (main["name"], agent["parentSessionId"]) == ("Files of ses_1", main["id"])
     assert (main["labels"]["project"], main["labels"]["directory"]) == ("4f2a", "/home/ada/atlas")
     assert (main["context"]["opencode"]["todo"][0]["content"], agent["archived"]) == ("Read a.txt", True)
-    question, answered, results = sorted(messages_in(found), key=lambda each: str(each["id"]))[:3]
+    question, response, results = sorted(messages_in(found), key=lambda each: str(each["id"]))[:3]
     assert question["metadata"]["opencode"]["before"][0]["session_diff"][0]["after"] == "one"
-    assert [part["type"] for part in answered["parts"]] == ["data", "reasoning", "tool_call", "text"]
-    assert answered["usage"]["inputTokens"] == 150
+    assert [part["type"] for part in response["parts"]] == ["data", "reasoning", "tool_call", "text"]
+    assert response["usage"]["inputTokens"] == 150
     assert results["parts"][0]["output"] == "one"
 
 
@@ -59,8 +59,8 @@ def test_files_are_read_again_when_one_changed(import_: Import, exported: Export
             "part/msg_4/prt_9.json": {"type": "text", "text": "And b.txt?"},
         },
     )
-    status, said = import_(storage)
-    assert (status, "extended 1, with 1 messages" in said) == (0, True), said
+    status, output = import_(storage)
+    assert (status, "extended 1, with 1 messages" in output) == (0, True), output
     assert all(message in messages_in(exported()) for message in messages_in(before))
 
 
@@ -70,8 +70,8 @@ def test_database_that_opencode_made_of_the_files_adds_nothing(
     import_(storage)
     before = exported()
     fill_opencode(tmp_path / "opencode.db").close()
-    status, said = import_(tmp_path / "opencode.db")
-    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True), said
+    status, output = import_(tmp_path / "opencode.db")
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in output) == (0, True), output
     assert exported() == before
 
 
@@ -87,9 +87,9 @@ def test_faults_name_their_files_and_the_rest_is_imported(import_: Import, expor
     (storage / "part/msg_2/prt_2_9.json").write_text('{\n  "type": "text",\n  "text": "cut')
     (storage / "message/ses_2/msg_3.json").write_text("")
     (storage / "session/4f2a/ses_5.json").write_text("[]")
-    status, said = import_(storage)
+    status, output = import_(storage)
     assert status == 1
-    assert "Imported 2 sessions, extended 0, with 4 messages in all" in said
+    assert "Imported 2 sessions, extended 0, with 4 messages in all" in output
     for place in (
         "part/msg_2/prt_2_9.json:3: The file is not JSON: ",
         "message/ses_2/msg_3.json:1: The file is not JSON: ",
@@ -97,10 +97,10 @@ def test_faults_name_their_files_and_the_rest_is_imported(import_: Import, expor
         "part/msg_9/prt_1.json:1: The message msg_9 has no file; ",
         "session/4f2a/ses_5.json:1: The session is not an object.",
     ):
-        assert f"  {storage}/{place}" in said
+        assert f"  {storage}/{place}" in output
     assert "Of no message" in json.dumps(exported())
     # What was not understood is told again.
-    assert import_(storage)[1].splitlines()[3:] == said.splitlines()[3:]
+    assert import_(storage)[1].splitlines()[3:] == output.splitlines()[3:]
 
 
 def test_archive_of_the_files_is_read_like_the_folder(
@@ -112,15 +112,15 @@ def test_archive_of_the_files_is_read_like_the_folder(
     with zipfile.ZipFile(archive, "w") as packed:
         for path in sorted(storage.rglob("*.json"), reverse=True):
             packed.write(path, path.relative_to(storage.parent))
-    status, said = import_(archive)
-    assert (status, "Read 1 files (1 of opencode); 0 unchanged." in said) == (0, True), said
+    status, output = import_(archive)
+    assert (status, "Read 1 files (1 of opencode); 0 unchanged." in output) == (0, True), output
     assert exported() == before
 
 
 def test_name_of_a_file_is_any_bytes(import_: Import, exported: Exported, storage: Path) -> None:
     Path(os.fsdecode(bytes(storage / "part/msg_1") + b"/prt_\xff.json")).write_text('{"type":"text","text":"Odd name"}')
-    status, said = import_(storage.parent)
-    assert (status, "Not understood" in said) == (0, False), said
+    status, output = import_(storage.parent)
+    assert (status, "Not understood" in output) == (0, False), output
     assert "Odd name" in json.dumps(exported())
 
 
@@ -133,9 +133,9 @@ def test_duplicate_paths_in_an_archive_are_reported(
         packed.writestr("storage/part/msg_1/prt_1_0.json", '{"type":"text","text":"First"}')
         for path in sorted(storage.rglob("*.json")):
             packed.write(path, path.relative_to(storage.parent))
-    status, said = import_(archive)
-    assert (status, "Not understood, same path twice: 1" in said) == (1, True), said
-    assert "part/msg_1/prt_1_0.json:1: Another file has the same path; the last one is read." in said
+    status, output = import_(archive)
+    assert (status, "Not understood, same path twice: 1" in output) == (1, True), output
+    assert "part/msg_1/prt_1_0.json:1: Another file has the same path; the last one is read." in output
     assert "What is in a.txt?" in json.dumps(exported())
 
 
@@ -144,7 +144,7 @@ def test_unreadable_files_of_a_directory_are_reported(import_: Import, exported:
     folder.mkdir()
     (folder / "a.zip").write_bytes(b"PK\x03\x04 but no archive")
     (folder / "b.jsonl").write_bytes(lines(*CLAUDE_CODE))
-    status, said = import_(folder)
+    status, output = import_(folder)
     assert status == 1
-    assert f"  {folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in said
+    assert f"  {folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in output
     assert len(messages_in(exported())) > 0

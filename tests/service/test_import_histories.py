@@ -30,19 +30,19 @@ def test_directory_is_imported_and_changes_nothing_again(tmp_path: Path, import_
         (folder / name).mkdir(parents=True)
         (folder / name / "any-name").write_bytes(sample())
     (folder / "notes.md").write_text("Not a conversation.")
-    status, said = import_(folder)
-    assert status == 0, said
+    status, output = import_(folder)
+    assert status == 0, output
     files = len(SAMPLES)
-    assert re.search(rf"^Read {files} files \(.*1 of claude-code.*\); 0 unchanged\.$", said, re.MULTILINE)
-    assert "No format recognizes 1 other files: " in said
-    assert "5 branches" in said
+    assert re.search(rf"^Read {files} files \(.*1 of claude-code.*\); 0 unchanged\.$", output, re.MULTILINE)
+    assert "No format recognizes 1 other files: " in output
+    assert "5 branches" in output
     before = exported()
     assert len({session["id"] for session in sessions_in(before)} & {SESSION, CODEX_ID, CHATGPT_ID}) == 3
-    status, said = import_(folder)
-    assert (status, f"Read 0 files; {files} unchanged." in said) == (0, True)
+    status, output = import_(folder)
+    assert (status, f"Read 0 files; {files} unchanged." in output) == (0, True)
     # Without what was remembered, too.
-    status, said = import_(folder, XDG_DATA_HOME=str(tmp_path / "other"))
-    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True)
+    status, output = import_(folder, XDG_DATA_HOME=str(tmp_path / "other"))
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in output) == (0, True)
     assert exported() == before
 
 
@@ -53,9 +53,9 @@ def test_file_that_grew_extends_its_sessions(tmp_path: Path, import_: Import, ex
     before = exported()
     assert "name" not in before[0]["session"]
     file.write_bytes(lines(*CLAUDE_CODE))
-    status, said = import_(file)
-    assert status == 0, said
-    assert "Imported 2 sessions, extended 1, with 13 messages in all; 1 branches." in said
+    status, output = import_(file)
+    assert status == 0, output
+    assert "Imported 2 sessions, extended 1, with 13 messages in all; 1 branches." in output
     after = exported()
     found = {session["id"]: session for session in sessions_in(after)}
     assert found[SESSION]["messageCount"] == 9
@@ -84,8 +84,8 @@ def test_current_branch_that_changed_leaves_the_session(tmp_path: Path, import_:
     assert import_(file)[0] == 0
     before = sessions_in(exported())
     file.write_text(json.dumps(CHATGPT))
-    status, said = import_(file)
-    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in said) == (0, True), said
+    status, output = import_(file)
+    assert (status, "Imported 0 sessions, extended 0, with 0 messages" in output) == (0, True), output
     assert sessions_in(exported()) == before
 
 
@@ -94,8 +94,8 @@ def test_archive_and_standard_input_are_imported(tmp_path: Path, import_: Import
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("conversations-000.json", SAMPLES["chatgpt"]())
         archive.writestr("chat.html", "<html>")
-    status, said = import_(path)
-    assert (status, "chat.html" in said) == (0, True), said
+    status, output = import_(path)
+    assert (status, "chat.html" in output) == (0, True), output
     assert len(sessions_in(exported())) == 2
 
 
@@ -103,8 +103,8 @@ def test_long_image_becomes_a_stored_file(tmp_path: Path, import_: Import, expor
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO" * 30_000}}
     file = tmp_path / "a.jsonl"
     file.write_bytes(lines(code_line("u1", None, {"role": "user", "content": [image]})))
-    status, said = import_(file)
-    assert status == 0, said
+    status, output = import_(file)
+    assert status == 0, output
     [part] = exported()[1]["message"]["parts"]
     assert re.fullmatch("/files/[0-9a-f]{64}", part["url"])
     assert part["media"] == "image/png"
@@ -138,8 +138,8 @@ def test_file_that_cannot_be_named_is_reported(url: str, tmp_path: Path, import_
     content = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": url}}]
     source = tmp_path / "a.jsonl"
     source.write_bytes(lines({"messages": [{"role": "user", "content": content}]}))
-    status, said = import_(source)
-    assert "The url of a file must" in said
+    status, output = import_(source)
+    assert "The url of a file must" in output
     assert status == 1
     message = exported()[1]["message"]
     assert message["content"] == "Look"
@@ -150,10 +150,10 @@ def test_faults_have_file_and_line(tmp_path: Path, import_: Import, exported: Ex
     file = tmp_path / "a.jsonl"
     file.write_bytes(lines(*CLAUDE_CODE[:3]) + b"{broken\n" + lines(code_line("u9", "gone", user("!"))))
     for _ in range(2):
-        status, said = import_(file)
+        status, output = import_(file)
         assert status == 1
-        assert f"{file}:4: The record is not JSON" in said
-        assert f"{file}:5: The message before u9, gone, is missing" in said
+        assert f"{file}:4: The record is not JSON" in output
+        assert f"{file}:5: The message before u9, gone, is missing" in output
     assert exported()[0]["session"]["messageCount"] == 3
 
 
@@ -161,17 +161,20 @@ def test_faults_have_file_and_line(tmp_path: Path, import_: Import, exported: Ex
 def test_file_that_is_not_recognized_is_an_error(tmp_path: Path, import_: Import, content: bytes) -> None:
     file = tmp_path / "a"
     file.write_bytes(content)
-    status, said = import_(file)
+    status, output = import_(file)
     assert status == 1
-    assert said.splitlines()[-1].startswith("Error: ")
-    assert str(file) in said
+    assert output.splitlines()[-1].startswith("Error: ")
+    assert str(file) in output
 
 
 def test_unknown_format_is_named(tmp_path: Path, import_: Import) -> None:
     file = tmp_path / "a"
     file.write_bytes(SAMPLES["codex"]())
-    status, said = import_("--format", "codes", file)
-    assert (status, "No format is called 'codes'; known are auto, amplifierd, anthropic-messages," in said) == (1, True)
+    status, output = import_("--format", "codes", file)
+    assert (status, "No format is called 'codes'; known are auto, amplifierd, anthropic-messages," in output) == (
+        1,
+        True,
+    )
     assert import_("--format", "codex", file)[0] == 0
 
 

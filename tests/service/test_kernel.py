@@ -52,14 +52,14 @@ async def run(plan: dict[str, Any], session_id: str, prompt: str) -> dict[str, A
     session.coordinator.hooks.register("module:load_failed", note, name="test")
     await session.initialize()
     try:
-        answer = await session.execute(prompt)
+        response = await session.execute(prompt)
         messages = await session.coordinator.get("context").get_messages()
         mounted = {place: sorted(session.coordinator.get(place)) for place in ("providers", "tools")}
     finally:
         await session.cleanup()
     hooks = sys.modules["amplifier_module_hooks_log"]
     return {
-        "answer": answer,
+        "answer": response,
         "messages": messages,
         "mounted": mounted,
         "failed": failed,
@@ -123,7 +123,7 @@ def keep(client: httpx.Client, session_id: str, messages: list[dict[str, Any]]) 
     sent = client.post(f"/sessions/{session_id}/messages/batch", json=body)
     assert sent.status_code == 201, sent.text
     stored = client.get(f"/sessions/{session_id}/messages").json()["messages"]
-    assert [it["role"] for it in stored] == ["user", "assistant", "tool", "assistant"]
+    assert [each["role"] for each in stored] == ["user", "assistant", "tool", "assistant"]
     assert (stored[0]["content"], stored[3]["content"]) == (ADD, SAID)
     assert json.loads(stored[1]["parts"][0]["input"]) == {"a": 19, "b": 23}
 
@@ -135,14 +135,14 @@ def test_module_that_is_gone_is_left_out_by_the_kernel(tmp_path: Path) -> None:
     )
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--collections-path", str(tmp_path)) as daemon, daemon.client() as client:
         client.post("/collections", json={"identifier": "team", "source": str(folder)}).raise_for_status()
-        asked = {"profile_id": "team/assistant"}
-        plan = client.post("/mount-plans/generate", json=asked).json()
-        assert [it["resolved"] for it in plan["hooks"].values()] == [False]
-        kernel = client.post("/mount-plans/generate?form=kernel", json=asked).json()
+        body = {"profile_id": "team/assistant"}
+        plan = client.post("/mount-plans/generate", json=body).json()
+        assert [hook["resolved"] for hook in plan["hooks"].values()] == [False]
+        kernel = client.post("/mount-plans/generate?form=kernel", json=body).json()
     kernel["hooks"] = [*kernel["hooks"], {"module": "hooks-log", "source": f"file://{folder}/hooks/log", "config": {}}]
     kernel["hooks"][0]["source"] = f"file://{folder}/hooks/no"
     outcome = executed(kernel, "s")
-    assert [it["module_id"] for it in outcome["failed"]] == ["no"]
+    assert [hook["module_id"] for hook in outcome["failed"]] == ["no"]
     assert outcome["answer"] == SAID
 
 
@@ -161,8 +161,10 @@ def test_kernel_asks_for_what_a_plan_lacks(tmp_path: Path, place: str) -> None:
 if __name__ == "__main__":
     import asyncio
 
-    asked = json.load(sys.stdin)
-    sys.stdout.write("\n" + json.dumps(asyncio.run(run(asked["plan"], asked["session_id"], asked["prompt"]))) + "\n")
+    arguments = json.load(sys.stdin)
+    sys.stdout.write(
+        "\n" + json.dumps(asyncio.run(run(arguments["plan"], arguments["session_id"], arguments["prompt"]))) + "\n"
+    )
     sys.stdout.flush()
     # The kernel's own threads may abort an interpreter that ends in order.
     os._exit(0)

@@ -20,7 +20,7 @@ from amplifierd.server.http1.limits import LIMITS, Limits
 from amplifierd.settings import CONTRACT, Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
-from raw import Answer, Connection, exchange, get, post, refused
+from raw import Connection, Response, assert_problem, exchange, get, post
 from short_timeouts import serving
 
 HEALTH = "/api/v1/health"
@@ -48,14 +48,14 @@ def short_timeouts(app: Any) -> Iterator[int]:
 def is_over(connection: Connection) -> bool:
     """Whether nothing comes any more."""
     with pytest.raises(ConnectionError):
-        connection.answer()
+        connection.response()
     return True
 
 
-def refused_for_good(answered: Answer, status: int, words: str) -> None:
-    refused(answered, status, words)
-    assert answered.headers["connection"] == "close"
-    assert "date" in answered.headers
+def assert_problem_and_close(response: Response, status: int, words: str) -> None:
+    assert_problem(response, status, words)
+    assert response.headers["connection"] == "close"
+    assert "date" in response.headers
 
 
 def with_headers(headers: int, size: int) -> bytes:
@@ -71,9 +71,9 @@ def test_target_may_be_as_long_as_the_longest_of_the_contract(daemon: Daemon, pi
     most = longest_target(load_document(CONTRACT))
     for length, status in ((most, 400), (most + 1, 414)):
         request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
-        answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
-        assert answered.status == status
-    refused_for_good(answered, 414, f"more than {most} bytes")
+        response = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
+        assert response.status == status
+    assert_problem_and_close(response, 414, f"more than {most} bytes")
 
 
 @pytest.mark.parametrize("piece", [1_000, 8_192, 1_000_000])
@@ -83,9 +83,9 @@ def test_headers_are_limited_to_100_and_32_kib(daemon: Daemon, headers: int, siz
         (with_headers(headers, size), 200),
         (with_headers(headers + (headers == 100), size + 1), 431),
     ):
-        answered = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
-        assert answered.status == status
-    refused_for_good(answered, 431, "exceed 100 lines or 32768 bytes")
+        response = exchange(daemon.port, *(request[at : at + piece] for at in range(0, len(request), piece)))
+        assert response.status == status
+    assert_problem_and_close(response, 431, "exceed 100 lines or 32768 bytes")
 
 
 @pytest.mark.parametrize(
@@ -103,30 +103,30 @@ def test_headers_are_limited_to_100_and_32_kib(daemon: Daemon, headers: int, siz
 def test_endless_body_is_refused_early(daemon: Daemon, beginning: bytes, more: bytes, status: int) -> None:
     with Connection(daemon.port) as connection:
         connection.send(beginning, more * (60_000 // len(more)))
-        refused_for_good(connection.answer(), status, "more than" if status == 414 else "exceed")
+        assert_problem_and_close(connection.response(), status, "more than" if status == 414 else "exceed")
         assert is_over(connection)
 
 
 def test_trailer_does_not_become_a_header(daemon: Daemon, client: httpx.Client) -> None:
     session_id = client.post("/sessions", json={}).json()["id"]
     request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/messages".encode())
-    answered = exchange(daemon.port, request + b'e\r\n{"content":""}\r\n0\r\nIf-Match: "7"\r\n\r\n')
-    assert answered.status == 201
+    response = exchange(daemon.port, request + b'e\r\n{"content":""}\r\n0\r\nIf-Match: "7"\r\n\r\n')
+    assert response.status == 201
 
 
 def test_head_that_does_not_arrive_is_408(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH)[:-3])
-        refused_for_good(connection.answer(), 408, "within 0.5 seconds")
+        assert_problem_and_close(connection.response(), 408, "within 0.5 seconds")
         assert is_over(connection)
 
 
 def test_next_request_on_a_connection_has_a_time_limit_too(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH))
-        assert connection.answer().status == 200
+        assert connection.response().status == 200
         connection.send(b"G")
-        refused_for_good(connection.answer(), 408, "within 0.5 seconds")
+        assert_problem_and_close(connection.response(), 408, "within 0.5 seconds")
 
 
 @pytest.mark.parametrize("nothing", [b"", b"\r\n", b"\r\n\r\n\n\n"])
@@ -148,7 +148,7 @@ def test_body_that_does_not_arrive_is_408(short_timeouts: int, trickle: bool) ->
 
         thread = threading.Thread(target=send)
         thread.start()
-        refused_for_good(connection.answer(), 408, "1000 bytes of the body")
+        assert_problem_and_close(connection.response(), 408, "1000 bytes of the body")
         stopped.set()
         thread.join()
 
@@ -161,9 +161,9 @@ def test_body_that_keeps_arriving_is_accepted(app: Any) -> None:
         for start in range(0, len(request), 500):
             connection.send(request[start : start + 500])
             time.sleep(0.1)
-        assert connection.answer().status == 201
+        assert connection.response().status == 201
         connection.send(get(HEALTH))
-        assert connection.answer().status == 200
+        assert connection.response().status == 200
 
 
 def test_client_does_not_wait_for_a_server_that_does_not_read() -> None:
@@ -217,9 +217,9 @@ def test_response_is_complete_before_a_refusal(next_request: bytes, status: int 
 
     with serving(app) as port, Connection(port) as connection:
         connection.send(get("/") + next_request)
-        assert connection.answer().body == b"x" * 11
+        assert connection.response().body == b"x" * 11
         if status is not None:
-            refused_for_good(connection.answer(), status, "body" if status == 408 else "RFC 9112")
+            assert_problem_and_close(connection.response(), status, "body" if status == 408 else "RFC 9112")
         assert is_over(connection)
 
 
@@ -227,14 +227,14 @@ def test_response_is_complete_before_a_refusal(next_request: bytes, status: int 
 def test_invalid_chunk_is_400(daemon: Daemon, chunk: bytes) -> None:
     with Connection(daemon.port) as connection:
         connection.send(CHUNKED, chunk)
-        refused_for_good(connection.answer(), 400, "RFC 9112")
+        assert_problem_and_close(connection.response(), 400, "RFC 9112")
         assert is_over(connection)
 
 
 def test_refused_request_has_no_effect(daemon: Daemon, client: httpx.Client) -> None:
     session_id = client.post("/sessions", json={}).json()["id"]
     request = CHUNKED.replace(SESSIONS.encode(), f"{SESSIONS}/{session_id}/start".encode())
-    refused_for_good(exchange(daemon.port, request + b"x\r\n"), 400, "RFC 9112")
+    assert_problem_and_close(exchange(daemon.port, request + b"x\r\n"), 400, "RFC 9112")
     assert client.get(f"/sessions/{session_id}").json()["status"] == "created"
 
 
@@ -248,9 +248,9 @@ def test_pipelined_requests_wait_for_earlier_responses() -> None:
     ahead = get("/") * 3
     with serving(app) as port, Connection(port) as connection:
         connection.send(ahead[:-5])
-        assert connection.answer().status == 204
+        assert connection.response().status == 204
         connection.send(ahead[-5:])
-        assert [connection.answer().status for _ in range(2)] == [204, 204]
+        assert [connection.response().status for _ in range(2)] == [204, 204]
 
 
 def test_response_that_has_begun_is_not_aborted_by_a_body() -> None:
@@ -264,30 +264,30 @@ def test_response_that_has_begun_is_not_aborted_by_a_body() -> None:
 
     with serving(app) as port, Connection(port) as connection:
         connection.send(CHUNKED)
-        assert connection.answer().body == b"x" * 11
+        assert connection.response().body == b"x" * 11
         assert is_over(connection)
 
 
 def test_request_notices_that_its_client_has_disconnected() -> None:
-    told = threading.Event()
+    noticed = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             while (await receive()).get("more_body"):
                 continue
-            gone = asyncio.ensure_future(receive())
-            while not gone.done():
+            disconnected = asyncio.ensure_future(receive())
+            while not disconnected.done():
                 await send({"type": "http.response.body", "body": b"x", "more_body": True})
                 await asyncio.sleep(0.05)
-            assert gone.result() == {"type": "http.disconnect"}
-            told.set()
+            assert disconnected.result() == {"type": "http.disconnect"}
+            noticed.set()
 
     with serving(app) as port:
         with Connection(port) as connection:
             connection.send(get("/") * 2)
             assert connection.event() == b"x"
-        assert told.wait(120)
+        assert noticed.wait(120)
 
 
 def test_client_with_an_early_response_may_send_its_body(daemon: Daemon) -> None:
@@ -296,12 +296,12 @@ def test_client_with_an_early_response_may_send_its_body(daemon: Daemon) -> None
         for start in range(0, len(request), 5_000):
             connection.send(request[start : start + 5_000])
             time.sleep(0.05)
-        assert connection.answer().status == 405
+        assert connection.response().status == 405
         assert is_over(connection)
 
 
 def test_disconnect_of_a_client_is_noticed_while_a_request_waits() -> None:
-    told = threading.Event()
+    noticed = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -309,7 +309,7 @@ def test_disconnect_of_a_client_is_noticed_while_a_request_waits() -> None:
             await send({"type": "http.response.body", "body": b"x", "more_body": True})
             while (await receive())["type"] != "http.disconnect":
                 continue
-            told.set()
+            noticed.set()
 
     with serving(app) as port:
         with Connection(port) as connection:
@@ -317,7 +317,7 @@ def test_disconnect_of_a_client_is_noticed_while_a_request_waits() -> None:
             assert connection.event() == b"x"
             connection.send(get("/") * 3)
             time.sleep(0.1)
-        assert told.wait(60)
+        assert noticed.wait(60)
 
 
 def test_waiting_request_has_time_for_its_body() -> None:
@@ -333,10 +333,10 @@ def test_waiting_request_has_time_for_its_body() -> None:
     with serving(app) as port, Connection(port) as connection:
         request = post("/", b" " * 2_000, b"Expect: 100-continue")
         connection.send(get("/") + request[:-2_000])
-        assert connection.answer().status == 204
-        assert connection.answer().status == 100
+        assert connection.response().status == 204
+        assert connection.response().status == 100
         connection.send(request[-2_000:])
-        assert connection.answer().status == 204
+        assert connection.response().status == 204
 
 
 def test_connections_above_the_limit_are_503(app: Any) -> None:
@@ -344,11 +344,11 @@ def test_connections_above_the_limit_are_503(app: Any) -> None:
         connections = [stack.enter_context(Connection(port)) for _ in range(8)]
         for connection in connections:
             connection.send(get(HEALTH))
-            assert connection.answer().status == 200
+            assert connection.response().status == 200
         with Connection(port) as one_more:
-            answered = one_more.answer()
-            refused_for_good(answered, 503, "8 connections")
-            assert answered.headers["retry-after"] == "1"
+            response = one_more.response()
+            assert_problem_and_close(response, 503, "8 connections")
+            assert response.headers["retry-after"] == "1"
             assert is_over(one_more)
 
 
@@ -363,5 +363,5 @@ def test_thousand_connections_are_served(tmp_path: Path) -> None:
         connections = [stack.enter_context(Connection(daemon.port)) for _ in range(1_100)]
         for connection in connections:
             connection.send(get(HEALTH))
-        assert {connection.answer().status for connection in connections} == {200}
+        assert {connection.response().status for connection in connections} == {200}
     assert LIMITS.connections > 1_100

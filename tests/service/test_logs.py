@@ -19,13 +19,13 @@ from failed_commands import run
 
 def test_logs_are_a_line_a_request(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
-        answered = http_get(f"{daemon.api}/sessions/a%0ab?x=1")
+        response = http_get(f"{daemon.api}/sessions/a%0ab?x=1")
         http_get(f"{daemon.api}/health")
         daemon.stop()
     lines = [line for line in daemon.log.splitlines() if "/api/v1/" in line]
     assert len(lines) == 2
-    request_id = answered.headers["x-request-id"]
-    assert answered.json()["requestId"] == request_id
+    request_id = response.headers["x-request-id"]
+    assert response.json()["requestId"] == request_id
     expected = rf"\d{{4}}-\d\d-\d\dT[\d:.]+Z INFO GET /api/v1/sessions/a%0Ab 40\d [\d.]+ ms {request_id}"
     assert re.fullmatch(expected, lines[0], re.IGNORECASE)
 
@@ -97,11 +97,11 @@ def test_failed_start_is_reported_in_json(tmp_path: Path, options: list[str], wo
 
 def test_logs_can_be_json(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-format", "json", check_responses=False) as daemon:
-        answered = http_get(f"{daemon.api}/health")
+        response = http_get(f"{daemon.api}/health")
         daemon.stop()
     [_, line] = json_lines(daemon.log)
     assert (line["method"], line["path"], line["status"]) == ("GET", "/api/v1/health", 200)
-    assert line["request_id"] == answered.headers["x-request-id"]
+    assert line["request_id"] == response.headers["x-request-id"]
     assert line["milliseconds"] > 0
     assert line["level"] == "INFO"
 

@@ -13,7 +13,7 @@ def test_memory_is_served() -> None:
         path = f"/sessions/{session['id']}"
         headers = {"Idempotency-Key": "k"}
         sent = [client.post(f"{path}/messages", json={"content": "red fox"}, headers=headers) for _ in range(2)]
-        assert [answer.status_code for answer in sent] == [201, 201]
+        assert [response.status_code for response in sent] == [201, 201]
         assert sent[0].json() == sent[1].json()
         assert len(client.get(f"{path}/messages").json()["messages"]) == 1
         assert [hit["sessionId"] for hit in client.get("/search?q=fox").json()] == [session["id"]]

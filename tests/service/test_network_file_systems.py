@@ -112,23 +112,23 @@ def test_file_is_refused_unless_an_option_allows_it(tmp_path: Path, nfs: Path) -
 
 
 def test_lock_excludes_machines_and_not_processes(tmp_path: Path, nfs: Path) -> None:
-    path, here, there = tmp_path / "a.db", boot(tmp_path, "here"), boot(tmp_path, "there")
-    command = [sys.executable, "-c", HOLD, str(path), str(nfs), str(here)]
+    path, own_machine, other_machine = tmp_path / "a.db", boot(tmp_path, "here"), boot(tmp_path, "there")
+    command = [sys.executable, "-c", HOLD, str(path), str(nfs), str(own_machine)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        first = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=here)
-        second = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=here)
+        first = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=own_machine)
+        second = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=own_machine)
         # One that ends takes none of the others' locks with it.
         second.release()
         for kept in (first, None):
             with pytest.raises(DatabaseUnusable, match="Another machine uses the database"):
-                lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=there)
+                lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=other_machine)
             if kept is not None:
                 kept.release()
         holder.kill()
         holder.wait()
-    lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=there).release()
+    lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=other_machine).release()
 
 
 @pytest.fixture

@@ -54,10 +54,10 @@ def test_operation_is_503_while_the_server_is_unavailable(server: PostgresServer
         session = client.post("/sessions").json()
         server.stop()
         for operation in OPERATIONS:
-            answered = send(client, operation, session["id"])
-            assert answered.status_code == 503, answered.request
-            assert answered.headers["retry-after"] == "1"
-            assert "The storage is not available: " in answered.json()["detail"]
+            response = send(client, operation, session["id"])
+            assert response.status_code == 503, response.request
+            assert response.headers["retry-after"] == "1"
+            assert "The storage is not available: " in response.json()["detail"]
         assert client.get("/status").status_code == client.get("/live").status_code == 200
         server.start()
         assert client.get(f"/sessions/{session['id']}").json() == session
@@ -208,8 +208,8 @@ def test_server_that_is_stuck_does_not_keep_a_node_from_ending(server: PostgresS
             writing = [stack.enter_context(Connection(node.port)) for _ in range(4)]
             for connection in writing:
                 connection.send(request[:-1])
-                assert connection.answer().status == 100
+                assert connection.response().status == 100
                 connection.send(request[-1:])
             assert node.stop() == 0
-            assert {connection.answer().status for connection in writing} == {503}
+            assert {connection.response().status for connection in writing} == {503}
     assert "Traceback" not in node.log

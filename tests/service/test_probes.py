@@ -23,16 +23,16 @@ SECONDS = 90
 PROBES = ("/live", "/health")
 
 
-def answers(api: str, path: str) -> httpx.Response | None:
+def try_get(api: str, path: str) -> httpx.Response | None:
     try:
         return http_get(f"{api}{path}", timeout=SECONDS)
     except httpx.TransportError:
         return None
 
 
-def answers_with(api: str, path: str, status: int) -> bool:
-    answered = answers(api, path)
-    return answered is not None and answered.status_code == status
+def has_status(api: str, path: str, status: int) -> bool:
+    response = try_get(api, path)
+    return response is not None and response.status_code == status
 
 
 def free_port() -> int:
@@ -83,7 +83,7 @@ def starting(url: str, data_path: Path, *options: str) -> Iterator[tuple[subproc
 def test_daemon_is_live_but_not_ready_during_a_migration(second_postgres: str, tmp_path: Path, workers: str) -> None:
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
         with migration_held(second_postgres):
-            until(lambda: answers_with(api, "/live", 200))
+            until(lambda: has_status(api, "/live", 200))
             for path in ("/health", "/status", "/sessions", "/nowhere"):
                 refused = http_get(f"{api}{path}", timeout=SECONDS)
                 assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
@@ -103,7 +103,7 @@ def test_daemon_is_live_but_not_ready_during_a_migration(second_postgres: str, t
             assert (outcome.returncode, outcome.stdout) == (1, "")
             assert outcome.stderr.startswith("Error: The daemon is starting")
             assert subprocess.run([*probe, "--live"], stdout=subprocess.PIPE, check=False).returncode == 0
-        until(lambda: answers_with(api, "/health", 200))
+        until(lambda: has_status(api, "/health", 200))
         assert http_post(f"{api}/sessions", timeout=SECONDS).status_code == 201
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
@@ -113,15 +113,15 @@ def test_daemon_is_live_but_not_ready_during_a_migration(second_postgres: str, t
 def test_failed_start_during_requests_prints_a_sentence(second_postgres: str, tmp_path: Path, workers: str) -> None:
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
         with migration_held(second_postgres):
-            until(lambda: answers_with(api, "/live", 200))
+            until(lambda: has_status(api, "/live", 200))
             # It is alive before it asks for the lock.
             until(lambda: end_those_who_wait(second_postgres) > 0)
             assert process.wait(SECONDS) == 1
         assert process.stderr is not None
-        said = process.stderr.read()
-    assert said.splitlines()[-1].startswith("Error: The database ")
-    assert "can't be opened" in said
-    assert "Traceback" not in said
+        errors = process.stderr.read()
+    assert errors.splitlines()[-1].startswith("Error: The database ")
+    assert "can't be opened" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.fixture
@@ -130,12 +130,12 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield mounted
 
 
-def is_unwritable(answered: httpx.Response | None) -> bool:
+def is_unwritable(response: httpx.Response | None) -> bool:
     return (
-        answered is not None
-        and answered.status_code == 503
-        and answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
-        and "Retry-After" in answered.headers
+        response is not None
+        and response.status_code == 503
+        and response.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
+        and "Retry-After" in response.headers
     )
 
 

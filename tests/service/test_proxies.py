@@ -30,15 +30,15 @@ def client(prefix: str) -> Iterator[httpx.Client]:
 
 def created(client: httpx.Client) -> httpx.URL:
     """The address of a new session, as its `Location` leads to it."""
-    answered = client.post("/sessions", json={"name": "Behind a proxy"})
-    assert answered.status_code == 201, answered.text
-    return answered.url.join(answered.headers["location"])
+    response = client.post("/sessions", json={"name": "Behind a proxy"})
+    assert response.status_code == 201, response.text
+    return response.url.join(response.headers["location"])
 
 
 def test_location_leads_to_the_session(client: httpx.Client) -> None:
     url = created(client)
-    answered = client.get(url)
-    assert answered.json().get("name") == "Behind a proxy", (url, answered.text)
+    response = client.get(url)
+    assert response.json().get("name") == "Behind a proxy", (url, response.text)
     forked = client.post(f"{url}/fork/")
     again = client.get(forked.url.join(forked.headers["location"]))
     assert again.json()["id"] == forked.json()["id"] != url.path.rpartition("/")[2]
@@ -47,13 +47,13 @@ def test_location_leads_to_the_session(client: httpx.Client) -> None:
 def test_link_leads_through_all_pages(client: httpx.Client) -> None:
     url = created(client)
     contents = [f"turn {number}" for number in range(5)]
-    client.post(f"{url}/messages/batch", json={"messages": [{"content": it, "role": "user"} for it in contents]})
+    client.post(f"{url}/messages/batch", json={"messages": [{"content": each, "role": "user"} for each in contents]})
     page = client.get(f"{url}/messages", params={"limit": 2, "role": "user"})
     found = page.json()["messages"]
     while "next" in page.links:
         page = client.get(page.url.join(page.links["next"]["url"]))
         found += page.json()["messages"]
-    assert [it["content"] for it in found] == contents
+    assert [each["content"] for each in found] == contents
 
 
 @pytest.mark.parametrize("name", ["proxied/name", "proxied%2Fname"])
@@ -73,9 +73,9 @@ def test_stream_arrives_at_once(client: httpx.Client) -> None:
 
 def test_upload_is_not_limited_by_the_proxy(client: httpx.Client) -> None:
     body = bytes(range(256)) * (20 * MIB // 256)
-    answered = client.post("/files", content=body, headers={"Content-Type": "application/octet-stream"})
-    assert answered.status_code == 201, answered.text
-    at = answered.url.join(answered.headers["location"])
+    response = client.post("/files", content=body, headers={"Content-Type": "application/octet-stream"})
+    assert response.status_code == 201, response.text
+    at = response.url.join(response.headers["location"])
     assert client.get(at).content == body
     assert client.get(at, headers={"Range": "bytes=-3"}).content == body[-3:]
 

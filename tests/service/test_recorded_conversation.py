@@ -18,9 +18,9 @@ def api(daemon: Daemon) -> str:
 
 
 def created(api: str, **body: Any) -> dict[str, Any]:
-    answered = requests.post(f"{api}/sessions", json=body, timeout=120)
-    assert (answered.status_code, answered.reason) == (201, "Created")
-    session: dict[str, Any] = answered.json()
+    response = requests.post(f"{api}/sessions", json=body, timeout=120)
+    assert (response.status_code, response.reason) == (201, "Created")
+    session: dict[str, Any] = response.json()
     return session
 
 
@@ -70,9 +70,9 @@ def test_session_from_its_opening_to_its_end(api: str) -> None:
 
 
 def test_session_that_is_not_there(api: str) -> None:
-    answered = requests.get(f"{api}/sessions/non-existent-session-id", timeout=120)
-    assert (answered.status_code, answered.reason) == (404, "Not Found")
-    assert answered.json()["detail"] == "Session non-existent-session-id not found"
+    response = requests.get(f"{api}/sessions/non-existent-session-id", timeout=120)
+    assert (response.status_code, response.reason) == (404, "Not Found")
+    assert response.json()["detail"] == "Session non-existent-session-id not found"
 
 
 def test_session_in_a_directory(api: str) -> None:

@@ -46,32 +46,32 @@ def api(request: pytest.FixtureRequest, root: Path) -> Iterator[str]:
 @pytest.fixture
 def collection(api: str, root: Path) -> Iterator[str]:
     """The collection is added, as notebook 04 does before all others."""
-    answered = post(f"{api}/collections/", 201, identifier="foundation", source=str(root))
-    yield answered["identifier"]
+    response = post(f"{api}/collections/", 201, identifier="foundation", source=str(root))
+    yield response["identifier"]
     assert requests.delete(f"{api}/profiles/active", timeout=SECONDS).status_code == 204
     assert requests.delete(f"{api}/collections/foundation", timeout=SECONDS).status_code == 204
 
 
 def get(url: str, **query: Any) -> Any:
-    answered = requests.get(url, params=query, timeout=SECONDS)
-    assert answered.status_code == 200, answered.text
-    return answered.json()
+    response = requests.get(url, params=query, timeout=SECONDS)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def post(url: str, status: int, **body: Any) -> Any:
-    answered = requests.post(url, json=body, timeout=SECONDS)
-    assert answered.status_code == status, answered.text
-    return answered.json() if answered.content else None
+    response = requests.post(url, json=body, timeout=SECONDS)
+    assert response.status_code == status, response.text
+    return response.json() if response.content else None
 
 
-def refused(answered: requests.Response, status: int) -> str:
-    assert answered.status_code == status, answered.text
-    detail: str = answered.json()["detail"]
+def detail_of_error(response: requests.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    detail: str = response.json()["detail"]
     return detail
 
 
 def test_profiles(api: str, collection: str) -> None:
-    names = [it["name"] for it in get(f"{api}/profiles/")]
+    names = [profile["name"] for profile in get(f"{api}/profiles/")]
     assert names == ["default", f"{collection}/base"]
     details = get(f"{api}/profiles/{collection}/base")
     assert (details["schemaVersion"], details["source"], details["isActive"]) == (2, collection, False)
@@ -83,20 +83,20 @@ def test_profiles(api: str, collection: str) -> None:
     created = post(f"{api}/profiles/", 201, name="my-profile", description="Mine.", providers=[{"module": "p"}])
     assert (created["name"], created["version"], created["providers"]) == ("my-profile", "1.0.0", [{"module": "p"}])
     again = requests.post(f"{api}/profiles/", json={"name": "my-profile", "description": "x"}, timeout=SECONDS)
-    assert "already exists" in refused(again, 409)
+    assert "already exists" in detail_of_error(again, 409)
     for invalid in ("Invalid_Name", "invalid name", "invalid.name", "INVALID", "invalid_name"):
-        refused(requests.post(f"{api}/profiles/", json={"name": invalid}, timeout=SECONDS), 422)
+        detail_of_error(requests.post(f"{api}/profiles/", json={"name": invalid}, timeout=SECONDS), 422)
     url = f"{api}/profiles/my-profile"
     assert requests.patch(url, json={"description": "Ours."}, timeout=SECONDS).json()["description"] == "Ours."
-    assert "belongs to collection" in refused(
+    assert "belongs to collection" in detail_of_error(
         requests.patch(f"{api}/profiles/{collection}/base", json={"version": "2"}, timeout=SECONDS), 403
     )
     post(f"{url}/activate", 200)
-    assert "Deactivate it first." in refused(requests.delete(url, timeout=SECONDS), 409)
+    assert "Deactivate it first." in detail_of_error(requests.delete(url, timeout=SECONDS), 409)
     for _ in range(2):
         assert requests.delete(f"{api}/profiles/active", timeout=SECONDS).status_code == 204
     assert requests.delete(url, timeout=SECONDS).status_code == 204
-    assert "not found" in refused(requests.get(url, timeout=SECONDS), 404)
+    assert "not found" in detail_of_error(requests.get(url, timeout=SECONDS), 404)
 
 
 def test_collections(api: str, root: Path, collection: str) -> None:
@@ -106,17 +106,19 @@ def test_collections(api: str, root: Path, collection: str) -> None:
     assert details["profiles"] == [f"{collection}/base"]
     assert details["modules"] == ["foundation/context/simple", "foundation/orchestrator/loop", "foundation/tool/bash"]
     same = {"identifier": collection, "source": str(root)}
-    assert "already exists" in refused(requests.post(f"{api}/collections/", json=same, timeout=SECONDS), 409)
+    assert "already exists" in detail_of_error(requests.post(f"{api}/collections/", json=same, timeout=SECONDS), 409)
     wrong = {"identifier": "wrong", "source": f"{root}/nowhere"}
-    assert "there is no such folder" in refused(requests.post(f"{api}/collections/", json=wrong, timeout=SECONDS), 422)
-    assert [it["status"] for it in post(f"{api}/collections/sync", 200)] == ["synced"]
-    assert "not found" in refused(requests.get(f"{api}/collections/nobody", timeout=SECONDS), 404)
+    assert "there is no such folder" in detail_of_error(
+        requests.post(f"{api}/collections/", json=wrong, timeout=SECONDS), 422
+    )
+    assert [each["status"] for each in post(f"{api}/collections/sync", 200)] == ["synced"]
+    assert "not found" in detail_of_error(requests.get(f"{api}/collections/nobody", timeout=SECONDS), 404)
 
 
 def test_modules(api: str, collection: str) -> None:
-    assert [it["id"] for it in get(f"{api}/modules/", type="tool")] == [f"{collection}/tool/bash"]
+    assert [module["id"] for module in get(f"{api}/modules/", type="tool")] == [f"{collection}/tool/bash"]
     assert get(f"{api}/modules/providers") == get(f"{api}/modules/hooks") == []
-    assert [it["name"] for it in get(f"{api}/modules/orchestrators")] == ["loop-basic"]
+    assert [module["name"] for module in get(f"{api}/modules/orchestrators")] == ["loop-basic"]
     details = get(f"{api}/modules/{collection}/tool/bash")
     assert (details["type"], details["collection"], details["configSchema"]) == ("tool", collection, {"type": "object"})
     url = f"{api}/modules/{collection}/tool/bash/sources"
@@ -128,20 +130,22 @@ def test_modules(api: str, collection: str) -> None:
     }
     assert requests.put(url, json={"source": "x", "scope": "project"}, timeout=SECONDS).json()["source"] == "x"
     assert requests.delete(url, params={"scope": "project"}, timeout=SECONDS).status_code == 204
-    assert "has no source" in refused(requests.delete(url, params={"scope": "project"}, timeout=SECONDS), 404)
-    assert "not found" in refused(requests.get(f"{api}/modules/{collection}/tool/no", timeout=SECONDS), 404)
+    assert "has no source" in detail_of_error(requests.delete(url, params={"scope": "project"}, timeout=SECONDS), 404)
+    assert "not found" in detail_of_error(requests.get(f"{api}/modules/{collection}/tool/no", timeout=SECONDS), 404)
 
 
 def test_life_of_a_session_and_its_mount_plan(api: str, collection: str) -> None:
     plan = post(f"{api}/mount-plans/generate", 200, profile_id=f"{collection}/base")
     assert (plan["formatVersion"], plan["session"]["profileId"]) == ("1.0", f"{collection}/base")
-    assert [(it["mountType"], it["moduleType"]) for it in plan["mountPoints"]] == [
+    assert [(mount_point["mountType"], mount_point["moduleType"]) for mount_point in plan["mountPoints"]] == [
         ("embedded", "agent"),
         ("embedded", "context"),
         ("referenced", "tool"),
     ]
     assert plan["agents"][f"{collection}/base.agent.zen"]["content"] == "You are calm."
-    detail = refused(requests.post(f"{api}/mount-plans/generate", json={"profile_id": "no/one"}, timeout=SECONDS), 404)
+    detail = detail_of_error(
+        requests.post(f"{api}/mount-plans/generate", json={"profile_id": "no/one"}, timeout=SECONDS), 404
+    )
     assert "not found" in detail
     session = post(f"{api}/sessions/", 201, profile=f"{collection}/base")
     url = f"{api}/sessions/{session['id']}"
@@ -152,12 +156,12 @@ def test_life_of_a_session_and_its_mount_plan(api: str, collection: str) -> None
     for role, content in (("user", "Hello."), ("assistant", "Hello to you.")):
         post(f"{url}/messages", 201, role=role, content=content, token_count=3)
     transcript = requests.get(f"{url}/transcript", timeout=SECONDS).json()
-    assert [it["content"] for it in transcript] == ["Hello.", "Hello to you."]
-    assert [it["id"] for it in get(f"{api}/sessions/", status="active", profile=f"{collection}/base")] == [
-        session["id"]
-    ]
+    assert [mount_point["content"] for mount_point in transcript] == ["Hello.", "Hello to you."]
+    assert [
+        mount_point["id"] for mount_point in get(f"{api}/sessions/", status="active", profile=f"{collection}/base")
+    ] == [session["id"]]
     assert post(f"{url}/complete", 200)["status"] == "completed"
-    refused(requests.post(f"{url}/complete", timeout=SECONDS), 409)
+    detail_of_error(requests.post(f"{url}/complete", timeout=SECONDS), 409)
     failed = post(f"{api}/sessions/", 201, profile="default")
     post(f"{api}/sessions/{failed['id']}/start", 200)
     ended = post(f"{api}/sessions/{failed['id']}/fail", 200, error_message="Away.", error_details={"code": 1})
@@ -185,10 +189,10 @@ def test_directories(api: str, collection: str) -> None:
     assert patched["metadata"] == {"name": "Atlas"}
     for path in ("/etc", "../x", "a/../../b"):
         body = {"relative_path": path}
-        refused(requests.post(f"{api}/amplified-directories/", json=body, timeout=SECONDS), 422)
+        detail_of_error(requests.post(f"{api}/amplified-directories/", json=body, timeout=SECONDS), 422)
     again = requests.post(f"{api}/amplified-directories/", json={"relative_path": "projects"}, timeout=SECONDS)
-    assert "amplified already" in refused(again, 409)
+    assert "amplified already" in detail_of_error(again, 409)
     assert requests.delete(f"{api}/sessions/{session['id']}", timeout=SECONDS).status_code == 204
     for path in ("projects/atlas", "projects"):
         assert requests.delete(f"{api}/amplified-directories/{path}", timeout=SECONDS).status_code == 204
-    assert "not amplified" in refused(requests.get(url, timeout=SECONDS), 404)
+    assert "not amplified" in detail_of_error(requests.get(url, timeout=SECONDS), 404)

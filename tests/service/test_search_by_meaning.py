@@ -17,7 +17,7 @@ from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
 from amplifierd.storage.search.vectors import embed_texts
 from daemon import Daemon
 from embedding_service import MODEL, EmbeddingService, embedding_service
-from failed_commands import refused, run
+from failed_commands import assert_fails, run
 from remains import places_with, rows_of
 from waits import until
 
@@ -52,7 +52,7 @@ def wait_for_vectors(database: str, count: int) -> None:
     until(lambda: rows_of(database, "embedding") == count)
 
 
-def found(client: httpx.Client, words: str) -> list[int]:
+def search(client: httpx.Client, words: str) -> list[int]:
     """The sequences of the hits by words and by meaning."""
     hits = client.get("/search", params={"q": words, "mode": "hybrid"}).raise_for_status().json()
     return [hit["sequence"] for hit in hits]
@@ -80,16 +80,16 @@ def test_model_in_the_process_finds_what_is_meant(database: str) -> None:
     with Daemon(database, "--embedder", "wordllama") as daemon, daemon.client() as client:
         say(client, *SAID)
         wait_for_vectors(database, 3)
-        assert found(client, "recipe")[0] == 2
-        assert found(client, "railway delay")[0] == 3
+        assert search(client, "recipe")[0] == 2
+        assert search(client, "railway delay")[0] == 3
         assert client.get("/search", params={"q": "recipe"}).json() == []
 
 
 def test_hybrid_search_without_embedder_is_refused(client: httpx.Client) -> None:
-    answered = client.get("/search", params={"q": "a", "mode": "hybrid"})
-    assert answered.status_code == 400
-    assert answered.json()["type"] == "urn:amplifierd:problem:embedder-missing"
-    assert "--embedder" in answered.json()["detail"]
+    response = client.get("/search", params={"q": "a", "mode": "hybrid"})
+    assert response.status_code == 400
+    assert response.json()["type"] == "urn:amplifierd:problem:embedder-missing"
+    assert "--embedder" in response.json()["detail"]
     assert "waitingVectors" not in client.get("/status").json()["searchIndex"]
 
 
@@ -168,7 +168,7 @@ def test_service_that_fails_stops_neither_writes_nor_words(database: str, servic
         daemon.wait_until_it_says("Vectors of messages can't be written now; will retry")
         service.status = 200
         wait_for_vectors(database, 1)
-        assert found(client, "neddle") == [1]
+        assert search(client, "neddle") == [1]
 
 
 def test_text_that_the_service_refuses_is_left_out(database: str, service: EmbeddingService) -> None:
@@ -176,7 +176,7 @@ def test_text_that_the_service_refuses_is_left_out(database: str, service: Embed
     with with_service(database, service) as daemon, daemon.client() as client:
         say(client, "xxx", "forbidden yyy", "zzz")
         wait_for_vectors(database, 2)
-        assert sorted(found(client, "xyz")) == [1, 3]
+        assert sorted(search(client, "xyz")) == [1, 3]
         daemon.wait_until_it_says("The embedder refuses the text of a message")
 
 
@@ -209,7 +209,7 @@ def test_text_that_the_service_refuses_is_left_out(database: str, service: Embed
 )
 def test_start_says_what_is_wrong(tmp_path: Path, options: list[str], sentence: str) -> None:
     places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
-    ended = refused(*places, *options, words=re.escape(sentence))
+    ended = assert_fails(*places, *options, words=re.escape(sentence))
     assert ended.returncode == 1
     assert "s3cret" not in ended.stderr
 
@@ -242,7 +242,7 @@ def test_copy_makes_vectors_again(tmp_path: Path, service: EmbeddingService) -> 
     assert rows_of(target, "embedding") == 0
     with with_service(target, service) as daemon, daemon.client() as client:
         wait_for_vectors(target, 2)
-        assert found(client, "x")[0] == 1
+        assert search(client, "x")[0] == 1
 
 
 def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> None:
@@ -250,13 +250,13 @@ def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> No
     with with_service(source, service) as daemon, daemon.client() as client:
         say(client, "xxx", "yyy")
         wait_for_vectors(source, 2)
-        asked = len(service.batches)
+        requests = len(service.batches)
         assert run("backup", str(tmp_path / "b.db"), "--database", source).returncode == 0
     with with_service(backup, service) as daemon, daemon.client() as client:
         assert waiting(client) == 0
-        assert found(client, "y")[0] == 2
+        assert search(client, "y")[0] == 2
         # One more, for the query.
-        assert len(service.batches) == asked + 1
+        assert len(service.batches) == requests + 1
 
 
 def test_vectors_are_written_once_by_two_workers(tmp_path: Path, service: EmbeddingService) -> None:

@@ -26,8 +26,8 @@ def test_log_tells_no_secret(database: str, log_format: str) -> None:
             client.post("/sessions", content=b'{"confidential"', headers=headers | {"Content-Type": "application/json"})
         session_id = client.get("/sessions", headers={"Authorization": f"Bearer {key}"}).json()[0]["id"]
         path = f"/sessions/{session_id}/messages"
-        said = client.post(path, json={"content": "confidential"}, headers={"Authorization": f"Bearer {key}"})
-        assert said.status_code == 201
+        response = client.post(path, json={"content": "confidential"}, headers={"Authorization": f"Bearer {key}"})
+        assert response.status_code == 201
         daemon.stop()
     assert path in daemon.log
     secret = key.split("_", 2)[2][:-1]

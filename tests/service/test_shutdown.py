@@ -17,7 +17,7 @@ from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
 from daemon import Daemon, http_client, http_get
 from load import AFRESH, Load
-from raw import Connection, get, post, refused
+from raw import Connection, assert_problem, get, post
 from torture import Torture
 from waits import until
 
@@ -62,7 +62,7 @@ def test_request_in_flight_is_finished(database: str) -> None:
         daemon.process.send_signal(signal.SIGTERM)
         stream.rest()
         connection.send(request[-1:])
-        assert connection.answer().status == 201
+        assert connection.response().status == 201
         assert daemon.wait() == 0
 
 
@@ -76,14 +76,14 @@ def begin(connection: Connection) -> bytes:
     """Send a request without its last byte, until the daemon waits for that; the whole request."""
     request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue")
     connection.send(request[:-1])
-    assert connection.answer().status == 100
+    assert connection.response().status == 100
     return request
 
 
 def test_idle_connection_does_not_delay_shutdown(database: str) -> None:
     with Daemon(database, *PATIENT) as daemon, Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health"))
-        assert connection.answer().status == 200
+        assert connection.response().status == 200
         assert daemon.stop() == 0
 
 
@@ -129,8 +129,8 @@ def test_several_workers_share_one_database(database: str) -> None:
 
         def append() -> None:
             for _ in range(20):
-                answered = client.post(f"/sessions/{session_id}/messages", json={"content": "x"})
-                results.append(answered.json()["sequence"])
+                response = client.post(f"/sessions/{session_id}/messages", json={"content": "x"})
+                results.append(response.json()["sequence"])
 
         threads = [threading.Thread(target=append) for _ in range(8)]
         for thread in threads:
@@ -193,9 +193,9 @@ def test_stuck_clients_do_not_delay_shutdown_for_long(tmp_path: Path, workers: s
         begin(sending)
         started = time.monotonic()
         daemon.process.send_signal(signal.SIGTERM)
-        answered = sending.answer()
-        refused(answered, 503, "The server is shutting down; the request may or may not have been applied")
-        assert answered.headers["retry-after"] == "1"
+        response = sending.response()
+        assert_problem(response, 503, "The server is shutting down; the request may or may not have been applied")
+        assert response.headers["retry-after"] == "1"
         assert daemon.wait() == 0
         # Of the 40 seconds that a test gives it at most.
         assert time.monotonic() - started < 30
@@ -265,8 +265,8 @@ def test_signal_ends_a_daemon_that_has_just_started(tmp_path: Path, number: int,
     command += ["--database", f"sqlite:///{tmp_path}/a.db", "--data-path", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        said = iter(process.stderr.readline, "")
-        assert any(line.rpartition("|")[2].strip().startswith(f"{module}.") for line in said)
+        log_lines = iter(process.stderr.readline, "")
+        assert any(line.rpartition("|")[2].strip().startswith(f"{module}.") for line in log_lines)
         process.send_signal(number)
         rest = process.stderr.read()
         assert process.wait(60) == 0

@@ -164,10 +164,12 @@ def test_page_in_the_midst_loses_its_messages_and_no_others(tmp_path: Path) -> N
     ran = run_amplifierd("export", "--skip-damaged", "--database", filled.database, str(file))
     assert ran.returncode == 1
     found = contents(imported(tmp_path, file), filled)
-    said = of(found.pop(filled.long))
-    lost = said.count("deleted")
+    warnings = of(found.pop(filled.long))
+    lost = warnings.count("deleted")
     assert 1 <= lost <= 3
-    assert [word for word in said if word != "deleted"] == [str(n) for n in range(1, 51) if said[n - 1] != "deleted"]
+    assert [word for word in warnings if word != "deleted"] == [
+        str(n) for n in range(1, 51) if warnings[n - 1] != "deleted"
+    ]
     assert sum(f"of session {filled.long} can't be read." in line for line in ran.stderr.splitlines()) == lost
     assert all("deleted" not in of(messages) for messages in found.values())
 

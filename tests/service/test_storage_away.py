@@ -60,11 +60,11 @@ def test_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
             return send(client, operation, session["id"])
 
         with held_by_another(path), ThreadPoolExecutor(len(OPERATIONS)) as threads:
-            for answered in threads.map(ask, OPERATIONS):
-                assert answered.status_code == 503, answered.request
-                assert answered.headers["retry-after"] == "1"
-                assert answered.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
-                assert "The storage is not available: " in answered.json()["detail"]
+            for response in threads.map(ask, OPERATIONS):
+                assert response.status_code == 503, response.request
+                assert response.headers["retry-after"] == "1"
+                assert response.json()["type"] == "urn:amplifierd:problem:storage-unavailable"
+                assert "The storage is not available: " in response.json()["detail"]
             assert client.get("/status").status_code == client.get("/live").status_code == 200
         assert client.get("/sessions").json() == [{k: v for k, v in session.items() if k != "context"}]
         assert client.post(f"/sessions/{session['id']}/messages", json={"content": "x"}).json()["sequence"] == 1
@@ -80,12 +80,12 @@ def test_defect_is_500_without_internals(database: str) -> None:
         problems = []
         try:
             for operation in OPERATIONS:
-                answered = send(client, operation, session_id)
-                assert answered.status_code == 500, operation
-                problems.append(answered.json())
+                response = send(client, operation, session_id)
+                assert response.status_code == 500, operation
+                problems.append(response.json())
                 assert problems[-1]["type"] == "about:blank"
                 assert problems[-1]["detail"].startswith("The server failed on this request; see its log")
-                assert "table" not in answered.text
+                assert "table" not in response.text
         finally:
             # Other tests share the database.
             for table in tables:
@@ -107,9 +107,9 @@ def test_database_that_is_not_in_its_place_takes_no_writes(tmp_path: Path, how: 
             path.rename(tmp_path / "b.db")
         if how == "replaced":
             path.write_bytes((tmp_path / "b.db").read_bytes())
-        for answered in (client.post("/sessions"), client.delete(f"/sessions/{session_id}"), client.get("/health")):
-            assert answered.status_code == 503
-            assert "its file was moved, deleted or replaced; put it back" in answered.json()["detail"]
+        for response in (client.post("/sessions"), client.delete(f"/sessions/{session_id}"), client.get("/health")):
+            assert response.status_code == 503
+            assert "its file was moved, deleted or replaced; put it back" in response.json()["detail"]
         if how == "moved":
             (tmp_path / "b.db").rename(path)
             assert client.post("/sessions").status_code == 201

@@ -127,11 +127,11 @@ def test_export_onto_a_full_disk_is_reported(daemon: Daemon, path: str, target: 
     command = [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, target]
     with Path("/dev/full").open("wb") as full:
         outcome = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
-    said = outcome.stderr.decode()
+    errors = outcome.stderr.decode()
     assert outcome.returncode == 1
-    assert re.search("Cannot write the export to (/dev/full|standard output): No space left on device", said)
-    assert "Exported" not in said.splitlines()[-1]
-    assert "Traceback" not in said
+    assert re.search("Cannot write the export to (/dev/full|standard output): No space left on device", errors)
+    assert "Exported" not in errors.splitlines()[-1]
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_export_onto_a_full_disk_is_reported(daemon: Daemon, path: str, target: 
     ],
 )
 def test_usage_error_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, words: str) -> None:
-    outcome = run_amplifierd(*(it.format(f"sqlite:///{tmp_path}/a.db") for it in arguments), stdin=stdin)
+    outcome = run_amplifierd(*(argument.format(f"sqlite:///{tmp_path}/a.db") for argument in arguments), stdin=stdin)
     assert outcome.returncode in (1, 2)
     assert words in outcome.stderr
     assert "Traceback" not in outcome.stderr

@@ -53,10 +53,10 @@ def answering(*messages: dict[str, Any], error: Exception | None = None) -> Any:
 def test_answers_of_500_say_what_went_wrong(app: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
-        answered = exchange(port, get("/"))
-    assert (answered.status, answered.json["detail"]) == (500, "The server failed on this request; see its log.")
-    assert answered.headers["content-type"] == "application/problem+json"
-    assert {"date", "connection"} <= set(answered.headers)
+        response = exchange(port, get("/"))
+    assert (response.status, response.json["detail"]) == (500, "The server failed on this request; see its log.")
+    assert response.headers["content-type"] == "application/problem+json"
+    assert {"date", "connection"} <= set(response.headers)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_response_without_a_length_is_chunked_or_ends_the_connection(version: by
         if closes:
             assert connection.rest().endswith(b"connection: close\r\n\r\none, two")
         else:
-            assert connection.answer().body == b"one, two"
+            assert connection.response().body == b"one, two"
             connection.send(get("/", "HEAD"))
-            assert connection.answer("HEAD").body == b""
+            assert connection.response("HEAD").body == b""
             connection.send(get("/"))
-            assert connection.answer().body == b"one, two"
+            assert connection.response().body == b"one, two"
 
 
 def test_application_s_own_chunked_is_the_server_s() -> None:
@@ -101,9 +101,9 @@ def test_application_s_own_chunked_is_the_server_s() -> None:
         app = answering(start((b"transfer-encoding", b"chunked"), *headers), body(b"one"))
         with serving(app) as port, Connection(port) as connection:
             connection.send(get("/") + get("/", "HEAD") + get("/"))
-            assert connection.answer().body == b"one"
-            assert connection.answer("HEAD").body == b""
-            assert connection.answer().body == b"one"
+            assert connection.response().body == b"one"
+            assert connection.response("HEAD").body == b""
+            assert connection.response().body == b"one"
             connection.send(get("/").replace(b"1.1", b"1.0"))
             head, _, rest = connection.rest().partition(b"\r\n\r\n")
             assert (b"transfer-encoding" in head, rest) == (False, b"one")
@@ -119,8 +119,8 @@ def test_headers_may_be_an_iterator() -> None:
     with serving(app) as port, Connection(port) as connection:
         for _ in range(2):
             connection.send(get("/"))
-            answered = connection.answer()
-            assert (answered.headers["x-name"], answered.body) == ("a", b"one")
+            response = connection.response()
+            assert (response.headers["x-name"], response.body) == ("a", b"one")
 
 
 def test_messages_after_the_response_are_a_hidden_defect(
@@ -131,7 +131,7 @@ def test_messages_after_the_response_are_a_hidden_defect(
     with serving(app) as port, Connection(port) as connection:
         for _ in range(2):
             connection.send(get("/"))
-            assert connection.answer().body == b"one"
+            assert connection.response().body == b"one"
     assert "The application sent http.response.start; expected nothing." in caplog.text
 
 
@@ -155,9 +155,9 @@ def test_context_variable_is_gone_with_its_request() -> None:
     with serving(app) as port, Connection(port) as connection:
         for path, seen in (("/", [0]), ("/waits", [0, 4]), ("/", [0]), ("/waits", [0, 4]), ("/", [0])):
             connection.send(get(path))
-            assert connection.answer().json == seen
+            assert connection.response().json == seen
         connection.send(get("/waits") + get("/") + get("/waits"))
-        assert [connection.answer().json for _ in range(3)] == [[0, 4], [0], [0, 4]]
+        assert [connection.response().json for _ in range(3)] == [[0, 4], [0], [0, 4]]
 
 
 def test_response_without_end_stops_when_its_client_leaves() -> None:

@@ -124,14 +124,14 @@ def test_block_that_is_written_at_once_takes_room_until_it_is_read() -> None:
 
 
 # The connection is full after so many sends; of another response before, if it is full at once.
-@pytest.mark.parametrize("taken", [0, 1])
-def test_block_that_is_written_at_once_ends_if_it_is_not_read(taken: int) -> None:
+@pytest.mark.parametrize("read_bytes", [0, 1])
+def test_block_that_is_written_at_once_ends_if_it_is_not_read(read_bytes: int) -> None:
     async def send_to_gone() -> None:
         unsent = UnsentData(memory_bytes=SHORT_BYTES, file_bytes=0)
         parts: list[Any] = []
 
         async def send(message: Any) -> None:
-            if len(parts) == taken:
+            if len(parts) == read_bytes:
                 await asyncio.Event().wait()
             parts.append(message)
 
@@ -154,7 +154,7 @@ def test_transcript_that_is_written_at_once_is_whole(database: str) -> None:
         with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
             # More than the kernel keeps, so that the connection is full at times.
             connection.send(*[get(f"/api/v1{path}")] * PIPELINED)
-            assert all(connection.answer().body == read.content for _ in range(PIPELINED))
+            assert all(connection.response().body == read.content for _ in range(PIPELINED))
 
 
 def test_response_larger_than_the_whole_limit_is_refused() -> None:

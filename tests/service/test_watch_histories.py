@@ -20,7 +20,7 @@ from waits import SECONDS, until
 
 
 class Watch:
-    """`amplifierd import --watch` in a process; `said` is what it has printed."""
+    """`amplifierd import --watch` in a process; `output` is what it has printed."""
 
     def __init__(self, database: str, data: Path, *paths: Path) -> None:
         arguments = ["import", "--watch", "--database", database, *map(str, paths)]
@@ -35,13 +35,13 @@ class Watch:
             self._lines.extend(iter(stderr.readline, ""))
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """What it has printed."""
         return "".join(self._lines)
 
-    def wait_until_it_says(self, words: str) -> None:
+    def wait_for_output(self, words: str) -> None:
         """Wait until it has printed these words."""
-        until(lambda: words in self.said, lambda: self.said)
+        until(lambda: words in self.output, lambda: self.output)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Its exit status after a signal."""
@@ -101,7 +101,7 @@ def start(daemon: Daemon, tmp_path: Path) -> Iterator[Start]:
         def started(*paths: Path) -> Watch:
             watch = Watch(daemon.database, tmp_path / "data", *paths)
             close.callback(watch.close)
-            watch.wait_until_it_says("Watching ")
+            watch.wait_for_output("Watching ")
             return watch
 
         yield started
@@ -120,11 +120,11 @@ def test_watch_imports_lines_when_they_are_whole(
     with file.open("ab") as opened:
         opened.write(whole[two - 20 : two + 20])
         opened.flush()
-        until(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+        until(lambda: contents(session) == ["one", "two"], lambda: watch.output)
         opened.write(whole[two + 20 :])
-    until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
-    assert (watch.stop(), "Not understood" in watch.said) == (0, False), watch.said
-    assert "Imported 1 sessions, extended 2, with 3 messages in all; 0 branches." in watch.said
+    until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.output)
+    assert (watch.stop(), "Not understood" in watch.output) == (0, False), watch.output
+    assert "Imported 1 sessions, extended 2, with 3 messages in all; 0 branches." in watch.output
 
 
 def test_watch_waits_for_directories(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
@@ -132,17 +132,17 @@ def test_watch_waits_for_directories(tmp_path: Path, start: Start, contents: Con
     watch = start(folder, file)
     folder.mkdir()
     (folder / "a.jsonl").write_bytes(said_in(session, "one"))
-    until(lambda: contents(session) == ["one"], lambda: watch.said)
+    until(lambda: contents(session) == ["one"], lambda: watch.output)
     folder.rename(tmp_path / "earlier")
     folder.mkdir()
     (folder / "a.jsonl").write_bytes(said_in(session, "one", "two"))
-    until(lambda: contents(session) == ["one", "two"], lambda: watch.said)
+    until(lambda: contents(session) == ["one", "two"], lambda: watch.output)
     (folder / "a.jsonl").write_bytes(said_in(session, "one", "two", "three"))
-    until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.said)
+    until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.output)
     other = session_of(f"{session}-named")
     file.write_bytes(said_in(other, "four"))
-    until(lambda: contents(other) == ["four"], lambda: watch.said)
-    assert watch.stop(signal.SIGINT) == 0, watch.said
+    until(lambda: contents(other) == ["four"], lambda: watch.output)
+    assert watch.stop(signal.SIGINT) == 0, watch.output
 
 
 def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
@@ -154,10 +154,10 @@ def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Cont
     watch = start(folder)
     assert contents(session) == ["one"]
     (folder / "c.jsonl").write_bytes(said_in(other := session_of(f"{session}-c"), "two"))
-    until(lambda: contents(other) == ["two"], lambda: watch.said)
+    until(lambda: contents(other) == ["two"], lambda: watch.output)
     assert watch.stop() == 1
-    assert f"{folder}/b.jsonl:2: The record is not JSON" in watch.said
-    assert f"{folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in watch.said
+    assert f"{folder}/b.jsonl:2: The record is not JSON" in watch.output
+    assert f"{folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in watch.output
 
 
 def test_watch_forgets_a_fault_that_was_mended(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
@@ -166,8 +166,8 @@ def test_watch_forgets_a_fault_that_was_mended(tmp_path: Path, start: Start, con
     file.write_bytes(said_in(session, "one") + b"{broken\n")
     watch = start(file.parent)
     file.write_bytes(said_in(session, "one", "two"))
-    until(lambda: contents(session) == ["one", "two"], lambda: watch.said)
-    assert (watch.stop(), "Not understood" in watch.said) == (0, False), watch.said
+    until(lambda: contents(session) == ["one", "two"], lambda: watch.output)
+    assert (watch.stop(), "Not understood" in watch.output) == (0, False), watch.output
 
 
 def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
@@ -180,9 +180,9 @@ def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: 
         (other / f"{number}.jsonl").write_bytes(said_in(each, "one"))
     # Of the files in it, the system says nothing.
     other.rename(folder / "moved")
-    until(lambda: all(map(contents, reversed(found))), lambda: watch.said)
+    until(lambda: all(map(contents, reversed(found))), lambda: watch.output)
     assert watch.stop() == 0
-    assert "Imported 300 sessions, extended 0, with 300 messages in all" in watch.said
+    assert "Imported 300 sessions, extended 0, with 300 messages in all" in watch.output
 
 
 def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
@@ -196,8 +196,8 @@ def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, conte
         watch = start(path.parent)
         assert contents(session) == ["What is in a.txt?", "One.", ""]
         add_message(database, 5, {"role": "user"}, {"type": "text", "text": "And b.txt?"}, session=session)
-        until(lambda: contents(session)[3:] == ["And b.txt?"], lambda: watch.said)
-        assert watch.stop() == 0, watch.said
+        until(lambda: contents(session)[3:] == ["And b.txt?"], lambda: watch.output)
+        assert watch.stop() == 0, watch.output
 
 
 def test_watch_reads_files_together(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
@@ -209,8 +209,8 @@ def test_watch_reads_files_together(tmp_path: Path, start: Start, contents: Cont
     assert contents(imported) == ["What is in a.txt?", "One.", ""]
     write_files(folder, {"part/msg_4/prt_1.json": {"type": "text", "text": "And b.txt?"}})
     write_files(folder, {f"message/{key}/msg_4.json": {"role": "user", "time": {"created": TIME}}})
-    until(lambda: contents(imported)[3:] == ["And b.txt?"], lambda: watch.said)
-    assert watch.stop() == 0, watch.said
+    until(lambda: contents(imported)[3:] == ["And b.txt?"], lambda: watch.output)
+    assert watch.stop() == 0, watch.output
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["--format", "amplifierd", "a"], ["--format", "other", "a"]], ids=str)

@@ -11,9 +11,9 @@ from keys import create_key
 from remains import canary, wait_until_gone
 
 
-def run(*arguments: object, answer: str = "") -> Result:
+def run(*arguments: object, stdin: str = "") -> Result:
     """Run a command, and answer what it asks."""
-    return CliRunner().invoke(cli, ["workspaces", *map(str, arguments)], input=answer)
+    return CliRunner().invoke(cli, ["workspaces", *map(str, arguments)], input=stdin)
 
 
 @pytest.mark.parametrize("is_last", [False, True])
@@ -36,11 +36,11 @@ def test_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool)
         assert "gone" in run("list", "--database", database).stdout
 
         where = ["--database", database, "--data-path", daemon.data_path]
-        refused = run("delete", *where, "gone", answer="n\n")
+        refused = run("delete", *where, "gone", stdin="n\n")
         assert refused.exit_code == 1
         assert "1 messages, 1 profiles, 1 directories, 1 keys, 0 files and 1 recorded" in refused.stdout
         assert client.get("/sessions", headers=headers).status_code == 200
-        deleted = run("delete", *where, "gone", answer="y\n")
+        deleted = run("delete", *where, "gone", stdin="y\n")
         assert deleted.exit_code == 0, deleted.output
         assert ("Its keys stay, revoked" in deleted.stdout) == is_last
 

@@ -12,7 +12,7 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.storage.operations import message_pages, session_pages
 from amplifierd.testing.storage.sessions import test_labels as labels
-from amplifierd.testing.storage.sessions.test_lists import conversation, five, found, paged
+from amplifierd.testing.storage.sessions.test_lists import conversation, five, listed_ids, paged
 from amplifierd.testing.storage.steps import records
 from amplifierd.testing.storage.workspaces import test_directories as directories
 
@@ -36,7 +36,7 @@ async def test_page_looks_at_a_bounded_number_of_sessions(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, sort: SessionSort, filters: dict[str, Any]
 ) -> None:
     await five(storage)
-    expected = await found(storage, SessionQuery(sort=sort, **filters))
+    expected = await listed_ids(storage, SessionQuery(sort=sort, **filters))
     monkeypatch.setattr(session_pages, "MAX_SCANNED", 2)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 1)
     page = await storage.list_sessions(W, SessionQuery(sort=sort, limit=5, **filters))

@@ -221,7 +221,7 @@ async def test_appends_continue_beside_cancelled_ones(storage: Storage) -> None:
         await cancelled(other)
         await kept
     contents = [message.content for message in await read(storage, session.id)]
-    assert [it for it in contents if it != "cancelled"] == [f"kept {number}" for number in range(40)]
+    assert [each for each in contents if each != "cancelled"] == [f"kept {number}" for number in range(40)]
 
 
 class locked:  # noqa: N801  # it is used as a function

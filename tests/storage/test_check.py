@@ -47,7 +47,7 @@ async def repair(database: str) -> dict[Fault, str | None]:
     return {finding.fault: await maintenance.repair(finding) async for finding in maintenance.check()}
 
 
-async def found(storage: Storage, text: str) -> list[int]:
+async def search(storage: Storage, text: str) -> list[int]:
     """The sequences of the messages that a search finds."""
     hits = await records(await storage.search_messages(W, SearchQuery(text)), SearchHit)
     return [hit.sequence for hit in hits]
@@ -61,7 +61,7 @@ async def session(storage: Storage) -> Session:
     await storage.fork_session(W, opened.id, Fork(at_sequence=2))
     await storage.create_session("another", NewSession())
     await storage.append_message(W, (await storage.create_session(W, NewSession())).id, NewMessage(content="- a\0b"))
-    assert await found(storage, "wörd4") == [4]
+    assert await search(storage, "wörd4") == [4]
     return await storage.get_session(W, opened.id)
 
 
@@ -80,18 +80,18 @@ async def test_database_that_is_new_has_no_faults(storage: Storage, database: st
 
 
 # A statement for a database and a session.
-Done = Callable[[str, str], str]
+Damage = Callable[[str, str], str]
 
 
-def done(statement: str) -> Done:
+def sql(statement: str) -> Damage:
     return lambda _, session_id: statement.format(session_id)
 
 
-def lost(sequences: str) -> Done:
+def lost(sequences: str) -> Damage:
     return lambda database, session_id: without_messages(database, session_id, sequences)
 
 
-def changed(sequence: int, change: str, in_sqlite: str) -> Done:
+def changed(sequence: int, change: str, in_sqlite: str) -> Damage:
     """A change of a message; in SQLite of one that is kept as its whole record."""
 
     def statement(database: str, session_id: str) -> str:
@@ -102,7 +102,7 @@ def changed(sequence: int, change: str, in_sqlite: str) -> Done:
     return statement
 
 
-CASES: list[tuple[Done, set[Fault], set[Fault], str]] = [
+CASES: list[tuple[Damage, set[Fault], set[Fault], str]] = [
     # What somebody did, what is found, what of it can't be repaired, and a part of the sentence that says it.
     (
         lost("IN (2, 3)"),
@@ -116,9 +116,9 @@ CASES: list[tuple[Done, set[Fault], set[Fault], str]] = [
         {"gap"},
         "counts 5 messages, but has none after 3",
     ),
-    (done("UPDATE session SET message_count = 4 WHERE id = '{}'"), {"counts"}, set(), "counts 4 messages"),
-    (done("UPDATE session SET token_usage = 1 WHERE id = '{}'"), {"counts"}, set(), "with 15 tokens in total"),
-    (done("UPDATE session SET changed_version = 9 WHERE id = '{}'"), {"counts"}, set(), "last changed at 9"),
+    (sql("UPDATE session SET message_count = 4 WHERE id = '{}'"), {"counts"}, set(), "counts 4 messages"),
+    (sql("UPDATE session SET token_usage = 1 WHERE id = '{}'"), {"counts"}, set(), "with 15 tokens in total"),
+    (sql("UPDATE session SET changed_version = 9 WHERE id = '{}'"), {"counts"}, set(), "last changed at 9"),
     (
         changed(5, "record = '{\"role\": 1'", "content = '{\"role\": 1'"),
         {"record"},
@@ -135,15 +135,21 @@ CASES: list[tuple[Done, set[Fault], set[Fault], str]] = [
         {"record"},
         "has damaged content in message 4",
     ),
-    (done("DELETE FROM session_detail WHERE session_id = '{}'"), {"parts"}, set(), "has lost its context"),
+    (sql("DELETE FROM session_detail WHERE session_id = '{}'"), {"parts"}, set(), "has lost its context"),
 ]
 
 
-@pytest.mark.parametrize(("how", "faults", "lasting", "words"), CASES)
+@pytest.mark.parametrize(("damage", "faults", "lasting", "words"), CASES)
 async def test_damage_is_found_and_repaired(
-    storage: Storage, database: str, session: Session, how: Done, faults: set[Fault], lasting: set[Fault], words: str
+    storage: Storage,
+    database: str,
+    session: Session,
+    damage: Damage,
+    faults: set[Fault],
+    lasting: set[Fault],
+    words: str,
 ) -> None:
-    await asyncio.to_thread(vandalise, database, how(database, session.id))
+    await asyncio.to_thread(vandalise, database, damage(database, session.id))
     findings = await check(database)
     # An index of words as a whole has faults of its own when messages are gone.
     assert {finding.fault for finding in findings} - {"search"} == faults - {"search"}
@@ -151,13 +157,13 @@ async def test_damage_is_found_and_repaired(
     [text] = {finding.text for finding in findings if words in finding.text}
     assert text.startswith(f"Session {session.id} of workspace default ")
     repaired = await repair(database)
-    assert {fault for fault, said in repaired.items() if said is None} == lasting
+    assert {fault for fault, sentence in repaired.items() if sentence is None} == lasting
     assert {finding.fault for finding in await check(database)} <= lasting
     appended = await storage.append_message(W, session.id, NewMessage(content="afterwards"))
     after = await storage.get_session(W, session.id)
     assert after.message_count == appended.sequence
     assert after.version > session.version
-    assert await found(storage, "afterwards") == [appended.sequence]
+    assert await search(storage, "afterwards") == [appended.sequence]
 
 
 async def test_remains_of_a_session_are_repaired(storage: Storage, database: str, session: Session) -> None:
@@ -171,7 +177,7 @@ async def test_remains_of_a_session_are_repaired(storage: Storage, database: str
     assert (again.name, again.status, again.message_count, again.token_usage) == ("Recovered", "active", 5, 15)
     assert again.context == session.context
     assert await read(storage, session.id) == before
-    assert await found(storage, "wörd4") == [4]
+    assert await search(storage, "wörd4") == [4]
 
 
 async def test_failed_session_is_repaired_without_error_details(storage: Storage, database: str) -> None:
@@ -220,12 +226,12 @@ async def test_search_is_checked_word_for_word(storage: Storage, database: str, 
     }
     await asyncio.to_thread(vandalise, database, statements[storage.kind].format(session.id))
     # The words are the same, in another order.
-    assert await found(storage, '"wörd4 is"') == []
+    assert await search(storage, '"wörd4 is"') == []
     findings = await check(database)
     assert [(finding.fault, finding.session_id) for finding in findings] == [("search", session.id)]
     assert list((await repair(database)).values()) != [None]
     assert await check(database) == []
-    assert await found(storage, '"wörd4 is"') == [4]
+    assert await search(storage, '"wörd4 is"') == [4]
 
 
 async def test_corrected_messages_have_no_faults(storage: Storage, database: str, session: Session) -> None:
@@ -248,7 +254,7 @@ async def test_words_longer_than_an_index_keeps_are_no_fault(storage: Storage, d
     for content in ("ab12" * 8_193, "中" * 11_000, "xя" * 20_000):
         await storage.append_message(W, session.id, NewMessage(content=content))
     await storage.append_message(W, session.id, NewMessage(content="indexed"))
-    assert await found(storage, "indexed") == [4]
+    assert await search(storage, "indexed") == [4]
     assert await check(database) == []
 
 
@@ -263,7 +269,7 @@ async def test_message_that_is_not_in_the_search_is_named(storage: Storage, data
     assert f"Session {session.id} of workspace default has wrong entries in the search index for message 4." in texts
     await repair(database)
     assert await check(database) == []
-    assert await found(storage, "wörd4") == [4]
+    assert await search(storage, "wörd4") == [4]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -271,13 +277,13 @@ async def test_search_that_is_ahead_is_found(storage: Storage, database: str, se
     # The other workspace may be in the index by now.
     ahead = "UPDATE search_progress SET revision = revision + 2 WHERE workspace = 'default'"
     await asyncio.to_thread(vandalise, database, ahead)
-    assert await found(storage, "wörd4") == [4]
+    assert await search(storage, "wörd4") == [4]
     assert [finding.text for finding in await check(database)] == [
         "The search index of workspace default is ahead of its messages."
     ]
     await repair(database)
     await storage.append_message(W, session.id, NewMessage(content="afterwards"))
-    assert await found(storage, "afterwards") == [6]
+    assert await search(storage, "afterwards") == [6]
     assert await check(database) == []
 
 
@@ -293,8 +299,8 @@ async def test_words_of_no_message_are_found(storage: Storage, database: str, se
 async def test_lost_profile_of_a_session_is_found_and_forgotten(storage: Storage, database: str) -> None:
     await storage.create_profile(W, NewProfile(name="base"))
     kept, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
-    gone = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"
-    await asyncio.to_thread(vandalise, database, gone.format(lost.id))
+    damage = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"
+    await asyncio.to_thread(vandalise, database, damage.format(lost.id))
     [finding] = await check(database)
     text = f"Session {lost.id} of workspace {W} has lost its profile."
     assert finding == Finding("profile", text, W, lost.id)

@@ -91,8 +91,8 @@ async def test_followers_are_told_again_of_lost_corrections(storage: Storage, da
     await repair(database)
     assert await check(database) == []
     async with following(storage, session.id, "3") as follower:
-        told = [await follower.next() for _ in range(2)]
-    assert [(event.kind, json.decode(event.data)["sequence"]) for event in told] == [
+        events = [await follower.next() for _ in range(2)]
+    assert [(event.kind, json.decode(event.data)["sequence"]) for event in events] == [
         ("message_updated", 2),
         ("message_deleted", 3),
     ]
@@ -216,25 +216,25 @@ async def test_corrections_from_before_their_count_are_counted_with_the_next_one
 
 async def skipping(storage: Storage) -> tuple[list[str | None], list[str]]:
     """The names of the sessions in an export that goes on past damage, and what it says."""
-    said: list[str] = []
-    export = await storage.export_sessions(W, skipped=said.append)
+    warnings: list[str] = []
+    export = await storage.export_sessions(W, skipped=warnings.append)
     lines = [line async for batch in export.batches for line in batch]
-    return [line.session.name or None for line in lines if isinstance(line.session, Session)], said
+    return [line.session.name or None for line in lines if isinstance(line.session, Session)], warnings
 
 
 async def test_export_goes_on_past_damaged_labels_and_names(storage: Storage, database: str) -> None:
     ids = [await filled(storage, text) for text in ("first", "second")]
     await asyncio.to_thread(vandalise, database, "UPDATE session SET labels = '{' WHERE name = 'first'")
-    names, said = await skipping(storage)
-    assert (names, said) == (["first", None, "second", None], [f"The labels of session {ids[0]} can't be read."])
+    names, warnings = await skipping(storage)
+    assert (names, warnings) == (["first", None, "second", None], [f"The labels of session {ids[0]} can't be read."])
     [text] = await check(database)
     assert text.endswith("has labels that can't be read.")
     if database.startswith("sqlite"):
         await asyncio.to_thread(
             vandalise, database, "UPDATE session SET name = CAST(x'ff' AS TEXT) WHERE name = 'first'"
         )
-        names, said = await skipping(storage)
-        assert (names, said) == ([None, "second", None], [f"Session {ids[0]} can't be read."])
+        names, warnings = await skipping(storage)
+        assert (names, warnings) == ([None, "second", None], [f"Session {ids[0]} can't be read."])
 
 
 async def test_check_reports_parts_of_the_wrong_shape(storage: Storage, database: str) -> None:
@@ -265,9 +265,9 @@ async def test_copy_of_an_altered_file_keeps_the_file_with_those_bytes(
             f"UPDATE file_chunk SET bytes = (SELECT bytes FROM kept WHERE content_id = {bytes_of.format(good)})"  # noqa: S608
             f" WHERE content_id = {bytes_of.format(altered)}",
         )
-        said: list[str] = []
+        warnings: list[str] = []
         copied = open_storage(f"sqlite:///{tmp_path}/{altered}.db")
-        await copy(open_storage(database), copied, said.append)
+        await copy(open_storage(database), copied, warnings.append)
         async with open_storage(f"sqlite:///{tmp_path}/{altered}.db") as target:
             assert await content_of(target, good) is not None
             with pytest.raises(FileNotFound):
@@ -278,4 +278,4 @@ async def test_copy_of_an_altered_file_keeps_the_file_with_those_bytes(
             "UPDATE file_chunk SET bytes = (SELECT bytes FROM kept WHERE kept.content_id = file_chunk.content_id)",
             "DROP TABLE kept",
         )
-        assert any(f"File {altered} can't be read." in text for text in said)
+        assert any(f"File {altered} can't be read." in text for text in warnings)

@@ -116,22 +116,22 @@ async def test_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage,
             *(node.import_sessions(W, export_of(lines), "new_id", once=once()) for node in (storage, other)),
             return_exceptions=True,
         )
-    answers = [it.answer if isinstance(it, AlreadyAnswered) else it for it in results]
+    reports = [result.answer if isinstance(result, AlreadyAnswered) else result for result in results]
     report = ImportReport(sessions=300, renamed=300)
-    assert report in answers
-    assert all(isinstance(it, IdempotencyKeyInUse) or it == report for it in answers)
+    assert report in reports
+    assert all(isinstance(result, IdempotencyKeyInUse) or result == report for result in reports)
     assert await storage.count_sessions(W) == 600
 
 
 async def test_interrupted_cleanup_reports_all_deletions(storage: Storage) -> None:
     await many(storage, 1_500)
-    which = CleanUp(older_than_days=0, status=("created",), dry_run=False)
-    await given_up(lambda progressed: storage.clean_up_sessions(W, which, once=once(), progressed=progressed))
+    cleanup = CleanUp(older_than_days=0, status=("created",), dry_run=False)
+    await given_up(lambda progressed: storage.clean_up_sessions(W, cleanup, once=once(), progressed=progressed))
     assert 0 < await storage.count_sessions(W) < 1_500
     with pytest.raises(IdempotencyKeyReused):
         await storage.import_sessions(W, export_of(await exported(storage)), "skip", once=once(fingerprint="import"))
     later = await storage.create_session(W, NewSession())
-    report = await storage.clean_up_sessions(W, which, once=once())
+    report = await storage.clean_up_sessions(W, cleanup, once=once())
     assert (report.sessions, len(set(report.session_ids))) == (1_500, 1_000)
     assert [session.id for session in await sessions(storage)] == [later.id]
 
@@ -155,8 +155,8 @@ async def test_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monk
     monkeypatch.setattr(import_, "import_some", written)
     report = await storage.import_sessions(W, export_of(lines), "new_id", once=IdempotentRequest("k", sha256(b"x")))
     assert (report.sessions, report.renamed) == (5, 5)
-    there = await parents_by_name(storage)
-    copies = {name: next(it for it in both if it[0] != name) for name, both in there.items()}
-    before, root, after, grandchild, _ = sorted(there)
+    parents = await parents_by_name(storage)
+    copies = {name: next(pair for pair in both if pair[0] != name) for name, both in parents.items()}
+    before, root, after, grandchild, _ = sorted(parents)
     assert copies[before][1] == copies[after][1] == copies[root][0]
     assert copies[grandchild][1] == copies[before][0]

@@ -121,7 +121,7 @@ async def test_unused_files_go_after_a_day(database: str, monkeypatch: pytest.Mo
         unused = [await create(storage, bytes([number])) for number in range(5)]
         used = await create(storage, b"used")
         await session_with(storage, used)
-        moments = [datetime.fromisoformat(str(it)) for it in (unused[0].created_at, unused[0].expires_at)]
+        moments = [datetime.fromisoformat(str(text)) for text in (unused[0].created_at, unused[0].expires_at)]
         assert (moments[1] - moments[0]).total_seconds() == 0.001
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
     async with open_storage(database) as storage:

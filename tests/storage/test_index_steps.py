@@ -39,7 +39,7 @@ async def session_with(storage: Storage, *texts: str) -> str:
     return session.id
 
 
-async def found(storage: Storage, text: str) -> list[tuple[str, int]]:
+async def search(storage: Storage, text: str) -> list[tuple[str, int]]:
     """Where the hits are, in order."""
     hits = await records(await storage.search_messages(W, SearchQuery(text, limit=1_000)), SearchHit)
     return sorted((hit.session_id, hit.sequence) for hit in hits)
@@ -97,7 +97,7 @@ async def test_long_messages_are_found_as_they_are_now(path: Path) -> None:
     """Words that were split before a correction or a deletion are not indexed after it."""
     async with open_storage(f"sqlite:///{path}") as storage:
         ids = [await session_with(storage, "short", f"{LONG} old", LONG) for _ in range(6)]
-        searching = [asyncio.create_task(found(storage, "old")) for _ in range(3)]
+        searching = [asyncio.create_task(search(storage, "old")) for _ in range(3)]
         for number, session_id in enumerate(ids):
             await asyncio.sleep(0.01)
             if number % 3 == 0:
@@ -107,9 +107,9 @@ async def test_long_messages_are_found_as_they_are_now(path: Path) -> None:
             else:
                 await storage.delete_session(W, session_id)
         await asyncio.gather(*searching)
-        assert await found(storage, "old") == []
-        assert await found(storage, "new") == sorted((session_id, 2) for session_id in ids[::3])
-        assert len(await found(storage, "needle")) == 6
+        assert await search(storage, "old") == []
+        assert await search(storage, "new") == sorted((session_id, 2) for session_id in ids[::3])
+        assert len(await search(storage, "needle")) == 6
     assert [finding async for finding in open_maintenance(f"sqlite:///{path}").check()] == []
 
 
@@ -118,19 +118,19 @@ async def test_search_that_would_wait_long_is_refused(path: Path, monkeypatch: p
     monkeypatch.setattr(group_commit, "BUSY_SECONDS", 60)
     async with open_storage(f"sqlite:///{path}") as storage:
         await session_with(storage, "one", "two")
-        assert len(await found(storage, "two")) == 1
+        assert len(await search(storage, "two")) == 1
         monkeypatch.setattr(waiting, "MAX_MESSAGES", 3)
         await session_with(storage, *["three"] * 3)
         assert await storage.waiting_messages() == 3
-        assert len(await found(storage, "three")) == 3
+        assert len(await search(storage, "three")) == 3
         session_id = await session_with(storage, *["four"] * 4)
         with pytest.raises(SearchIndexNotReady, match="not ready: 4 messages wait to be indexed"):
-            await found(storage, "four")
+            await search(storage, "four")
         # The refusal begins the work.
         while (left := await storage.waiting_messages()) != 0:
             assert left is not None
             await asyncio.sleep(0.05)
-        assert await found(storage, "four") == [(session_id, sequence) for sequence in range(1, 5)]
+        assert await search(storage, "four") == [(session_id, sequence) for sequence in range(1, 5)]
 
 
 async def test_search_that_would_index_many_bytes_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ async def test_search_that_would_index_many_bytes_is_refused(path: Path, monkeyp
     async with open_storage(f"sqlite:///{path}") as storage:
         await session_with(storage, "five" * 100)
         with pytest.raises(SearchIndexNotReady, match="The search index is not ready"):
-            await found(storage, "five")
+            await search(storage, "five")
 
 
 async def test_index_is_written_while_others_write_without_a_pause(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ async def test_segments_of_the_index_are_merged(path: Path) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         for number in range(200):
             session_id = await session_with(storage, f"word{number}")
-            assert await found(storage, f"word{number}") == [(session_id, 1)]
+            assert await search(storage, f"word{number}") == [(session_id, 1)]
         connection = connect_writer(str(path))
         # It is idle.
         while True:

@@ -21,8 +21,8 @@ FIRST = 5
 @pytest.mark.parametrize("kind", CASES)
 def test_queries_share_no_word_with_their_messages(kind: str) -> None:
     for case in CASES[kind]:
-        said, sought = (set(re.findall(r"\w+", case[it].lower())) for it in ("message", "query"))
-        assert not said & sought
+        message, query = (set(re.findall(r"\w+", case[field].lower())) for field in ("message", "query"))
+        assert not message & query
 
 
 async def test_meaning_finds_what_words_do_not(database: str) -> None:

@@ -153,7 +153,7 @@ def test_upgrade_that_was_killed_is_done_by_the_next_start(tmp_path: Path, monke
     started = path.stat().st_size
     upgrade = subprocess.Popen([sys.executable, "-c", MIGRATE, str(path)])
     # It writes each message again into the file or into its log, whichever the mode of the journal is.
-    until(lambda: sum(it.stat().st_size for it in tmp_path.iterdir()) > started + started // 4)
+    until(lambda: sum(file.stat().st_size for file in tmp_path.iterdir()) > started + started // 4)
     upgrade.kill()
     assert upgrade.wait() == -signal.SIGKILL
     connection = apsw.Connection(str(path))

@@ -75,7 +75,7 @@ def once() -> IdempotentRequest:
     return IdempotentRequest("k", hashlib.sha256(b"f"))
 
 
-def left(storage: Storage) -> str:
+def count_of_rows(storage: Storage) -> str:
     """The statement that counts what is left of a session."""
     assert isinstance(storage, TransactionalStorage)
     messages = storage.dialect.messages
@@ -90,10 +90,10 @@ async def number(storage: Storage, statement: str, session_id: str = "") -> int:
 
 
 async def until_removed(storage: Storage) -> None:
-    async def none_is_left() -> bool:
+    async def is_deleted() -> bool:
         return await number(storage, ALL_LEFT) == 0
 
-    await until(none_is_left)
+    await until(is_deleted)
 
 
 async def findings(database: str) -> list[str]:
@@ -270,7 +270,7 @@ async def test_deleted_session_is_gone_before_its_messages_are(
         patch.setattr(storage._removals, "wake", lambda: None)  # noqa: SLF001  # as if the process ended here
         await storage.append_message(W, session_id, NewMessage("said"), once=once())
         await storage.delete_session(W, session_id)
-    assert await number(storage, left(storage), session_id) == COUNT + 1 - FIRST - PIECE + 1 + 1
+    assert await number(storage, count_of_rows(storage), session_id) == COUNT + 1 - FIRST - PIECE + 1 + 1
     with pytest.raises(SessionNotFound):
         await storage.get_message(W, session_id, COUNT)
     for query in (MessageQuery(), MessageQuery(order="desc"), MessageQuery(role="user"), MessageQuery(limit=1)):
@@ -282,7 +282,7 @@ async def test_deleted_session_is_gone_before_its_messages_are(
     # Another process takes it up.
     async with open_storage(database) as other:
         await until_removed(other)
-        assert await number(other, left(other), session_id) == 0
+        assert await number(other, count_of_rows(other), session_id) == 0
     assert await findings(database) == []
 
 

@@ -139,7 +139,7 @@ async def fill(url: str) -> None:
         await storage.append_messages(W, session.id, calls_with_results())
         await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(1_000)))
         labelled = [{"a": "b", "c": "d"}, {"a": "e"}]
-        await asyncio.gather(*(storage.create_session(W, NewSession(labels=it)) for it in labelled * 20))
+        await asyncio.gather(*(storage.create_session(W, NewSession(labels=labels)) for labels in labelled * 20))
         for number in range(100):
             await storage.resume_session(W, session.id, once=IdempotentRequest(str(number), sha256()))
     connection = await connect(url)
@@ -323,8 +323,8 @@ async def test_creates_with_profiles_share_transactions(url: str) -> None:
         await storage.create_directory(W, NewDirectory("x", "a/b"))
         # The first session of a new profile looks its modules up.
         await storage.create_session(W, NewSession(profile="a/b"))
-        asked = [NewSession(), NewSession(profile="a/b"), NewSession(amplified_dir="x")] * 60
-        opened = await asyncio.gather(*(storage.create_session(W, new) for new in asked))
+        requests = [NewSession(), NewSession(profile="a/b"), NewSession(amplified_dir="x")] * 60
+        opened = await asyncio.gather(*(storage.create_session(W, new) for new in requests))
         # One of them is that of the session before.
         assert 1 < await transactions(url, "session") <= 4
         assert [session.profile for session in opened] == ["default", "a/b", "a/b"] * 60
@@ -350,11 +350,11 @@ async def test_key_sent_many_times_at_once_has_one_effect(url: str) -> None:
         session = await storage.create_session(W, NewSession())
         new = NewMessages([BatchMessage(content='a"b\0', agent="x"), BatchMessage(content="ß", token_count=3)])
         once = IdempotentRequest("key", sha256(b"1"))
-        answers = await asyncio.gather(
+        results = await asyncio.gather(
             *(storage.append_messages(W, session.id, new, once=once) for _ in range(50)), return_exceptions=True
         )
-        [first] = [answer for answer in answers if isinstance(answer, Messages)]
-        assert [it.answer for it in answers if isinstance(it, AlreadyAnswered)] == [first] * 49
+        [first] = [result for result in results if isinstance(result, Messages)]
+        assert [error.answer for error in results if isinstance(error, AlreadyAnswered)] == [first] * 49
         assert (await storage.get_session(W, session.id)).message_count == 2
 
 

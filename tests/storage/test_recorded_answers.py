@@ -40,12 +40,12 @@ SELECT
 Write = Callable[[Storage, str, IdempotentRequest], Awaitable[object]]
 
 WRITES: list[Write] = [
-    lambda storage, it, once: storage.start_session(W, it, once=once),
-    lambda storage, it, once: storage.complete_session(W, it, once=once),
-    lambda storage, it, once: storage.resume_session(W, it, once=once),
-    lambda storage, it, once: storage.fail_session(W, it, Failure("x", DETAILS), once=once),
-    lambda storage, it, once: storage.resume_session(W, it, once=once),
-    lambda storage, it, once: storage.terminate_session(W, it, once=once),
+    lambda storage, session_id, once: storage.start_session(W, session_id, once=once),
+    lambda storage, session_id, once: storage.complete_session(W, session_id, once=once),
+    lambda storage, session_id, once: storage.resume_session(W, session_id, once=once),
+    lambda storage, session_id, once: storage.fail_session(W, session_id, Failure("x", DETAILS), once=once),
+    lambda storage, session_id, once: storage.resume_session(W, session_id, once=once),
+    lambda storage, session_id, once: storage.terminate_session(W, session_id, once=once),
 ]
 
 
@@ -66,13 +66,13 @@ async def with_context(storage: Storage) -> Session:
 
 async def test_long_context_is_kept_once_for_all_answers(storage: Storage) -> None:
     session = await with_context(storage)
-    answers = [await write(storage, session.id, once(f"k{number}")) for number, write in enumerate(WRITES)]
+    responses = [await write(storage, session.id, once(f"k{number}")) for number, write in enumerate(WRITES)]
     forked = await storage.fork_session(W, session.id, Fork(), once=once("fork"))
     assert await kept_bytes(storage) < 2 * 100_000 + 50_000 + 10_000
     # What the session is now does not matter.
     await storage.update_session(W, session.id, SessionPatch(context=OTHER))
-    for number, (write, answer) in enumerate(zip(WRITES, answers, strict=True)):
-        assert await recorded(write(storage, session.id, once(f"k{number}"))) == answer
+    for number, (write, response) in enumerate(zip(WRITES, responses, strict=True)):
+        assert await recorded(write(storage, session.id, once(f"k{number}"))) == response
     assert await recorded(storage.fork_session(W, session.id, Fork(), once=once("fork"))) == forked
     await storage.delete_session(W, forked.id)
     await storage.delete_session(W, session.id)
@@ -98,12 +98,12 @@ async def test_oldest_answers_past_the_limit_have_no_second_effect(
 ) -> None:
     monkeypatch.setattr(recorded_answers, "MAX_TEXT_BYTES", 250_000)
     sessions = [await with_context(storage) for _ in range(4)]
-    started = [await storage.start_session(W, it.id, once=once(it.id)) for it in sessions]
+    started = [await storage.start_session(W, session_id.id, once=once(session_id.id)) for session_id in sessions]
     assert await kept_bytes(storage) < 250_000 + 10_000
     # The first has its context still.
     assert await recorded(storage.start_session(W, sessions[0].id, once=once(sessions[0].id))) == started[0]
-    for it in (sessions[1], sessions[3]):
-        await storage.update_session(W, it.id, SessionPatch(context=OTHER))
+    for session_id in (sessions[1], sessions[3]):
+        await storage.update_session(W, session_id.id, SessionPatch(context=OTHER))
     with pytest.raises(IdempotencyAnswerNotKept, match="was applied; its answer is not kept any more"):
         await storage.start_session(W, sessions[1].id, once=once(sessions[1].id))
     assert (await storage.get_session(W, sessions[1].id)).version == started[1].version + 1

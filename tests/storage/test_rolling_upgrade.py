@@ -30,9 +30,9 @@ def git(*arguments: str) -> bytes:
     """What git answers of this repository."""
     # The checkout may belong to another user (git-config(1), safe.directory).
     command = ["git", "-c", "safe.directory=*", *arguments]
-    answered = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    assert answered.returncode == 0, f"git {' '.join(arguments)} failed: {answered.stderr.decode()}"
-    return answered.stdout
+    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert outcome.returncode == 0, f"git {' '.join(arguments)} failed: {outcome.stderr.decode()}"
+    return outcome.stdout
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ async def test_filters_choose_among_the_latest_messages_with_the_words(
     for filters in (SearchQuery(text, role="system"), SearchQuery(text, profile="nobody")):
         assert await hits(storage, filters) == []
     of_role = await hits(storage, SearchQuery(text, role="tool"))
-    assert [hit.sequence for hit in of_role] == [it for it in sequences if it != 11]
+    assert [hit.sequence for hit in of_role] == [sequence for sequence in sequences if sequence != 11]
 
 
 @pytest.mark.parametrize("text", ["needle", "need*", "needle ne*", '"needle needle"'])
@@ -121,7 +121,7 @@ async def test_matches_count_up_to_a_number(storage: Storage, monkeypatch: pytes
 async def test_prefix_matches_the_beginning_of_words(storage: Storage, text: str) -> None:
     session = await storage.create_session(W, NewSession())
     texts = ["at xt", "A T_x", "x-T", "(t)x", "9t x", "ex t\u0301", "naïve resume", "na\u00efve Résumé", "x\nt"]
-    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=each) for each in texts]))
     sought = [Term(*term) for term in TERMS[text]]
     expected = [
         number for number, content in enumerate(texts, 1) if all(term.count(words_of(content)) for term in sought)
@@ -133,7 +133,7 @@ async def test_first_words_of_a_long_term_are_used(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     words = [f"w{number}" for number in range(100)]
     texts = ["数据库" * 30, "数据库" * 20, "㌖" * 30, " ".join(words), " ".join(words[:63])]
-    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=each) for each in texts]))
     for text, sequences in (
         ("数据库" * 333, [1]),
         ("㌖" * 1_000, [3]),

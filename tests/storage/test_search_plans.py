@@ -60,7 +60,7 @@ async def filled(url: str, second_postgres: str) -> AsyncIterator[PostgresStorag
             session = await storage.create_session(W, NewSession())
             numbers = range(first, first + MESSAGES_OF_A_SESSION)
             texts = [text_of(number) for number in numbers]
-            await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+            await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
         connection = await asyncpg.connect(second_postgres)
         await connection.execute("VACUUM ANALYZE amplifierd.search")
         await connection.close()
@@ -140,7 +140,7 @@ async def test_earlier_messages_are_found_by_words_that_the_latest_have(
     [first] = await hits(filled, SearchQuery("earliest", limit=1))
     session = await filled.create_session(W, NewSession())
     texts = ["earliest and latest"] * candidates.SAMPLE
-    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
     found = await hits(filled, SearchQuery("earliest", limit=1_000))
     assert len(found) == candidates.SAMPLE + 1
     assert first in found
@@ -160,7 +160,7 @@ async def test_search_of_a_common_word_reads_no_long_messages(
     await add_long_messages(filled)
     session = await filled.create_session(W, NewSession())
     texts = ["common"] * candidates.SAMPLE
-    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=it) for it in texts]))
+    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
     before = await pages_of_long_values(filled)
     assert len(await hits(filled, SearchQuery("common", limit=1_000))) == candidates.SAMPLE + 50
     assert await pages_of_long_values(filled) - before < LONG_MESSAGES

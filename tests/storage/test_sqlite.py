@@ -217,7 +217,7 @@ async def test_few_sessions_are_found_by_an_index(path: Path, query: dict[str, A
         [found] = sessions(**query).indexes()
         for statement in (found.count(), found.listed(paged=True)):
             bindings = found.bindings | {"most": 1}
-            details = [str(it[-1]) for it in connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings)]
+            details = [str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", bindings)]
             assert f"INDEX {index} (workspace=? AND {columns}" in " ".join(details)
             assert not [detail for detail in details if "SCAN session" in detail]
         connection.close()
@@ -252,7 +252,7 @@ async def test_sessions_that_match_are_in_the_order_of_an_index(path: Path, quer
         found = [*listed.in_order(), listed][0]
         for statement in (found.end(), found.listed(paged=True)):
             names = dict.fromkeys(re.findall(r":(\w+)", statement))
-            details = [str(it[-1]) for it in connection.execute(f"EXPLAIN QUERY PLAN {statement}", names)]
+            details = [str(row[-1]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", names)]
             searched = [detail.replace("COVERING ", "") for detail in details if detail.startswith("SEARCH")]
             assert searched[0].startswith(f"SEARCH {source.replace('COVERING ', '')}")
             assert not [detail for detail in details if "SCAN session" in detail or "TEMP B-TREE" in detail]
@@ -333,7 +333,7 @@ async def test_statements_on_several_tables_use_keys(
         found = {match[1] for detail in details if (match := re.match(r"SEARCH (\w+) ", detail))}
         assert found == searched, details
         derived = ("SCAN CONSTANT ROW", "SCAN listed", "SCAN others", "SCAN step", "SCAN chosen")
-        assert [it for it in details if it.startswith("SCAN") and not it.startswith(derived)] == scanned
+        assert [each for each in details if each.startswith("SCAN") and not each.startswith(derived)] == scanned
         connection.close()
 
 

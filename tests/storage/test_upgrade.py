@@ -132,7 +132,7 @@ async def test_upgrade_keeps_everything_of_the_first_version(
     await first_version(empty_database, monkeypatch)
     async with open_storage(empty_database) as storage:
         listed = await records(await storage.list_sessions(W, SessionQuery(sort="created_at")), SessionSummary)
-        assert [(session.id, session.message_count) for session in listed] == [(it, 1) for it in IDS]
+        assert [(session.id, session.message_count) for session in listed] == [(each, 1) for each in IDS]
         for number, session_id in enumerate(IDS, 1):
             session = await storage.get_session(W, session_id)
             assert bytes(session.context) == CONTEXTS[number - 1]
@@ -175,7 +175,7 @@ async def check_collection(database: str) -> None:
     """Check that the collection is listed with its profiles and problems."""
     async with open_storage(database) as storage:
         listed = msgspec.json.decode(b"[%s]" % (await storage.list_collections(W)).first)
-        assert [(it["profiles"], it["problemCount"]) for it in listed] == [(["a/b"], 2)]
+        assert [(each["profiles"], each["problemCount"]) for each in listed] == [(["a/b"], 2)]
         collection = await storage.get_collection(W, "a")
         assert (collection.profiles, collection.problem_count) == (["a/b"], 2)
         assert collection.problems[0].detail == "c:\\u0000"

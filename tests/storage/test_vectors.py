@@ -231,10 +231,10 @@ async def test_memory_keeps_vectors_and_skips_deleted_messages(service: Embeddin
     async with opened("memory://", service) as storage:
         await say(storage, *["xx", "yy"] * 30, "forbidden")
         assert await found_by_meaning(storage) == 60
-        asked = len(service.batches)
+        requests = len(service.batches)
         assert await found_by_meaning(storage) == 60
         # That of the query.
-        assert service.batches[asked:] == [["zzz"]]
+        assert service.batches[requests:] == [["zzz"]]
         await say(storage, "ww")
         service.held = "ww"
         searching = asyncio.create_task(found_by_meaning(storage))

@@ -140,7 +140,7 @@ class MarkerFiles:
         """Create the folder of a directory's marker. Returns the new folders, innermost first."""
         try:
             folder = self._marker(workspace, path).parent
-            missing = list(takewhile(lambda it: not it.exists(), [folder, *folder.parents]))
+            missing = list(takewhile(lambda each: not each.exists(), [folder, *folder.parents]))
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DirectoryUnwritable(path, str(error)) from error

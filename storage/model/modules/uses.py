@@ -35,7 +35,7 @@ class Use:
 
     def among(self, modules: Mapping[str, Module], collection: str | None = None) -> Module | None:
         """The module, if it exists and has the type that its place requires."""
-        found = next((modules[it] for it in self.ids(collection) if it in modules), None)
+        found = next((modules[module_id] for module_id in self.ids(collection) if module_id in modules), None)
         return found if found is not None and found.type == self.type else None
 
 

@@ -262,7 +262,7 @@ def _compile_body(
         limits = (compilation.max_body, compilation.max_file)
         return ImportBody(validator, *limits, compilation.capacity, compilation.executor)
     properties = set(compilation.document.resolve(schema).get("properties", {}))
-    fields = {it.encode_name for it in msgspec.structs.fields(record)} if _is_struct(record) else set()
+    fields = {field.encode_name for field in msgspec.structs.fields(record)} if _is_struct(record) else set()
     if properties != fields:
         raise ContractError(
             f"Operation {operation_id}: its body has the properties {sorted(properties)}, "

@@ -94,8 +94,8 @@ class Paths:
 
 def _slash_parameters(document: Document, path: str, operations: dict[str, Json]) -> set[str]:
     """The parameters of a path that can contain slashes."""
-    parameters = (it for operation in operations.values() for it in document.parameters(path, operation))
-    schemas = {it["name"]: document.resolve(it["schema"]) for it in parameters if it["in"] == "path"}
+    parameters = (each for operation in operations.values() for each in document.parameters(path, operation))
+    schemas = {each["name"]: document.resolve(each["schema"]) for each in parameters if each["in"] == "path"}
     return {name for name, schema in schemas.items() if "pattern" in schema and re.search(schema["pattern"], "a/a")}
 
 

@@ -95,7 +95,7 @@ class RecordReader:
     def violations_of(self, value: Any, subject: str, located: Locate = _unchanged) -> Problem:
         """The problem for a value that violates its schema: the first 100 places, and the number of others."""
         found = self._validator.violations(value, MAX_COUNTED)
-        return _invalid([located(it) for it in found[:MAX_LISTED]], len(found), subject)
+        return _invalid([located(error) for error in found[:MAX_LISTED]], len(found), subject)
 
     def default(self) -> Any:
         """The record for an empty body."""
@@ -255,7 +255,9 @@ def _invalid(errors: list[Violation], count: int, subject: str) -> Problem:
     places = "1 place" if count == 1 else f"{count} places"
     if count == MAX_COUNTED:
         places = f"{places} or more"
-    named = "; ".join(f"{shorten(it.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {it.detail}" for it in errors[:_MAX_NAMED])
+    named = "; ".join(
+        f"{shorten(each.pointer, _MAX_NAMED_CHARACTERS) or 'it'} {each.detail}" for each in errors[:_MAX_NAMED]
+    )
     more = f"; and {count - _MAX_NAMED} more" if count > _MAX_NAMED else ""
     detail = f"{subject} breaks its schema in {places}: {named}{more}."
     return Problem(422, "invalid-body", detail, errors=errors)

@@ -107,7 +107,9 @@ class QueryParameters:
 
     def __init__(self, parameters: list[Parameter], record: type[msgspec.Struct] | None) -> None:
         self._record = record
-        self._fields = {} if record is None else {it.encode_name: it.name for it in msgspec.structs.fields(record)}
+        self._fields = (
+            {} if record is None else {each.encode_name: each.name for each in msgspec.structs.fields(record)}
+        )
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._defaults = {parameter.argument: parameter.default for parameter in parameters}
         self._required = [parameter.name for parameter in parameters if parameter.required]
@@ -241,12 +243,12 @@ def compile_parameters(
             item = document.resolve(schema["items"]) if schema["type"] == "array" else None
             compiled[declared["in"]].append(Parameter(declared, schema, schemas.validator(declared["schema"]), item))
     if record is not None:
-        _check_record(operation, record, {it.name for it in compiled["query"]})
+        _check_record(operation, record, {parameter.name for parameter in compiled["query"]})
     return PathParameters(compiled["path"]), QueryParameters(compiled["query"], record), headers
 
 
 def _check_record(operation: Json, record: type[msgspec.Struct], declared: set[str]) -> None:
-    fields = {it.encode_name for it in msgspec.structs.fields(record)}
+    fields = {field.encode_name for field in msgspec.structs.fields(record)}
     for name in sorted(declared - fields):
         raise ContractError(
             f"Operation {operation['operationId']}: {record.__name__} lacks a field for the query parameter '{name}' "

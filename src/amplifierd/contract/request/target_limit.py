@@ -21,7 +21,7 @@ _STEP = 1024
 
 def longest_target(document: Document) -> int:
     """The bytes of the longest target that an operation of the contract accepts, in whole KiB, at least 8 KiB."""
-    longest = max((_target_bytes(document, path, it) for path, _, it in document.operations()), default=0)
+    longest = max((_target_bytes(document, path, operation) for path, _, operation in document.operations()), default=0)
     return max(_LEAST, -(-(longest + _AUTHORITY_BYTES) // _STEP) * _STEP)
 
 

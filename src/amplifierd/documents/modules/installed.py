@@ -40,7 +40,7 @@ def _read(point: EntryPoint) -> Module:
     kind, _, name = point.name.partition(".")
     if kind not in TYPES.values() or not name:
         raise ValueError(f"its name is not a type ({', '.join(TYPES.values())}), a dot and a name")
-    module_type = next(it for it in TYPES.values() if it == kind)
+    module_type = next(known_type for known_type in TYPES.values() if known_type == kind)
     # The package is not imported: only a runtime runs its code.
     spec = find_spec(point.value)
     if spec is None or spec.origin is None:

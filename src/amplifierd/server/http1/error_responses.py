@@ -56,7 +56,7 @@ def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | 
     if method not in _METHODS:
         return _unknown_method()
     if codings:
-        names = [name for name in (it.strip(b" \t").lower() for it in b",".join(codings).split(b",")) if name]
+        names = [name for name in (item.strip(b" \t").lower() for item in b",".join(codings).split(b",")) if name]
         # If the last coding is not chunked, the end of the body is unknown: the parser refuses it (RFC 9112, 6.3).
         if names[-1:] == [b"chunked"] and len(names) > 1:
             coding = names[0].decode("latin-1")

@@ -51,9 +51,18 @@ def older(lines: list[ExportLine]) -> list[ExportLine]:
     for session, messages in transcripts(lines).values():
         times = {name: _before(getattr(session, name)) for name in _TIMES}
         earlier = replace(session, id=new_session_id(times["created_at"]), **times)
-        moved.append((earlier, [ExportLine(message=replace(it, timestamp=_before(it.timestamp))) for it in messages]))
+        moved.append(
+            (
+                earlier,
+                [ExportLine(message=replace(message, timestamp=_before(message.timestamp))) for message in messages],
+            )
+        )
     moved.sort(key=lambda each: each[0].id)
-    return [lines[0], *(line for session, said in moved for line in (ExportLine(session=session), *said)), lines[-1]]
+    return [
+        lines[0],
+        *(line for session, others in moved for line in (ExportLine(session=session), *others)),
+        lines[-1],
+    ]
 
 
 def _before(moment: Any) -> Any:

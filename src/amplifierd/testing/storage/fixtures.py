@@ -87,9 +87,9 @@ async def _contents(url: str) -> list[str]:
     """The workspaces that have anything."""
     async with open_storage(url) as storage:
         return [
-            it.workspace
-            for it in await storage.workspace_contents()
-            if any((it.sessions, it.profiles, it.directories, it.keys, it.files))
+            contents.workspace
+            for contents in await storage.workspace_contents()
+            if any((contents.sessions, contents.profiles, contents.directories, contents.keys, contents.files))
         ]
 
 

@@ -50,16 +50,16 @@ def result(name: str) -> dict[str, str]:
     return {"type": "tool_result", "call": name, "output": "15 degrees"}
 
 
-async def session_with(storage: Storage, *said: str | list[dict[str, str]]) -> str:
+async def session_with(storage: Storage, *messages: str | list[dict[str, str]]) -> str:
     """A session with messages, which are texts or parts; its id."""
     session = await storage.create_session(W, NewSession())
-    for each in said:
+    for each in messages:
         new = NewMessage(each) if isinstance(each, str) else NewMessage(parts=raw(each))
         await storage.append_message(W, session.id, new)
     return session.id
 
 
-async def found(storage: Storage, word: str) -> list[int]:
+async def search(storage: Storage, word: str) -> list[int]:
     """The sequences of the messages that a search finds."""
     listing = await storage.search_messages(W, SearchQuery(word))
     return sorted(hit.sequence for hit in await records(listing, SearchHit))
@@ -168,14 +168,18 @@ def _fields(message: Message) -> dict[str, object]:
 
 async def test_search_follows_corrections(storage: Storage) -> None:
     session_id = await session_with(storage, "red fox", "red dog", "red bird")
-    assert await found(storage, "red") == [1, 2, 3]
+    assert await search(storage, "red") == [1, 2, 3]
     await storage.update_message(W, session_id, 1, MessagePatch(content="green fox"))
     await storage.delete_message(W, session_id, 2)
-    assert (await found(storage, "red"), await found(storage, "green"), await found(storage, "dog")) == ([3], [1], [])
+    assert (await search(storage, "red"), await search(storage, "green"), await search(storage, "dog")) == (
+        [3],
+        [1],
+        [],
+    )
     # This one may not be in the index yet.
     await storage.append_message(W, session_id, NewMessage("blue fox"))
     await storage.update_message(W, session_id, 4, MessagePatch(content="yellow fox"))
-    assert (await found(storage, "blue"), await found(storage, "fox")) == ([], [1, 4])
+    assert (await search(storage, "blue"), await search(storage, "fox")) == ([], [1, 4])
 
 
 async def test_calls_follow_corrections(storage: Storage) -> None:
@@ -248,11 +252,11 @@ async def test_exports_carry_corrections(storage: Storage) -> None:
     session_id = await session_with(storage, "one", "two", "three")
     await storage.update_message(W, session_id, 1, MessagePatch(content="changed"))
     await storage.delete_message(W, session_id, 2)
-    said = await read(storage, session_id)
+    messages = await read(storage, session_id)
     lines = await exported(storage, W)
     await storage.delete_session(W, session_id)
     await storage.import_sessions(W, export_of(lines), "fail")
-    assert await read(storage, session_id) == said
+    assert await read(storage, session_id) == messages
 
 
 async def test_search_follows_corrections_of_long_messages(storage: Storage) -> None:
@@ -260,15 +264,15 @@ async def test_search_follows_corrections_of_long_messages(storage: Storage) -> 
         return " ".join(f"{kind}{number}" for number in range(8_000))
 
     session_id = await session_with(storage, words("a"), words("b"), "short")
-    assert await found(storage, "a7999") == [1]
+    assert await search(storage, "a7999") == [1]
     await storage.update_message(W, session_id, 1, MessagePatch(content=words("c")))
     await storage.delete_message(W, session_id, 2)
     await storage.update_message(W, session_id, 3, MessagePatch(content=words("d")))
     for word, sequences in {"a5": [], "a7999": [], "b7999": [], "c7999": [1], "d5": [3], "d7999": [3]}.items():
-        assert await found(storage, word) == sequences, word
+        assert await search(storage, word) == sequences, word
     await storage.update_message(W, session_id, 3, MessagePatch(content="short"))
-    assert (await found(storage, "d7999"), await found(storage, "short")) == ([], [3])
+    assert (await search(storage, "d7999"), await search(storage, "short")) == ([], [3])
     # Not yet in the index, or not whole.
     await storage.append_message(W, session_id, NewMessage(words("e")))
     await storage.update_message(W, session_id, 4, MessagePatch(content=words("f")))
-    assert (await found(storage, "e7999"), await found(storage, "f7999")) == ([], [4])
+    assert (await search(storage, "e7999"), await search(storage, "f7999")) == ([], [4])

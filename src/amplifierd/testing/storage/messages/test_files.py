@@ -319,7 +319,10 @@ async def test_workspace_goes_with_its_files(storage: Storage) -> None:
     await session_with(storage, used, kept, workspace="gone")
     await create(storage, b"kept")
     assert await storage.has_workspace("gone")
-    contents = {it.workspace: it.files for it in await storage.workspace_contents()}
+    contents = {
+        workspace_contents.workspace: workspace_contents.files
+        for workspace_contents in await storage.workspace_contents()
+    }
     assert contents == {W: 1, "gone": 3}
     left = await storage.delete_workspace("gone")
     assert left.files == 0

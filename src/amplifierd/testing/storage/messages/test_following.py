@@ -75,7 +75,7 @@ async def say(storage: Storage, session_id: str, *contents: str) -> None:
         await storage.append_message(W, session_id, NewMessage(content=content))
 
 
-def told(events: list[Event]) -> list[tuple[str, str | None]]:
+def kinds_and_ids(events: list[Event]) -> list[tuple[str, str | None]]:
     return [(event.kind, event.id) for event in events]
 
 
@@ -88,7 +88,7 @@ async def test_follower_gets_messages(storage: Storage, session: Session) -> Non
     async with following(storage, session.id) as follower:
         await say(storage, session.id, "one", "two")
         events = await follower.upto("2")
-    assert told(events) == [("message", "1"), ("session", "1.2"), ("message", "2")]
+    assert kinds_and_ids(events) == [("message", "1"), ("session", "1.2"), ("message", "2")]
     messages = [msgspec.json.decode(event.data, type=Message) for event in events if event.kind == "message"]
     assert messages == await read(storage, session.id)
 
@@ -96,21 +96,21 @@ async def test_follower_gets_messages(storage: Storage, session: Session) -> Non
 async def test_follower_gets_messages_of_another_node(storage: Storage, other: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await say(other, session.id, "one", "two")
-        assert [kind for kind, _ in told(await follower.upto("2"))] == ["message", "session", "message"]
+        assert [kind for kind, _ in kinds_and_ids(await follower.upto("2"))] == ["message", "session", "message"]
 
 
 async def test_follower_gets_no_earlier_messages(storage: Storage, session: Session) -> None:
     await say(storage, session.id, "one")
     async with following(storage, session.id) as follower:
         await say(storage, session.id, "two")
-        assert told([await follower.next()]) == [("message", "2")]
+        assert kinds_and_ids([await follower.next()]) == [("message", "2")]
 
 
 async def test_session_event_has_the_current_state(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await storage.update_session(W, session.id, SessionPatch(name="Talk"))
         changed = await follower.next()
-    assert told([changed]) == [("session", "0.2")]
+    assert kinds_and_ids([changed]) == [("session", "0.2")]
     assert changed.data == msgspec.json.encode(await storage.get_session(W, session.id))
 
 
@@ -133,14 +133,14 @@ async def test_returning_follower_continues_after_its_last_event(
     await say(storage, session.id, "three")
     async with following(storage, session.id, after) as follower:
         await say(storage, session.id, "four")
-        assert told(await follower.upto("4")) == [*expected, ("message", "4")]
+        assert kinds_and_ids(await follower.upto("4")) == [*expected, ("message", "4")]
 
 
 async def test_follower_that_is_ahead_waits(storage: Storage, session: Session) -> None:
     await say(storage, session.id, "one")
     async with following(storage, session.id, "2") as follower:
         await say(storage, session.id, "two", "three")
-        assert told([await follower.next()]) == [("message", "3")]
+        assert kinds_and_ids([await follower.next()]) == [("message", "3")]
 
 
 async def test_follower_that_returns_often_gets_each_message_once(storage: Storage, session: Session) -> None:
@@ -167,7 +167,7 @@ async def test_long_transcript_comes_whole(storage: Storage, session: Session) -
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 5_000)] * 1_000))
     async with following(storage, session.id, "0") as follower:
         events = await follower.upto("1000.2")
-    assert told(events) == [*(("message", str(number)) for number in range(1, 1_001)), ("session", "1000.2")]
+    assert kinds_and_ids(events) == [*(("message", str(number)) for number in range(1, 1_001)), ("session", "1000.2")]
 
 
 async def test_batch_of_events_is_bounded(storage: Storage, session: Session) -> None:
@@ -182,8 +182,8 @@ async def test_batch_of_events_is_bounded(storage: Storage, session: Session) ->
 async def test_deletion_is_the_end(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await storage.delete_session(W, session.id)
-        gone = await follower.next()
-        assert (gone.kind, gone.data) == ("deleted", msgspec.json.encode({"id": session.id}))
+        deleted = await follower.next()
+        assert (deleted.kind, deleted.data) == ("deleted", msgspec.json.encode({"id": session.id}))
         assert await follower.ended()
 
 
@@ -228,13 +228,13 @@ async def test_follower_that_returns_gets_each_session_once(storage: Storage, se
         seen = (await follower.next()).id
     made = await storage.create_session(W, NewSession())
     await say(storage, made.id, "one", "two")
-    gone = await storage.create_session(W, NewSession())
-    await storage.delete_session(W, gone.id)
+    deleted = await storage.create_session(W, NewSession())
+    await storage.delete_session(W, deleted.id)
     await say(storage, session.id, "two")
     async with following_all(storage, seen) as follower:
         events = [await follower.next() for _ in range(3)]
-    said = [(event.kind, msgspec.json.decode(event.data)["id"]) for event in events]
-    assert said == [("created", made.id), ("deleted", gone.id), ("changed", session.id)]
+    reported = [(event.kind, msgspec.json.decode(event.data)["id"]) for event in events]
+    assert reported == [("created", made.id), ("deleted", deleted.id), ("changed", session.id)]
 
 
 async def test_stream_omits_other_workspaces(storage: Storage) -> None:
@@ -265,13 +265,13 @@ async def test_corrections_are_reported(storage: Storage) -> None:
         await storage.update_session(W, session.id, SessionPatch(name="x"))
         version = (await storage.get_session(W, session.id)).version
         kinds = ["message_updated", "message_deleted", "message", "session"]
-        told = await live.upto(f"4.{version}")
-        assert [event.kind for event in told] == kinds
-        assert msgspec.json.decode(told[0].data, type=Message).content == "changed"
+        reported = await live.upto(f"4.{version}")
+        assert [event.kind for event in reported] == kinds
+        assert msgspec.json.decode(reported[0].data, type=Message).content == "changed"
         assert [event.kind for event in await late.upto(f"4.{version}")] == ["message", *kinds]
-    for place, event in enumerate(told[:-1]):
+    for place, event in enumerate(reported[:-1]):
         async with following(storage, session.id, event.id) as resumed:
-            assert await resumed.upto(f"4.{version}") == told[place + 1 :]
+            assert await resumed.upto(f"4.{version}") == reported[place + 1 :]
 
 
 async def test_corrections_are_reported_once(storage: Storage) -> None:

@@ -71,8 +71,8 @@ async def test_concurrent_appends_leave_no_gap(storage: Storage) -> None:
     for position, session_id in enumerate((one, other)):
         messages = await read(storage, session_id)
         assert [message.sequence for message in messages] == list(range(1, 201))
-        answered = sorted(appended[position::2], key=lambda message: message.sequence)
-        assert [message.content for message in answered] == [message.content for message in messages]
+        returned = sorted(appended[position::2], key=lambda message: message.sequence)
+        assert [message.content for message in returned] == [message.content for message in messages]
         assert (await storage.get_session(W, session_id)).message_count == 200
 
 

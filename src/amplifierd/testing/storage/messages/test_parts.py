@@ -82,10 +82,10 @@ async def test_answer_under_a_key_has_its_parts(storage: Storage) -> None:
 
 
 async def test_content_is_what_texts_say_that_belong_to_no_result(storage: Storage) -> None:
-    said = parts({"type": "text", "text": "A"}, {"type": "text", "text": "B", "call": "c1"}, call("c1"))
+    sent = parts({"type": "text", "text": "A"}, {"type": "text", "text": "B", "call": "c1"}, call("c1"))
     session = await storage.create_session(W, NewSession())
-    assert (await storage.append_message(W, session.id, NewMessage(parts=said))).content == "A"
-    assert (await storage.append_message(W, session.id, NewMessage("A", parts=said))).content == "A"
+    assert (await storage.append_message(W, session.id, NewMessage(parts=sent))).content == "A"
+    assert (await storage.append_message(W, session.id, NewMessage("A", parts=sent))).content == "A"
     assert (await storage.append_message(W, session.id, NewMessage(parts=parts()))).content == ""
     # As generated Java sends it where no parts are set.
     empty = await storage.append_message(W, session.id, NewMessage("A", parts=parts()))
@@ -131,8 +131,8 @@ async def test_call_of_the_same_id_is_open_again(storage: Storage) -> None:
 
 async def test_calls_and_results_of_a_batch_meet(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
-    said = [[result("c1")], [call("c1")], [call("c2"), call("c3")], [result("c1"), result("c2")]]
-    batch = NewMessages([BatchMessage(parts=parts(*each)) for each in said])
+    messages = [[result("c1")], [call("c1")], [call("c2"), call("c3")], [result("c1"), result("c2")]]
+    batch = NewMessages([BatchMessage(parts=parts(*each)) for each in messages])
     await storage.append_messages(W, session.id, batch)
     assert await open_calls(storage, session.id) == [3]
 
@@ -168,8 +168,8 @@ async def test_fork_has_the_calls_and_the_usage_of_its_messages(storage: Storage
 
 
 async def test_calls_are_forked(storage: Storage) -> None:
-    said = [[call("c1")], [call("c2")], [call("c3")], [result("c2")], [call("c4")], [result("c1")], [result("c4")]]
-    session_id = await session_with(storage, *said)
+    messages = [[call("c1")], [call("c2")], [call("c3")], [result("c2")], [call("c4")], [result("c1")], [result("c4")]]
+    session_id = await session_with(storage, *messages)
     fork = await storage.fork_session(W, session_id, Fork())
     assert await open_calls(storage, fork.id) == [3]
     await storage.append_message(W, fork.id, NewMessage(parts=parts(result("c3"))))

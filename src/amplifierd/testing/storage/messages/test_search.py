@@ -226,7 +226,9 @@ async def test_equal_hits_are_ordered_by_session_and_message(storage: Storage) -
         await hits(storage, "needle")
     found = await hits(storage, "needle")
     expected = [(2, 2), (2, 1), (1, 1), (0, 1)]
-    assert [(hit.session_id, hit.sequence) for hit in found] == [(sessions[it].id, last) for it, last in expected]
+    assert [(hit.session_id, hit.sequence) for hit in found] == [
+        (sessions[number].id, last) for number, last in expected
+    ]
     assert {hit.score for hit in found} == {0.7475247383117676}
 
 

@@ -67,8 +67,8 @@ async def test_long_write_is_done_once_beside_failures(storage: Storage) -> None
 
         imported = await storage.import_sessions("target", await again(), "fail")
         assert (imported.sessions, imported.messages) == (250, 250)
-        which = CleanUp(older_than_days=0, status=("active",), dry_run=False)
-        cleaned = await storage.clean_up_sessions("source", which)
+        cleanup = CleanUp(older_than_days=0, status=("active",), dry_run=False)
+        cleaned = await storage.clean_up_sessions("source", cleanup)
         assert (cleaned.sessions, cleaned.messages, len(set(cleaned.session_ids))) == (250, 250, 250)
         done.set()
 

@@ -85,7 +85,7 @@ async def test_import_takes_files_and_sessions_in_any_order(storage: Storage) ->
     assert b"".join([block async for block in content.read(0, FILE.size - 1)]) == BYTES
     assert content.file.expires_at is UNSET
     export = await storage.export_session(W, SESSION.id, files=True)
-    written = [it async for batch in export.batches for it in batch]
+    written = [record async for batch in export.batches for record in batch]
     assert written == [*lines[: 4 + len(chunks(BYTES))], end(1, 1, 1)]
 
 

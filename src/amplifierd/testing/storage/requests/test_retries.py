@@ -44,16 +44,16 @@ WRITES: dict[str, Write] = {
     "create": lambda storage, _, once: storage.create_session(
         W, NewSession(name="n", context=Raw(b'{"b":1.0}')), once=once
     ),
-    "resume": lambda storage, it, once: storage.resume_session(W, it, once=once),
-    "complete": lambda storage, it, once: storage.complete_session(W, it, once=once),
-    "fail": lambda storage, it, once: storage.fail_session(W, it, Failure("x", Raw(b"{}")), once=once),
-    "terminate": lambda storage, it, once: storage.terminate_session(W, it, once=once),
-    "fork": lambda storage, it, once: storage.fork_session(W, it, Fork(), once=once),
-    "append": lambda storage, it, once: storage.append_message(
-        W, it, NewMessage(content="a\0", metadata=Raw(b'{"b":1.0}'), agent="x", token_count=3), once=once
+    "resume": lambda storage, session_id, once: storage.resume_session(W, session_id, once=once),
+    "complete": lambda storage, session_id, once: storage.complete_session(W, session_id, once=once),
+    "fail": lambda storage, session_id, once: storage.fail_session(W, session_id, Failure("x", Raw(b"{}")), once=once),
+    "terminate": lambda storage, session_id, once: storage.terminate_session(W, session_id, once=once),
+    "fork": lambda storage, session_id, once: storage.fork_session(W, session_id, Fork(), once=once),
+    "append": lambda storage, session_id, once: storage.append_message(
+        W, session_id, NewMessage(content="a\0", metadata=Raw(b'{"b":1.0}'), agent="x", token_count=3), once=once
     ),
-    "batch": lambda storage, it, once: storage.append_messages(
-        W, it, NewMessages([BatchMessage(content="a"), BatchMessage(content="b")]), once=once
+    "batch": lambda storage, session_id, once: storage.append_messages(
+        W, session_id, NewMessages([BatchMessage(content="a"), BatchMessage(content="b")]), once=once
     ),
 }
 
@@ -79,11 +79,11 @@ async def everything(storage: Storage, session_id: str) -> tuple[object, ...]:
 @pytest.mark.parametrize("write", WRITES)
 async def test_same_request_has_one_effect_and_one_answer(storage: Storage, database: str, write: str) -> None:
     session_id = await active(storage)
-    answer = await WRITES[write](storage, session_id, once())
+    response = await WRITES[write](storage, session_id, once())
     before = await everything(storage, session_id)
     async with open_storage(database) as other:
         for node in (storage, other):
-            assert await recorded(WRITES[write](node, session_id, once())) == answer
+            assert await recorded(WRITES[write](node, session_id, once())) == response
     assert await everything(storage, session_id) == before
 
 
@@ -100,12 +100,12 @@ async def test_key_of_another_request_is_refused(storage: Storage, write: str) -
 async def test_requests_that_meet_have_one_effect(storage: Storage) -> None:
     session_id = await active(storage)
     new = NewMessage(content="x")
-    answers = await asyncio.gather(
+    results = await asyncio.gather(
         *(storage.append_message(W, session_id, new, once=once()) for _ in range(50)), return_exceptions=True
     )
-    [first] = [answer for answer in answers if isinstance(answer, Message)]
+    [first] = [result for result in results if isinstance(result, Message)]
     assert first.sequence == 2
-    assert [it.answer for it in answers if isinstance(it, AlreadyAnswered)] == [first] * 49
+    assert [error.answer for error in results if isinstance(error, AlreadyAnswered)] == [first] * 49
     assert len(await read(storage, session_id)) == 2
 
 
@@ -120,15 +120,15 @@ async def test_failed_request_may_be_sent_again(storage: Storage) -> None:
 @pytest.mark.parametrize("write", WRITES)
 async def test_answer_is_deleted_with_its_session(storage: Storage, write: str) -> None:
     session_id = await active(storage)
-    answer = await WRITES[write](storage, session_id, once())
-    about = answer.id if isinstance(answer, Session) else session_id
+    response = await WRITES[write](storage, session_id, once())
+    about = response.id if isinstance(response, Session) else session_id
     await storage.delete_session(W, about)
     again = once(fingerprint="g")
     if about == session_id:
         with pytest.raises(SessionNotFound):
             await WRITES[write](storage, session_id, again)
     else:
-        assert await WRITES[write](storage, session_id, again) != answer
+        assert await WRITES[write](storage, session_id, again) != response
 
 
 async def test_key_is_its_workspace_s_own(storage: Storage) -> None:
@@ -171,10 +171,10 @@ async def test_import_that_comes_again_has_no_second_effect(storage: Storage) ->
 
 
 async def test_cleanup_that_comes_again_has_no_second_effect(storage: Storage) -> None:
-    which = CleanUp(older_than_days=0, status=("active",), dry_run=False)
-    gone = await active(storage)
-    first = await storage.clean_up_sessions(W, which, once=once())
-    assert first.session_ids == (gone,)
+    cleanup = CleanUp(older_than_days=0, status=("active",), dry_run=False)
+    deleted = await active(storage)
+    first = await storage.clean_up_sessions(W, cleanup, once=once())
+    assert first.session_ids == (deleted,)
     kept = await active(storage)
-    assert await recorded(storage.clean_up_sessions(W, which, once=once())) == first
+    assert await recorded(storage.clean_up_sessions(W, cleanup, once=once())) == first
     assert (await storage.get_session(W, kept)).status == "active"

@@ -169,22 +169,23 @@ async def test_import_resolves_parents_that_come_later(storage: Storage, *, is_s
     first = await parents_by_name(storage)
     await storage.import_sessions(W, export_of(lines), "new_id")
     renamed = {
-        name: next(it[0] for it in both if it[0] != name) for name, both in (await parents_by_name(storage)).items()
+        name: next(each[0] for each in both if each[0] != name)
+        for name, both in (await parents_by_name(storage)).items()
     }
     for name, both in (await parents_by_name(storage)).items():
-        [(_, parent)] = [it for it in both if it[0] != name]
+        [(_, parent)] = [each for each in both if each[0] != name]
         [(_, old)] = first[name]
         assert parent == renamed.get(str(old), old)
 
 
 async def test_extend_appends_what_is_missing(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(name="Kept"))
-    said = [BatchMessage(content=str(number), id=f"m{number}", token_count=1) for number in range(8)]
-    await storage.append_messages(W, session.id, NewMessages(said))
+    sent = [BatchMessage(content=str(number), id=f"m{number}", token_count=1) for number in range(8)]
+    await storage.append_messages(W, session.id, NewMessages(sent))
     longer = await exported(storage)
     await storage.delete_session(W, session.id)
     await storage.create_session(W, NewSession(id=session.id, name="Here"))
-    await storage.append_messages(W, session.id, NewMessages([said[0], BatchMessage(content="mine"), *said[1:3]]))
+    await storage.append_messages(W, session.id, NewMessages([sent[0], BatchMessage(content="mine"), *sent[1:3]]))
     await storage.complete_session(W, session.id)
     before = await storage.get_session(W, session.id)
     assert await storage.import_sessions(W, export_of(longer), "extend") == ImportReport(messages=5, extended=1)
@@ -193,8 +194,8 @@ async def test_extend_appends_what_is_missing(storage: Storage) -> None:
     assert (after.updated_at, after.ended_at) == (before.updated_at, before.ended_at)
     assert after.version > before.version
     messages = await read(storage, session.id)
-    assert [it.content for it in messages] == ["0", "mine", *map(str, range(1, 8))]
-    assert [it.sequence for it in messages] == [*range(1, 10)]
+    assert [message.content for message in messages] == ["0", "mine", *map(str, range(1, 8))]
+    assert [message.sequence for message in messages] == [*range(1, 10)]
     found = await records(await storage.search_messages(W, SearchQuery("7")), SearchHit)
     assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, 9)]
 
@@ -211,7 +212,7 @@ async def test_extend_compares_messages_without_ids_by_sequence(storage: Storage
     shorter = [HEADER, line(SESSION), line(MESSAGE)]
     await storage.import_sessions(W, export_of(shorter), "fail")
     assert await storage.import_sessions(W, export_of(longer), "extend") == ImportReport(messages=2, extended=1)
-    assert [it.sequence for it in await read(storage, SESSION.id)] == [1, 2, 3]
+    assert [message.sequence for message in await read(storage, SESSION.id)] == [1, 2, 3]
     assert await storage.import_sessions(W, export_of(shorter), "extend") == ImportReport(skipped=1)
 
 
@@ -224,11 +225,11 @@ async def test_extend_moves_a_session_forward(storage: Storage) -> None:
     session = await storage.get_session(W, SESSION.id)
     assert (session.status, session.name, session.updated_at) == ("active", UNSET, "2025-11-22T00:00:00.000000Z")
     assert session.started_at == session.updated_at
-    told: list[Event] = []
+    events: list[Event] = []
     async with aclosing(follower.batches) as batches:
-        while len(told) < 2:
-            told += await asyncio.wait_for(anext(batches), 60)
-    assert [event.kind for event in told] == ["message", "session"]
+        while len(events) < 2:
+            events += await asyncio.wait_for(anext(batches), 60)
+    assert [event.kind for event in events] == ["message", "session"]
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", LAST_MOMENT])
@@ -263,12 +264,12 @@ async def test_import_takes_any_rfc_3339_time(storage: Storage) -> None:
     message = but(MESSAGE, timestamp="2025-11-21T19:33:49.946976123z", edited_at="2025-11-21t20:33:19+01:00")
     await storage.import_sessions(W, export_of([HEADER, session, message]), "fail")
     written = await exported(storage)
-    assert [it.session.created_at for it in written if isinstance(it.session, Session)] == [
+    assert [each.session.created_at for each in written if isinstance(each.session, Session)] == [
         "2025-11-21T19:33:19.000000Z"
     ]
-    assert [(it.message.timestamp, it.message.edited_at) for it in written if isinstance(it.message, Message)] == [
-        ("2025-11-21T19:33:49.946976Z", "2025-11-21T19:33:19.000000Z")
-    ]
+    assert [
+        (each.message.timestamp, each.message.edited_at) for each in written if isinstance(each.message, Message)
+    ] == [("2025-11-21T19:33:49.946976Z", "2025-11-21T19:33:19.000000Z")]
 
 
 def family(session: Session) -> list[ExportLine]:
@@ -297,17 +298,17 @@ async def test_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None:
     await storage.delete_session(W, kept.id)
     report = await storage.import_sessions(W, export_of(lines), "new_id")
     assert (report.sessions, report.renamed) == (5, 4)
-    there = await parents_by_name(storage)
-    [(before, first_parent)] = there[kept.id]
-    others = [name for name in there if name != kept.id]
-    copies = {name: next(it for it in there[name] if it[0] != name) for name in others}
+    parents = await parents_by_name(storage)
+    [(before, first_parent)] = parents[kept.id]
+    others = [name for name in parents if name != kept.id]
+    copies = {name: next(pair for pair in parents[name] if pair[0] != name) for name in others}
     root, after, grandchild, stranger = others
     assert (before, first_parent) == (kept.id, copies[root][0])
     assert copies[after][1] == copies[root][0]
     assert copies[grandchild][1] == kept.id
     assert copies[stranger][1] == str(UUID(int=9))
     assert copies[root][1] is UNSET
-    assert {name: dict(there[name])[name] for name in (after, grandchild)} == {after: root, grandchild: kept.id}
+    assert {name: dict(parents[name])[name] for name in (after, grandchild)} == {after: root, grandchild: kept.id}
 
 
 async def test_long_transcript_goes_both_ways(storage: Storage) -> None:
@@ -337,7 +338,7 @@ async def test_export_in_the_midst_of_writing_can_be_imported(storage: Storage, 
         await storage.import_sessions("copy", export_of(lines, 100), "new_id")
     async with open_storage(database) as other:
         assert await other.count_sessions("copy") == sum(
-            isinstance(it.session, Session) for lines in exports for it in lines
+            isinstance(line.session, Session) for lines in exports for line in lines
         )
 
 
@@ -356,15 +357,15 @@ async def test_import_reports_progress(storage: Storage) -> None:
     for _ in range(3):
         session = await storage.create_session(W, NewSession())
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x")] * 1_000))
-    told: list[int] = []
+    progress: list[int] = []
     shares: list[float] = []
     export = replace(
         export_of(await exported(storage)),
-        progressed=lambda: told.append(1),
+        progressed=lambda: progress.append(1),
         written=shares.append,
     )
     await storage.import_sessions("elsewhere", export, "fail")
-    assert len(told) >= 3
+    assert len(progress) >= 3
     assert shares == sorted(shares)
     assert shares[-1] == 1
 
@@ -380,10 +381,10 @@ async def test_followers_get_imported_sessions(storage: Storage) -> None:
     before = await exported(storage)
     events = await storage.follow_sessions("other")
     import_ = asyncio.create_task(storage.import_sessions("other", export_of(before), "fail"))
-    told: list[Event] = []
+    reported: list[Event] = []
     async with aclosing(events.batches) as batches:
-        while len(told) < 4:
-            told += await asyncio.wait_for(anext(batches), 120)
+        while len(reported) < 4:
+            reported += await asyncio.wait_for(anext(batches), 120)
     await import_
-    assert [event.kind for event in told] == ["created"] * 4
-    assert len({event.id for event in told}) == 4
+    assert [event.kind for event in reported] == ["created"] * 4
+    assert len({event.id for event in reported}) == 4

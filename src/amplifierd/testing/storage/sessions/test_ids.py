@@ -106,9 +106,9 @@ async def test_import_takes_ids_of_any_version(storage: Storage, *, capitals: bo
     ]
     lines = [HEADER, ExportLine(session=replace(session, id=VERSIONS[0])), *imported]
     assert (await storage.import_sessions(W, export_of(lines), "fail")).sessions == len(VERSIONS)
-    there = [line.session for line in await exported(storage, W) if isinstance(line.session, Session)]
-    assert [each.id for each in there] == VERSIONS
-    assert {each.parent_session_id for each in there[1:]} == {VERSIONS[0]}
+    sessions = [line.session for line in await exported(storage, W) if isinstance(line.session, Session)]
+    assert [each.id for each in sessions] == VERSIONS
+    assert {each.parent_session_id for each in sessions[1:]} == {VERSIONS[0]}
     for each in VERSIONS:
         assert (await storage.get_session(W, each)).id == each
     for sort in get_args(SessionSort):

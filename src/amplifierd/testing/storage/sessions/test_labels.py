@@ -143,7 +143,9 @@ async def test_sessions_are_sorted_by_name_without_case(storage: Storage) -> Non
     names = ["b", "A", None, "Ä", "a", "B", None, "Straße", "STRASSE 2", "x" * 200, "😀"]
     made = {(await storage.create_session(W, NewSession(name=name))).id: name for name in names}
     ascending = await ids(storage, sort="name")
-    expected = sorted(made, key=lambda it: (made[it] is None, (made[it] or "").casefold(), it))
+    expected = sorted(
+        made, key=lambda session_id: (made[session_id] is None, (made[session_id] or "").casefold(), session_id)
+    )
     assert ascending == expected
     assert await ids(storage, sort="-name") == expected[::-1]
     page = await storage.list_sessions(W, SessionQuery(sort="name", limit=2))

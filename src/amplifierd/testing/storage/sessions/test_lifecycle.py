@@ -34,18 +34,22 @@ FAILURE = Failure("It broke\0.", Raw(b'{"b":1.0,"a":[]}'))
 Step = Callable[[Storage, str, Versions], Awaitable[object]]
 
 STEPS: dict[str, Step] = {
-    "start": lambda storage, it, versions: storage.start_session(W, it, versions=versions),
-    "complete": lambda storage, it, versions: storage.complete_session(W, it, versions=versions),
-    "fail": lambda storage, it, versions: storage.fail_session(W, it, FAILURE, versions=versions),
-    "terminate": lambda storage, it, versions: storage.terminate_session(W, it, versions=versions),
-    "resume": lambda storage, it, versions: storage.resume_session(W, it, versions=versions),
-    "append": lambda storage, it, versions: storage.append_message(W, it, NewMessage(content="x"), versions=versions),
-    "batch": lambda storage, it, versions: storage.append_messages(
-        W, it, NewMessages([BatchMessage(content="x")]), versions=versions
+    "start": lambda storage, session_id, versions: storage.start_session(W, session_id, versions=versions),
+    "complete": lambda storage, session_id, versions: storage.complete_session(W, session_id, versions=versions),
+    "fail": lambda storage, session_id, versions: storage.fail_session(W, session_id, FAILURE, versions=versions),
+    "terminate": lambda storage, session_id, versions: storage.terminate_session(W, session_id, versions=versions),
+    "resume": lambda storage, session_id, versions: storage.resume_session(W, session_id, versions=versions),
+    "append": lambda storage, session_id, versions: storage.append_message(
+        W, session_id, NewMessage(content="x"), versions=versions
     ),
-    "update": lambda storage, it, versions: storage.update_session(W, it, SessionPatch(name="n"), versions=versions),
-    "delete": lambda storage, it, versions: storage.delete_session(W, it, versions=versions),
-    "fork": lambda storage, it, versions: storage.fork_session(W, it, Fork(), versions=versions),
+    "batch": lambda storage, session_id, versions: storage.append_messages(
+        W, session_id, NewMessages([BatchMessage(content="x")]), versions=versions
+    ),
+    "update": lambda storage, session_id, versions: storage.update_session(
+        W, session_id, SessionPatch(name="n"), versions=versions
+    ),
+    "delete": lambda storage, session_id, versions: storage.delete_session(W, session_id, versions=versions),
+    "fork": lambda storage, session_id, versions: storage.fork_session(W, session_id, Fork(), versions=versions),
 }
 WAYS: dict[SessionStatus, list[str]] = {
     "created": [],

@@ -23,7 +23,7 @@ from amplifierd.testing.storage.steps import create_session, read, records
 W = "default"
 
 
-async def found(storage: Storage, query: SessionQuery) -> list[str]:
+async def listed_ids(storage: Storage, query: SessionQuery) -> list[str]:
     return [session.id for session in await records(await storage.list_sessions(W, query), SessionSummary)]
 
 
@@ -67,7 +67,7 @@ async def five(storage: Storage) -> list[Session]:
 async def test_list_supports_each_order(storage: Storage, sort: SessionSort, order: list[int]) -> None:
     sessions = await five(storage)
     expected = [sessions[number].id for number in order]
-    assert await found(storage, SessionQuery(sort=sort)) == expected
+    assert await listed_ids(storage, SessionQuery(sort=sort)) == expected
     assert await paged(storage, sort=sort) == expected
 
 
@@ -96,15 +96,15 @@ def in_zone(moment: str) -> str:
         (lambda _: SessionQuery(name="_w"), []),
         (lambda _: SessionQuery(name="E\ufffe"), [4]),
         (lambda _: SessionQuery(name="\0"), []),
-        (lambda it: SessionQuery(created_after=it[2].created_at), [4, 3]),
-        (lambda it: SessionQuery(created_before=it[2].created_at), [0, 1]),
-        (lambda it: SessionQuery(updated_after=it[4].updated_at), [0]),
-        (lambda it: SessionQuery(updated_before=it[2].updated_at), [1]),
+        (lambda made: SessionQuery(created_after=made[2].created_at), [4, 3]),
+        (lambda made: SessionQuery(created_before=made[2].created_at), [0, 1]),
+        (lambda made: SessionQuery(updated_after=made[4].updated_at), [0]),
+        (lambda made: SessionQuery(updated_before=made[2].updated_at), [1]),
         (lambda _: SessionQuery(created_after="1999-12-31T23:59:59Z"), [0, 4, 3, 2, 1]),
         (lambda _: SessionQuery(created_before="2999-12-31T23:59:59.5Z"), [0, 4, 3, 2, 1]),
         (lambda _: SessionQuery(created_after="2999-12-31T23:59:59.5Z"), []),
-        (lambda it: SessionQuery(created_after=it[2].created_at.replace("Z", "999-00:00")), [4, 3]),
-        (lambda it: SessionQuery(created_before=in_zone(it[2].created_at)), [0, 1]),
+        (lambda made: SessionQuery(created_after=made[2].created_at.replace("Z", "999-00:00")), [4, 3]),
+        (lambda made: SessionQuery(created_before=in_zone(made[2].created_at)), [0, 1]),
         (lambda _: SessionQuery(created_after="0001-01-01t00:00:00+23:59"), [0, 4, 3, 2, 1]),
         (lambda _: SessionQuery(created_after="0000-01-01T00:00:00+01:00"), [0, 4, 3, 2, 1]),
         (lambda _: SessionQuery(created_after="9999-12-31T23:59:59-23:59"), []),
@@ -113,7 +113,7 @@ def in_zone(moment: str) -> str:
 async def test_list_supports_each_filter(storage: Storage, query: Filter, order: list[int]) -> None:
     sessions = await five(storage)
     expected = [sessions[number].id for number in order]
-    assert await found(storage, query(sessions)) == expected
+    assert await listed_ids(storage, query(sessions)) == expected
 
 
 async def test_filtered_list_is_paged(storage: Storage) -> None:
@@ -124,9 +124,9 @@ async def test_filtered_list_is_paged(storage: Storage) -> None:
 async def test_children_of_a_session(storage: Storage) -> None:
     parent, *_ = await five(storage)
     children = [(await storage.fork_session(W, parent.id, Fork())).id for _ in range(3)]
-    assert await found(storage, SessionQuery(parent_session_id=parent.id)) == children[::-1]
+    assert await listed_ids(storage, SessionQuery(parent_session_id=parent.id)) == children[::-1]
     assert await paged(storage, parent_session_id=parent.id, sort="created_at") == children
-    assert await found(storage, SessionQuery(parent_session_id="x")) == []
+    assert await listed_ids(storage, SessionQuery(parent_session_id="x")) == []
 
 
 async def test_ids_sort_by_the_time_of_creation(storage: Storage) -> None:

@@ -46,12 +46,12 @@ async def test_update_leaves_other_fields(storage: Storage) -> None:
 async def test_name_is_given_and_taken_away(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert (await storage.update_session(W, session.id, SessionPatch(name="Straße"))).name == "Straße"
-    assert [it.name for it in await found(storage, name="STRASSE")] == ["Straße"]
+    assert [summary.name for summary in await listed(storage, name="STRASSE")] == ["Straße"]
     assert (await storage.update_session(W, session.id, SessionPatch(name=None))).name is UNSET
-    assert await found(storage, name="straße") == []
+    assert await listed(storage, name="straße") == []
 
 
-async def found(storage: Storage, name: str) -> list[SessionSummary]:
+async def listed(storage: Storage, name: str) -> list[SessionSummary]:
     return await records(await storage.list_sessions(W, SessionQuery(name=name)), SessionSummary)
 
 

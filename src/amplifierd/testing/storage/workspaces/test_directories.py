@@ -64,7 +64,7 @@ async def test_root_is_always_there(storage: Storage) -> None:
     assert (root.relative_path, bytes(root.metadata), root.default_profile) == (".", b"{}", UNSET)
     assert await storage.get_directory(W, "./.") == root
     assert await listed(storage) == [root]
-    assert [it.relative_path for it in await listed(storage, "other")] == ["."]
+    assert [directory.relative_path for directory in await listed(storage, "other")] == ["."]
     with pytest.raises(DirectoryExists):
         await storage.create_directory(W, NewDirectory("."))
     with pytest.raises(RootDirectory):
@@ -163,7 +163,7 @@ async def test_metadata_that_is_refused(storage: Storage, metadata: str, reason:
         await storage.create_directory(W, NewDirectory("a", metadata=Raw(metadata.encode())))
     with pytest.raises(DirectoryMetadataRefused):
         await storage.update_directory(W, ".", DirectoryPatch(metadata=Raw(metadata.encode())))
-    assert [it.relative_path for it in await listed(storage)] == ["."]
+    assert [directory.relative_path for directory in await listed(storage)] == ["."]
 
 
 async def test_directory_counts_its_sessions(storage: Storage) -> None:
@@ -173,15 +173,15 @@ async def test_directory_counts_its_sessions(storage: Storage) -> None:
         directory = await storage.get_directory(W, path)
         return directory.session_count, directory.last_used_at
 
-    one, two = [await storage.create_session(W, NewSession(amplified_dir=path)) for path in ("a", "a/b//")]
-    fork = await storage.fork_session(W, one.id, Fork())
-    assert two.amplified_dir == "a/b"
+    first, second = [await storage.create_session(W, NewSession(amplified_dir=path)) for path in ("a", "a/b//")]
+    fork = await storage.fork_session(W, first.id, Fork())
+    assert second.amplified_dir == "a/b"
     assert await used("a") == (2, fork.created_at)
-    assert await used("a/b") == (1, two.created_at)
+    assert await used("a/b") == (1, second.created_at)
     assert await used(".") == (0, UNSET)
     await asyncio.gather(*(storage.create_session(W, NewSession()) for _ in range(20)))
     assert (await used("."))[0] == 20
-    await storage.delete_session(W, one.id)
+    await storage.delete_session(W, first.id)
     assert await used("a") == (1, fork.created_at)
     with pytest.raises(DirectoryInUse, match=r"^Directory a has 1 session$"):
         await storage.delete_directory(W, "a")
@@ -195,8 +195,16 @@ async def test_directory_counts_its_sessions(storage: Storage) -> None:
 
 async def test_list_is_by_path(storage: Storage) -> None:
     await amplified(storage, "b", "a/c", "a", "a-b", "é", "a/b/c")
-    assert [it.relative_path for it in await listed(storage)] == [".", "a", "a-b", "a/b/c", "a/c", "b", "é"]
-    assert [it.relative_path for it in await listed(storage, "other")] == ["."]
+    assert [each.relative_path for each in await listed(storage)] == [
+        ".",
+        "a",
+        "a-b",
+        "a/b/c",
+        "a/c",
+        "b",
+        "é",
+    ]
+    assert [each.relative_path for each in await listed(storage, "other")] == ["."]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 7])
@@ -226,7 +234,7 @@ async def test_sessions_of_a_subtree(storage: Storage) -> None:
         assert found == await records(
             await storage.list_sessions(W, msgspec.structs.replace(query, limit=None)), SessionSummary
         )
-        return [it.name for it in found]
+        return [summary.name for summary in found]
 
     assert await names("a", recursive=False) == ["a"]
     assert await names("a/", recursive=True) == ["a", "a/b", "a/b/c"]
@@ -237,7 +245,7 @@ async def test_sessions_of_a_subtree(storage: Storage) -> None:
     assert await names("../a", recursive=True) == []
 
 
-def found(*markers: Marker) -> Markers:
+def markers_of(*markers: Marker) -> Markers:
     async def batches() -> AsyncGenerator[list[Marker], None]:
         for marker in markers:
             yield [marker]
@@ -250,7 +258,7 @@ async def test_markers_are_taken_up(storage: Storage) -> None:
     written = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
     report = await storage.sync_directories(
         W,
-        found(
+        markers_of(
             Marker("new", "p", '{"n":1.0}'),
             Marker("later", "not-here-yet"),
             Marker("a", None, '{"n":1}', written.updated_at),
@@ -281,11 +289,11 @@ async def test_marker_that_was_edited_changes_its_directory(storage: Storage) ->
     second = await storage.update_directory(W, "a", DirectoryPatch(metadata=Raw(b'{"n":2}')))
     # It was never written anew, and is what a person would have made of an older one.
     old = Marker("a", None, '{"n":7}', first.updated_at)
-    assert await storage.sync_directories(W, found(old)) == ScanReport(unchanged=1)
+    assert await storage.sync_directories(W, markers_of(old)) == ScanReport(unchanged=1)
     assert await storage.get_directory(W, "a") == second
     edited = Marker("a", None, '{"n":8}', second.updated_at)
-    assert await storage.sync_directories(W, found(edited)) == ScanReport(updated=1)
+    assert await storage.sync_directories(W, markers_of(edited)) == ScanReport(updated=1)
     assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":8}'
     by_hand = Marker("a", None, '{"n":9}')
-    assert await storage.sync_directories(W, found(by_hand)) == ScanReport(updated=1)
+    assert await storage.sync_directories(W, markers_of(by_hand)) == ScanReport(updated=1)
     assert bytes((await storage.get_directory(W, "a")).metadata) == b'{"n":9}'

@@ -61,7 +61,7 @@ async def create(storage: Storage, new: CollectionContent, workspace: str = W) -
 
 
 async def listed(storage: Storage, workspace: str = W, kind: ModuleType | None = None) -> list[str]:
-    return [it.id for it in await records(await storage.list_modules(workspace, kind), ModuleSummary)]
+    return [summary.id for summary in await records(await storage.list_modules(workspace, kind), ModuleSummary)]
 
 
 async def test_module_is_stored_unchanged(storage: Storage, other: Storage) -> None:
@@ -92,11 +92,15 @@ async def test_list_is_in_order_of_id_and_paged(storage: Storage) -> None:
     assert await listed(storage, "other") == await listed(storage, kind="hook") == []
     installed = [module("installed/tool/i"), module("installed/provider/j")]
     whole = await storage.list_modules(W, "tool", installed=installed)
-    assert [it.id for it in await records(whole, ModuleSummary)] == ["b/tool/t", "installed/tool/i", "z/tool/t"]
+    assert [each.id for each in await records(whole, ModuleSummary)] == [
+        "b/tool/t",
+        "installed/tool/i",
+        "z/tool/t",
+    ]
     found, cursor = [], None
     for _ in range(4):
         page = await storage.list_modules(W, "tool", installed=installed, limit=1, cursor=cursor)
-        found += [it.id for it in await records(page, ModuleSummary)]
+        found += [each.id for each in await records(page, ModuleSummary)]
         cursor = page.next_cursor
         if cursor is None:
             break
@@ -135,16 +139,16 @@ async def test_source_of_the_nearest_scope_is_first(storage: Storage, other: Sto
     with pytest.raises(ModuleSourceExists):
         await storage.create_module_source(W, "a/tool/t", NewModuleSource("x"))
     await storage.replace_module_source(W, "a/tool/t", NewModuleSource("q"))
-    assert [it.source for it in await other.module_sources(W, "a/tool/t")] == ["l", "q", "u"]
+    assert [source.source for source in await other.module_sources(W, "a/tool/t")] == ["l", "q", "u"]
     assert await other.module_sources("other", "a/tool/t") == []
     await storage.delete_module_source(W, "a/tool/t", "local")
     with pytest.raises(ModuleSourceNotFound):
         await storage.delete_module_source(W, "a/tool/t", "local")
     await storage.replace_collection(W, content("a"))
-    assert [it.source for it in await other.module_sources(W, "a/tool/t")] == ["q", "u"]
+    assert [source.source for source in await other.module_sources(W, "a/tool/t")] == ["q", "u"]
     await storage.delete_collection(W, "a")
     assert await other.module_sources(W, "a/tool/t") == []
-    assert [it.source for it in await other.module_sources(W, "installed/tool/i")] == ["i"]
+    assert [source.source for source in await other.module_sources(W, "installed/tool/i")] == ["i"]
     await storage.create_module_source(W, "a/tool/t", NewModuleSource("x"))
     await storage.create_module_source(W, "a/tool/t", NewModuleSource("x", "user"))
     assert await other.modules_with_sources(W, after="", most=9) == ["a/tool/t", "installed/tool/i"]

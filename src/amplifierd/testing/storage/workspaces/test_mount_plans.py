@@ -59,7 +59,7 @@ async def opened(storage: Storage, profile: str = "foundation/base") -> str:
 
 
 def versions(sources: PlanSources) -> dict[str, str]:
-    return {key: it.version for key, it in sources.mounted.modules.items()}
+    return {key: module.version for key, module in sources.mounted.modules.items()}
 
 
 async def test_plan_of_a_profile_is_what_a_session_would_get(storage: Storage, other: Storage) -> None:
@@ -103,7 +103,7 @@ async def test_updates_change_only_later_sessions(storage: Storage) -> None:
     third = await opened(storage, "mine")
     fourth = await opened(storage, "mine")
     plans = [await storage.session_plan(W, each) for each in (first, second, third, fourth)]
-    assert [(it.profile.instructions, versions(it)) for it in plans] == [
+    assert [(plan.profile.instructions, versions(plan)) for plan in plans] == [
         ("", {"tool/other/tool/x": "1.0.0"}),
         ("New.", {"tool/other/tool/x": "1.0.0"}),
         ("New.", {"tool/other/tool/x": "2.0.0"}),
@@ -170,12 +170,12 @@ async def test_session_keeps_the_modules_of_its_server(database: str) -> None:
         return InstalledModules(lambda: {"installed/tool/bash": module("installed/tool/bash", version)})
 
     async with (
-        open_storage(database, installed=packages("1.0.0")) as one,
+        open_storage(database, installed=packages("1.0.0")) as first,
         open_storage(database, installed=packages("2.0.0")) as two,
         open_storage(database) as none,
     ):
-        await one.create_profile(W, NewProfile("mine", tools=TOOLS))
-        for storage, found in ((one, {"tool/bash": "1.0.0"}), (two, {"tool/bash": "2.0.0"}), (none, {})) * 2:
+        await first.create_profile(W, NewProfile("mine", tools=TOOLS))
+        for storage, found in ((first, {"tool/bash": "1.0.0"}), (two, {"tool/bash": "2.0.0"}), (none, {})) * 2:
             assert versions(await storage.profile_plan(W, "mine")) == found
             created = await opened(storage, "mine")
             moved = await opened(none, "default")
@@ -184,7 +184,7 @@ async def test_session_keeps_the_modules_of_its_server(database: str) -> None:
             new = NewSession(profile="mine", settings_overrides=overrides)
             overridden = (await storage.create_session(W, new)).id
             for session_id in (created, moved, overridden):
-                plans = [await each.session_plan(W, session_id) for each in (one, two, none)]
+                plans = [await each.session_plan(W, session_id) for each in (first, two, none)]
                 assert [versions(plan) for plan in plans] == [found] * 3
         await add(none, content("3.0.0"))
         assert versions(await two.session_plan(W, await opened(two))) == {"tool/bash": "3.0.0"}
@@ -211,7 +211,7 @@ async def test_plan_survives_an_export(storage: Storage) -> None:
     assert (await storage.session_plan("other", plain)).mounted == ReferenceTargets()
     assert await exported(storage, "other") == lines
     await storage.import_sessions("other", export_of(lines), "new_id")
-    copies = {it.session.id for it in await exported(storage, "other") if isinstance(it.session, Session)}
+    copies = {each.session.id for each in await exported(storage, "other") if isinstance(each.session, Session)}
     plans = [await storage.session_plan("other", copy) for copy in copies - {session_id, plain}]
     assert plan in plans
     await storage.delete_session("other", session_id)

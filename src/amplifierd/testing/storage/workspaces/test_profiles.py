@@ -75,13 +75,13 @@ async def names(storage: Storage, **query: int | str) -> list[str]:
 async def test_profile_is_returned_as_sent(storage: Storage) -> None:
     created = await storage.create_profile(W, WHOLE)
     assert created == await storage.get_profile(W, "foundation/base")
-    sent, got = msgspec.json.decode(msgspec.json.encode(WHOLE)), msgspec.json.decode(msgspec.json.encode(created))
-    assert (got["schemaVersion"], got["isActive"], got["createdAt"]) == (2, False, got["updatedAt"])
-    assert got["session"]["contextManager"] == sent["session"]["context_manager"]
-    assert got["session"]["injectionSizeLimit"] == 10
+    sent, received = msgspec.json.decode(msgspec.json.encode(WHOLE)), msgspec.json.decode(msgspec.json.encode(created))
+    assert (received["schemaVersion"], received["isActive"], received["createdAt"]) == (2, False, received["updatedAt"])
+    assert received["session"]["contextManager"] == sent["session"]["context_manager"]
+    assert received["session"]["injectionSizeLimit"] == 10
     for name in ("name", "description", "version", "providers", "tools", "hooks", "agents", "context", "instructions"):
-        assert got[name] == sent[name]
-    assert list(got["agents"]) == ["zen", "ada"]
+        assert received[name] == sent[name]
+    assert list(received["agents"]) == ["zen", "ada"]
     assert isinstance(created.session, SessionConfig)
     assert bytes(created.session.orchestrator.config) == b'{"z":1.0,"a":123456789012345678901234567890}'  # type: ignore[arg-type]  # it has one
 
@@ -289,7 +289,7 @@ async def test_session_without_a_profile_gets_the_active_or_built_in_one(storage
     second = await storage.create_session(W, NewSession())
     third = await storage.create_session(W, NewSession(profile="default"))
     elsewhere = await storage.create_session("other", NewSession())
-    assert [it.profile for it in (first, second, third, elsewhere)] == ["default", "a", "default", "default"]
+    assert [session.profile for session in (first, second, third, elsewhere)] == ["default", "a", "default", "default"]
     assert (await storage.session_profile(W, second.id)).version == "7"
     assert (await storage.session_profile(W, first.id)).name == "default"
     assert (await storage.session_profile("other", elsewhere.id)).name == "default"
@@ -307,11 +307,11 @@ async def test_session_of_a_profile_that_is_not_there_is_not_opened(storage: Sto
 
 async def test_sessions_created_together_get_their_own_answers(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a"))
-    asked = ["a", None, "b", "default", "b", "a"]
-    answers = await asyncio.gather(
-        *(storage.create_session(W, NewSession(profile=profile)) for profile in asked), return_exceptions=True
+    requested = ["a", None, "b", "default", "b", "a"]
+    results = await asyncio.gather(
+        *(storage.create_session(W, NewSession(profile=profile)) for profile in requested), return_exceptions=True
     )
-    profiles = [str(it) if isinstance(it, BaseException) else it.profile for it in answers]
+    profiles = [str(result) if isinstance(result, BaseException) else result.profile for result in results]
     missing = "Profile b not found"
     assert profiles == ["a", "default", missing, "default", missing, "a"]
     assert await storage.count_sessions(W) == 4
@@ -347,12 +347,12 @@ async def test_export_has_what_sessions_keep(storage: Storage) -> None:
     await storage.create_session(W, NewSession())
     kept = await storage.session_profile(W, session.id)
     lines = await exported(storage)
-    assert [it.profile for it in lines if isinstance(it.profile, ProfileSettings)] == [kept]
+    assert [line.profile for line in lines if isinstance(line.profile, ProfileSettings)] == [kept]
     assert lines[2].profile == kept
     await storage.import_sessions("other", export_of(lines), "fail")
     assert await storage.session_profile("other", session.id) == kept
     assert (await storage.get_session("other", session.id)).amplified_dir == "d"
-    without = [it for it in lines if it.profile is UNSET and it.plan is UNSET]
+    without = [line for line in lines if line.profile is UNSET and line.plan is UNSET]
     await storage.import_sessions("third", export_of(without), "fail")
     with pytest.raises(SessionProfileUnknown, match="was imported without its profile foundation/base"):
         await storage.session_profile("third", session.id)
