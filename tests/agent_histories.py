@@ -1,4 +1,4 @@
-"""Small samples of coding agents' recordings in their own formats, one line for each change."""
+"""Small samples of coding agents' logs in their own formats, with one line for each change."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def gemini_message(key: str, kind: str, content: Any, second: int, **members: An
 
 
 def gemini_call(status: str, result: Any = None) -> Object:
-    """A call of a tool."""
+    """A tool call."""
     return {
         "id": "read-1",
         "name": "read_file",

@@ -1,4 +1,4 @@
-"""Any table of a database, with statements that are the same for SQLite and PostgreSQL."""
+"""Reads and changes any table of a database, with the same statements for SQLite and PostgreSQL."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, Self

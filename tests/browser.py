@@ -37,7 +37,7 @@ def launched() -> Iterator[Browser]:
 
 @contextmanager
 def watched(browser: Browser, daemon: Daemon) -> Iterator[Page]:
-    """A page of a daemon that fails the test if it does what it must not do."""
+    """A page of a daemon. The test fails if the page does anything that `Watch` forbids."""
     context = browser.new_context(base_url=f"{daemon.url}/", viewport={"width": 1400, "height": 900})
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
@@ -48,7 +48,7 @@ def watched(browser: Browser, daemon: Daemon) -> Iterator[Page]:
 
 
 class Watch:
-    """What a page must not do: run into an error, break its policy, or send anything to another origin."""
+    """Records what a page must not do: raise an error, violate its policy, or send a request to another origin."""
 
     def __init__(self, page: Page, daemon: Daemon) -> None:
         self.faults: list[str] = []
@@ -68,7 +68,7 @@ class Watch:
 
 
 def violations(page: Page, *rules: str) -> list[str]:
-    """The violations that axe-core finds: each rule, of those named or of all, with the elements that break it."""
+    """The violations that axe-core finds: each rule (of the named ones, or of all) with the elements that break it."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
     options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
@@ -81,7 +81,7 @@ def violations(page: Page, *rules: str) -> list[str]:
 
 
 def assert_accessible(page: Page) -> None:
-    """Assert that axe-core finds no violation, even in a dark and narrow window, and that the view fits into it."""
+    """Assert that axe-core finds no violation, even in a dark and narrow window, and that the view fits the window."""
     assert violations(page) == []
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 844})

@@ -1,4 +1,4 @@
-"""Folders and repositories of collections, made for tests."""
+"""Creates folders and repositories of collections for tests."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ from daemon import Daemon, http_post
 
 
 def profile(name: str, version: str = "1.0.0", more: str = "") -> str:
-    """The file of a profile."""
+    """The text of a profile file."""
     return f"---\nprofile: {{name: {name}, version: {version}, schema_version: 2}}\n{more}---\n"
 
 
 def make(folder: Path, files: dict[str, str]) -> Path:
-    """Write files below a folder."""
+    """Write files into a folder."""
     for path, text in files.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +24,7 @@ def make(folder: Path, files: dict[str, str]) -> Path:
 
 
 def git(folder: Path, *arguments: str, entries: str = "") -> str:
-    """Run git in a folder, without anybody's configuration; it reads `entries`."""
+    """Run git in a folder without any user's configuration, with `entries` as its input."""
     nobody = {f"GIT_{who}_{what}": "x@y" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     environment = os.environ | nobody | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     ended = subprocess.run(
@@ -52,7 +52,7 @@ def commit(folder: Path, files: dict[str, str]) -> str:
 
 @contextmanager
 def daemon_with_collection(folder: Path, identifier: str, files: dict[str, str]) -> Iterator[Daemon]:
-    """A daemon on SQLite that has one collection, made of files in a folder of that name."""
+    """A daemon on SQLite with one collection, whose files are in a folder of the same name."""
     source = str(make(folder / identifier.rpartition("/")[2], files))
     with Daemon(f"sqlite:///{folder}/a.db", "--collections-path", str(folder)) as running:
         body = {"identifier": identifier, "source": source}

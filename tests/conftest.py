@@ -36,9 +36,9 @@ Object = dict[str, Any]
 Import = Callable[..., tuple[int, str]]
 Exported = Callable[[], list[Object]]
 
-# Whatever a test left: a connection may still hold a lock, and a row is deleted faster than a table is truncated.
+# Deletes whatever a test left. A connection may still hold a lock; deleting a row is faster than truncating a table.
 EMPTY_POSTGRES = """
--- No trigger: what one leaves in a table would stay.
+-- No triggers: the rows that one inserts would stay.
 SET session_replication_role = replica;
 
 DO $$
@@ -75,23 +75,23 @@ settings.register_profile("same-cases", settings.get_profile("new-cases"), deran
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options for the duration of fuzzing and of torture tests; every test run has a short run of each."""
-    parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz with one new seed after another for so long.")
-    parser.addoption("--fuzz-seed", type=int, help="Fuzz with this seed first, as a run before has printed it.")
-    parser.addoption("--contract-tools", action="store_true", help="Let other people's tools check the contract too.")
-    parser.addoption("--screenshots", action="store_true", help="Write the pictures of the page into docs/.")
-    parser.addoption("--torture-rounds", type=int, default=3, help="Kill what serves so often, on each storage.")
+    """Add the options for longer fuzzing and torture tests; every test run includes a short run of each."""
+    parser.addoption("--fuzz-seconds", type=int, default=0, help="Fuzz for this long, with one new seed after another.")
+    parser.addoption("--fuzz-seed", type=int, help="Start fuzzing with this seed, which an earlier run printed.")
+    parser.addoption("--contract-tools", action="store_true", help="Also check the contract with third-party tools.")
+    parser.addoption("--screenshots", action="store_true", help="Write screenshots of the page to docs/.")
+    parser.addoption("--torture-rounds", type=int, default=3, help="How often to kill the server, for each storage.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the cases, and keep compiled modules, because a run starts hundreds of programs."""
+    """Choose the Hypothesis profile, and keep compiled modules, because a run starts hundreds of programs."""
     settings.load_profile("new-cases" if config.getoption("--fuzz-seconds") else "same-cases")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What a whole run has exercised is known after it, and looked at by name."""
+    """Leave out tests whose programs or options are missing; `test_exercised.py` runs by name, after a complete run."""
     # `.ci/run` installs these programs; the README's command needs nothing but Python.
     if PROGRAM is None:
         items[:] = [item for item in items if item.path.name != "test_pgbouncer.py"]
@@ -103,25 +103,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if "browser" not in getattr(item, "fixturenames", ())]
     if shutil.which("bindfs") is None or os.geteuid() != 0:
         items[:] = [item for item in items if "fuse" not in getattr(item, "fixturenames", ())]
-    # It takes longest: at the end of a run the other processes would wait for it.
+    # This module takes longest: if it ran last, the other processes would wait for it.
     items.sort(key=lambda item: item.path.name != "test_fuzz.py")
     if _is_whole(config):
         items[:] = [item for item in items if item.path.name != "test_exercised.py"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A process of a run tells what it has exercised; the first of them keeps what all have."""
+    """Send what this process exercised to the main process, which saves what all processes exercised."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["exercised"] = sorted(EXERCISED)
     elif _is_whole(session.config):
-        assert session.config.cache is not None, "The plugin for it is pytest's own."
+        assert session.config.cache is not None, "The cache plugin is part of pytest."
         session.config.cache.set(EXERCISED_AT, sorted(EXERCISED))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Collect the results of a process of the run that has ended."""
-    # One that crashed has told nothing.
+    """Collect what a process of the run exercised when it ends."""
+    # A process that crashed has sent nothing.
     EXERCISED.update(map(tuple, getattr(node, "workeroutput", {}).get("exercised", [])))
 
 
@@ -131,7 +131,7 @@ def _is_whole(config: pytest.Config) -> bool:
 
 @pytest.fixture
 def fuzz(pytestconfig: pytest.Config) -> Fuzz:
-    """The seeds for fuzzing, by the options; without them every run has the same seed."""
+    """The seeds for fuzzing, from the options; without options every run uses the same seed."""
     seconds: int = pytestconfig.getoption("--fuzz-seconds")
     given: int | None = pytestconfig.getoption("--fuzz-seed")
     first = given if given is not None else random.SystemRandom().getrandbits(32) if seconds else FIXED_SEED
@@ -140,12 +140,12 @@ def fuzz(pytestconfig: pytest.Config) -> Fuzz:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a database on a PostgreSQL server: the one that the environment names, or our own."""
+    """The URL of a database on a PostgreSQL server: from the environment, or on a server that this run starts."""
     given = os.environ.get(VARIABLE)
     if given:
         yield given
         return
-    # What these tests ask of it is its behaviour; those of durability have servers of their own.
+    # These tests do not need durability; those that do start their own servers.
     with PostgresServer("fsync=off", "full_page_writes=off", "max_connections=300") as server:
         yield server.url()
 
@@ -161,9 +161,9 @@ def postgres_database(postgres: str, template: str = "template0") -> Iterator[st
 
 @contextmanager
 def own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
-    """The URL of a database with the schema and nothing in it, of the kind that a fixture has as its parameter.
+    """The URL of an empty database with the schema, of the kind that is the fixture's parameter.
 
-    A SQLite file is in the folder; a database of PostgreSQL is dropped afterwards.
+    A SQLite file is created in the folder; a PostgreSQL database is dropped afterwards.
     """
     if request.param == "sqlite":
         yield _copy(request.getfixturevalue("sqlite_template"), folder)
@@ -187,7 +187,7 @@ def postgres_template(postgres: str) -> Iterator[str]:
     with postgres_database(postgres) as url:
         asyncio.run(_create(url))
         name = urlsplit(url).path.removeprefix("/")
-        # A database that somebody uses cannot be copied, and connections that were closed end soon.
+        # A database in use cannot be copied, and closed connections take a moment to end.
         execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         execute(postgres, END_CONNECTIONS.format(name))
         yield name
@@ -195,9 +195,9 @@ def postgres_template(postgres: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_postgres(postgres: str, postgres_template: str) -> Iterator[str]:
-    """The URL of a database with the schema, which one test after another uses and leaves empty.
+    """The URL of a database with the schema, which the tests use in turn and leave empty.
 
-    Making one for each test would take longer than most tests.
+    Creating one for each test would take longer than most tests.
     """
     with postgres_database(postgres, postgres_template) as url:
         yield url
@@ -209,8 +209,8 @@ async def _create(url: str) -> None:
 
 
 @pytest.fixture
-def signals_are_heard() -> Iterator[None]:
-    """A shell, or nohup, lets the tests that it runs in the background, and what they start, ignore these signals."""
+def default_signal_handlers() -> Iterator[None]:
+    """Handle SIGINT and SIGHUP, which a shell makes the tests ignore if it runs them in the background."""
     interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     hung_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
@@ -227,7 +227,7 @@ def second_postgres(postgres: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database without a schema, one of each kind: a SQLite file that does not exist."""
+    """The URL of a database of each kind without a schema; for SQLite, of a file that does not exist."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'amplifierd.db'}"
         return
@@ -237,7 +237,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[s
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database with the schema and nothing in it, one of each kind."""
+    """The URL of an empty database of each kind, with the schema."""
     if request.param == "sqlite":
         yield _copy(request.getfixturevalue("sqlite_template"), tmp_path)
         return
@@ -254,7 +254,7 @@ def _copy(template: Path, folder: Path) -> str:
 
 @pytest.fixture
 def new_database() -> None:
-    """Every test has a new database, or one that cannot be told from a new one."""
+    """Each test gets a database that is new, or that was emptied and is in the same state as a new one."""
 
 
 @pytest.fixture
@@ -289,10 +289,10 @@ def sqlite_daemon(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="module")
 def browser(daemon: Daemon) -> Iterator["Browser"]:
     """A browser for one test after another."""
-    # Another Python has no browser, and no test that needs one.
+    # Imported here, because only the Python version that runs the page's tests has Playwright.
     from browser import launched
 
-    # Its event loop runs in this thread as long as it is open: the daemon's database has been made.
+    # Playwright's event loop runs in this thread while the browser is open, so the daemon has to be running already.
     assert daemon.port
     with launched() as opened:
         yield opened
@@ -300,7 +300,7 @@ def browser(daemon: Daemon) -> Iterator["Browser"]:
 
 @pytest.fixture
 def page(browser: "Browser", daemon: Daemon) -> Iterator["Page"]:
-    """A page of the daemon, in an empty profile; it fails the test if it does what it must not do."""
+    """A page of the daemon in an empty profile. The test fails if the page does anything that `Watch` forbids."""
     from browser import watched
 
     with watched(browser, daemon) as opened:
@@ -326,14 +326,14 @@ def new_session(daemon: Daemon) -> Iterator[Callable[..., str]]:
 
 @pytest.fixture
 def client(daemon: Daemon) -> Iterator[httpx.Client]:
-    """A client of `daemon`; relative URLs are the contract's paths."""
+    """A client of `daemon`; relative URLs are paths of the contract."""
     with daemon.client() as opened:
         yield opened
 
 
 @pytest.fixture
 def workspace(request: pytest.FixtureRequest) -> str:
-    """A name for a workspace of the test's own."""
+    """The name of a workspace that only this test uses."""
     return re.sub("[^a-z0-9]+", "-", request.node.name.lower())[-60:].strip("-")
 
 
@@ -363,7 +363,7 @@ def exported(daemon: Daemon, workspace: str) -> Exported:
 
 
 def execute(url: str, statement: str) -> None:
-    """Run a statement on its own connection, outside of a transaction."""
+    """Run a statement on a new connection, outside a transaction."""
 
     async def run() -> None:
         connection = await asyncpg.connect(url)

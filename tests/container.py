@@ -1,7 +1,7 @@
-"""A container without an engine: the steps of a Dockerfile are run in namespaces of Linux, and then what it starts.
+"""Builds and runs a container without an engine: the steps of a Dockerfile, and then its command, in Linux namespaces.
 
-What the base image brings, Debian and a Python below `/usr/local`, is this machine's. It is mounted read-only, so a
-step may only write elsewhere.
+Instead of the base image (Debian with Python below `/usr/local`), this machine's folders are mounted read-only, so a
+step can only write elsewhere.
 """
 
 import json
@@ -20,15 +20,15 @@ from typing import Self
 
 from waits import until
 
-# What every image of Python has before its Dockerfile's first ENV.
+# The environment of every Python image.
 BASE_ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"}
-# What an engine passes on to the steps of a build: how to reach a network.
+# The variables that an engine passes to the build steps: how to reach the network.
 PASSED_ON = re.compile(r"PIP_|SSL_|REQUESTS_CA|(https?|no)_proxy$", re.IGNORECASE)
 
-# The downloads that pip has on this machine are those that it has in a step.
+# Build steps share this machine's pip cache.
 PIP_CACHE = Path.home() / ".cache/pip"
 
-# $1 is the root, $2 the prefix of Python, $3 "ro" for a root that can only be read, $4 the volume, $5 where it is.
+# $1 is the root, $2 the prefix of Python, $3 "ro" for a read-only root, $4 the volume, $5 its mount point.
 _ENTER = """
 set -eu
 root=$1 prefix=$2 mode=$3 volume=$4 place=$5
@@ -62,13 +62,13 @@ STOP_SECONDS = 60
 
 
 def can_run() -> bool:
-    """Whether this user may create namespaces and mount in them."""
+    """Whether this user may create namespaces and mount file systems in them."""
     command = [*_NAMESPACES, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     return sys.platform == "linux" and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
-    """The instructions of a Dockerfile, each with its arguments in one line."""
+    """The instructions of a Dockerfile, each with its arguments on one line."""
     text = re.sub(r"^#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines) if name]
@@ -76,7 +76,7 @@ def instructions(dockerfile: Path) -> list[tuple[str, str]]:
 
 @dataclass
 class Stage:
-    """A stage of a build: its tree, and what its instructions have set so far."""
+    """A build stage: its root directory, and what its instructions have set so far."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=lambda: dict(BASE_ENVIRONMENT))
@@ -96,11 +96,11 @@ class Stage:
             (self.root / name).symlink_to(f"usr/{name}")
 
     def place(self, path: str) -> Path:
-        """The path in the container's tree for a path of the container."""
+        """The path on this machine of a path in the container."""
         return self.root / os.path.normpath(f"{self.folder}/{path}" if path[0] != "/" else path).lstrip("/")
 
     def entered(self, *, mode: str, user: str, volume: Path, place: str) -> list[str | Path]:
-        """The command that runs the one after it in the container, with a volume at `place`."""
+        """A command prefix that runs the command after it in the container, with a volume mounted at `place`."""
         outside: list[str | Path] = [
             *_NAMESPACES,
             "sh",
@@ -117,14 +117,14 @@ class Stage:
 
 
 def as_user(user: str) -> list[str]:
-    """The command that runs the command after it as `UID:GID`, with only the rights of that user."""
+    """A command prefix that runs the command after it as `UID:GID`, with only that user's rights."""
     uid, _, gid = user.partition(":")
     no_rights = [] if uid == "0" else ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     return ["/usr/bin/setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", *no_rights]
 
 
 def build(dockerfile: Path, context: Path, work: Path) -> Stage:
-    """The last stage of a Dockerfile, its steps carried out below `work`."""
+    """Run the steps of a Dockerfile below `work`. Returns its last stage."""
     stages: dict[str, Stage] = {}
     stage = None
     for number, (name, rest) in enumerate(instructions(dockerfile)):
@@ -170,7 +170,7 @@ def _set(stage: Stage, name: str, rest: str) -> None:
         case "LABEL" | "EXPOSE":
             pass
         case _:
-            raise NotImplementedError(f"{name} is not an instruction that this carries out.")
+            raise NotImplementedError(f"{name} is not a supported instruction.")
 
 
 def _run(stage: Stage, script: str) -> None:
@@ -205,7 +205,7 @@ def _copy(stage: Stage, words: list[str], stages: Mapping[str, Stage], context: 
 
 
 class Container:
-    """A container of an image, in a `with` statement: a root that can only be read, and a volume in `volume`."""
+    """A running container of an image, as a context manager, with a read-only root and a volume in `volume`."""
 
     def __init__(
         self, image: Stage, *arguments: str, user: str, volume: Path, environment: Mapping[str, str] | None = None
@@ -217,7 +217,7 @@ class Container:
         self._environment = image.environment | dict(environment or {})
 
     def run(self, command: Sequence[str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run the arguments, or another command instead of the entry point, to its end."""
+        """Run the entry point with the arguments, or another command in its place, and wait until it ends."""
         words = [*self._image.entry_point, *self._arguments] if command is None else list(command)
         return subprocess.run(
             [*self._entered(), *words],
@@ -244,7 +244,7 @@ class Container:
 
     @property
     def first_process(self) -> int:
-        """The process that has the number 1 in the container, by its number outside."""
+        """The id, on this machine, of the container's process 1."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         return int(until(children.read_text).split()[0])
 
@@ -262,7 +262,7 @@ class Container:
         )
 
     def stop(self) -> tuple[int, str]:
-        """Send SIGTERM to the first process, as an engine does; its exit code, and what it wrote."""
+        """Send SIGTERM to the first process, as an engine does. Returns its exit code and output."""
         os.kill(self.first_process, signal.SIGTERM)
         output, _ = self._process.communicate(timeout=STOP_SECONDS)
         return self._process.returncode, output

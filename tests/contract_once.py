@@ -1,4 +1,4 @@
-"""Parses the contract in the process that imports this module, for all processes that are forked from it."""
+"""Parses the contract when imported, so that forked processes need not."""
 
 from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT

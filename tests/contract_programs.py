@@ -1,4 +1,4 @@
-"""Other people's programs that check the contract, in the versions that `openapi-checks/` pins."""
+"""Third-party programs that check the contract, in the versions that `openapi-checks/` pins."""
 
 import atexit
 import shutil
@@ -16,17 +16,17 @@ PINS = RULES / "contract-tools"
 
 @cache
 def node_modules(pins: Path = PINS) -> Path:
-    """The folder of the programs for Node.js that a folder pins, installed for this test run."""
+    """The folder of the Node.js packages that a folder pins, installed for this test run."""
     folder = _new_folder("npm")
     shutil.copy(pins / "package.json", folder)
-    # No lock file, which would hold the addresses of a registry.
+    # No lock file: it would contain the addresses of a registry.
     options = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
     assert npm(["install", *options], cwd=folder) == 0
     return folder / "node_modules"
 
 
 def run_node_program(name: str, *arguments: str | Path, pins: Path = PINS) -> "subprocess.CompletedProcess[str]":
-    """Run one of the programs for Node.js. Returns its exit code and output."""
+    """Run one of the Node.js programs. Returns its exit code and output."""
     command = [str(node_modules(pins) / ".bin" / name), *map(str, arguments)]
     outcome = node(command, return_completed_process=True, capture_output=True)
     texts = [stream.decode() if isinstance(stream, bytes) else stream for stream in (outcome.stdout, outcome.stderr)]

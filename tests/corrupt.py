@@ -1,4 +1,4 @@
-"""Corrupts databases: writes what no program of this project would write."""
+"""Corrupts databases: writes what amplifierd itself never writes."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import asyncpg
 
 
 def of_messages(database: str, session_id: str, sequences: str) -> str:
-    """The table that has the messages, and the condition for some of a session: `sequences` is a comparison."""
+    """The table of the messages, and the condition for some messages of a session; `sequences` is a comparison."""
     if not database.startswith("sqlite"):
         return f"message WHERE session_id = '{session_id}' AND sequence {sequences}"
     number = f"SELECT number FROM session_number WHERE session_id = '{session_id}'"  # noqa: S608  # of the test
@@ -20,7 +20,7 @@ def without_messages(database: str, session_id: str, sequences: str) -> str:
 
 
 def vandalise(database: str, *statements: str) -> None:
-    """Run statements on amplifierd's tables, without checks of references."""
+    """Run statements on amplifierd's tables without foreign-key checks."""
     if database.startswith("sqlite"):
         vandal = apsw.Connection(database.removeprefix("sqlite:///"))
         vandal.set_busy_timeout(5_000)

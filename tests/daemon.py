@@ -19,42 +19,42 @@ import httpx
 from fork_server import ForkedProcess
 from waits import until
 
-# Each response that a daemon of this run gave and held against the contract: operation, status, media type.
+# Each response that a daemon of this run sent and validated against the contract: operation, status, media type.
 EXERCISED: set[tuple[str, str, str]] = set()
-# Where pytest keeps them from one run to the next.
+# Their key in pytest's cache, which lasts from one run to the next.
 EXERCISED_AT = "amplifierd/exercised"
 
 START_SECONDS = 120
 STOP_SECONDS = 60
 ANSWER_SECONDS = 120
-# No test speaks TLS; reading the certificates of a machine takes longer than most tests.
+# No test uses TLS, and loading the machine's certificates takes longer than most tests.
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-# Of the log, as much as a test that fails shows.
+# How much of the log a failed test shows.
 LAST_CHARACTERS = 4_000
 
 
 def http_client(**options: Any) -> httpx.Client:
-    """A client of daemons on this machine, whatever proxy it has for others."""
+    """A client for daemons on this machine; it ignores configured proxies."""
     return httpx.Client(**{"timeout": ANSWER_SECONDS, **options}, verify=_NO_CERTIFICATES, trust_env=False)
 
 
 def http_get(url: str, **options: Any) -> httpx.Response:
-    """The response to a GET on its own connection."""
+    """The response to a GET on a new connection."""
     with http_client() as client:
         return client.get(url, **options)
 
 
 def http_post(url: str, **options: Any) -> httpx.Response:
-    """The response to a POST on its own connection."""
+    """The response to a POST on a new connection."""
     with http_client() as client:
         return client.post(url, **options)
 
 
 class Daemon:
-    """`amplifierd serve` in a process; `log` is what it has said so far.
+    """`amplifierd serve` in a process; `log` is what it has logged so far.
 
-    One with workers, one that the command `within` runs, and one whose `start` a test is about are started as a user
-    starts them. Any other is forked, which takes a third of the time.
+    It is started with a command, as a user starts it, if it has workers, if the command `within` runs it, or if `start`
+    says so. Otherwise it is forked, which takes a third of the time.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Daemon:
         start: Literal["fork", "command"] = "fork",
     ) -> None:
         checks = ["--check-responses", "--log-level", "debug"] if check_responses else []
-        # A folder that is not there: nothing is made in it before a directory is amplified.
+        # The folder does not exist yet: nothing is created in it before a directory is amplified.
         self._folder = tempfile.TemporaryDirectory(prefix="amplifierd-")
         self.data_path = Path(self._folder.name, "data")
         places = ["--database", database, "--data-path", str(self.data_path)]
@@ -97,12 +97,12 @@ class Daemon:
         """What the daemon wrote to stderr."""
         return "".join(self._lines)
 
-    def wait_until_it_says(self, words: str) -> None:
-        """Wait until the log has these words."""
+    def wait_for_log(self, words: str) -> None:
+        """Wait until the log contains these words."""
         until(lambda: words in self.log, lambda: self.log)
 
     def client(self) -> httpx.Client:
-        """A client whose relative URLs are the contract's paths."""
+        """A client whose relative URLs are paths of the contract."""
         return http_client(base_url=self.api)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -115,9 +115,9 @@ class Daemon:
             raise
 
     def kill(self) -> None:
-        """Kill the daemon, as a failing machine would."""
+        """Kill the daemon and its workers at once, as a machine failure would."""
         for process in (self.process.pid, *self.workers):
-            # It may end on its own.
+            # The process may end by itself.
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self.wait()
@@ -128,7 +128,7 @@ class Daemon:
         try:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except (FileNotFoundError, ProcessLookupError):
-            # It has ended: before its directory was opened, or since.
+            # The process ended before its directory was opened, or after.
             return []
         return [int(child) for child in children.split() if _is_worker(child)]
 
@@ -141,7 +141,7 @@ class Daemon:
         if self.process.poll() is None:
             self.stop()
         if error is not None:
-            error.add_note(f"The daemon said: {self.log[-LAST_CHARACTERS:]}")
+            error.add_note(f"The daemon's log: {self.log[-LAST_CHARACTERS:]}")
 
     def wait(self) -> int:
         """Wait until the daemon has ended. Returns its exit code."""

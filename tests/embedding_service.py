@@ -1,4 +1,4 @@
-"""A service that speaks OpenAI's API for embeddings: a vector has the number of each letter in a text."""
+"""A service with OpenAI's API for embeddings: a vector is how often each letter occurs in a text."""
 
 import json
 import threading
@@ -13,10 +13,10 @@ MODEL = "letters"
 
 
 class EmbeddingService(ThreadingHTTPServer):
-    """`keys` are the bearer tokens that it was sent, `batches` the texts of each request; it answers with `status`.
+    """Responds with `status`; `keys` are the bearer tokens that it received, `batches` the texts of each request.
 
-    Texts with `refused` get 400, those with `failing` 500; texts with `held` wait until `held` changes. With `is_slow`
-    answers come in small pieces, without an end.
+    Texts that contain `refused` get 400, those with `failing` 500; texts with `held` wait until `held` changes. With
+    `is_slow`, responses come in small pieces and never end.
     """
 
     daemon_threads = True
@@ -32,8 +32,8 @@ class EmbeddingService(ThreadingHTTPServer):
         self.models: set[str] = {MODEL}
         self.delay = 0.0
         self.is_slow = False
-        # In place of vectors.
-        self.answer = b""
+        # Sent instead of vectors.
+        self.content = b""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = 500
         data = [{"index": at, "embedding": _vector(text)} for at, text in enumerate(body["input"])]
         content = json.dumps({"object": "list", "data": data[::-1], "model": MODEL}).encode()
-        content = service.answer or content
+        content = service.content or content
         self.send_response(status)
         if status == 307:
             self.send_header("Location", f"{service.url}/elsewhere")

@@ -1,4 +1,4 @@
-"""A conversation with the service that uses each operation, and meets its errors."""
+"""A series of requests that uses each operation and causes each of its errors."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 def exchanges(client: httpx.Client) -> Iterator[httpx.Response]:
-    """The responses to all requests; `client` has the address of the contract's paths, or of what stands before it."""
+    """The responses to all requests; the base URL of `client` is that of the contract, or of a proxy in front of it."""
     session_id = client.post("/sessions", json={"name": "Exchanges"}).json()["id"]
     yield client.post(f"/sessions/{session_id}/messages", json={"content": "The first message", "role": "user"})
     for method, template, body in OPERATIONS:
@@ -26,14 +26,14 @@ def exchanges(client: httpx.Client) -> Iterator[httpx.Response]:
 
 
 def one_segment(path: str) -> str:
-    """A path in which a name with slashes is one segment, as generated clients send it."""
+    """A path in which a name with slashes is a single segment, as generated clients send it."""
     for name in ("a/b", "a/tool/b"):
         path = path.replace(name, name.replace("/", "%2F"))
     return path
 
 
 def _wrong(client: httpx.Client, method: str, path: str, body: object) -> Iterator[httpx.Response]:
-    """Requests that the operation refuses: an unknown parameter, a precondition, bodies of another shape or type."""
+    """Requests that the operation rejects: an unknown parameter, a failed precondition, bodies of a wrong type."""
     yield _send(client, method, f"{path}{'&' if '?' in path else '?'}unknown=1", body)
     if method in {"PATCH", "PUT"}:
         yield client.request(method, path, json=body, headers={"If-Match": '"0"'})

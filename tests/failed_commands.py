@@ -1,4 +1,4 @@
-"""Commands that end with an error, in one sentence."""
+"""Commands that end with an error of one sentence."""
 
 import os
 import re
@@ -13,7 +13,7 @@ def run(*arguments: str, **environment: str) -> CompletedProcess[str]:
 
 
 def assert_fails(*arguments: str, words: str, **environment: str) -> CompletedProcess[str]:
-    """The start fails with one sentence, in which the pattern `words` is found, and no traceback or warning."""
+    """Assert that a start fails with one sentence that matches `words`, without a traceback or a warning."""
     outcome = run("serve", "--port", "0", *arguments, **environment)
     assert outcome.stderr.startswith(("Error: ", "Usage: "))
     assert outcome.returncode != 0

@@ -1,4 +1,4 @@
-"""A disk that fails when it is told to, by a layer between SQLite and the files (https://rogerbinns.github.io/apsw/vfs.html)."""
+"""A disk that fails on demand: a layer between SQLite and its files (https://rogerbinns.github.io/apsw/vfs.html)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _BASE = "unix"
 
 
 class FailingDisk(apsw.VFS):
-    """Holds the files below `folder`, whoever in this process opens them; `fault` is what fails at the moment."""
+    """Opens the files below `folder` for everything in this process; `fault` is what fails at the moment."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +33,7 @@ class FailingDisk(apsw.VFS):
 
     @contextmanager
     def failing(self, fault: Fault) -> Iterator[None]:
-        """Let all operations of a kind fail during the `with`."""
+        """Let all operations of a kind fail within the `with` block."""
         self.fault = fault
         try:
             yield
@@ -44,7 +44,7 @@ class FailingDisk(apsw.VFS):
         """Copy to a new folder what would be on the disk if the process ended now. Returns the database."""
         target.mkdir()
         for file in self.folder.iterdir():
-            # The shared memory is made anew from the log.
+            # SQLite rebuilds the shared memory from the log.
             if not file.name.endswith("-shm"):
                 copy(file, target)
         return target / "a.db"

@@ -1,4 +1,4 @@
-"""Clients that ask for the worst, in a process of their own: what they take is not taken from whoever measures."""
+"""Clients that send expensive requests, in a separate process, so that they do not slow down the measuring process."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 KIB = 1024
 MIB = 1024 * KIB
 _START = "import fair_clients; fair_clients.main()"
-# Clients are on other machines: they do not compete with the server for its processors.
+# Real clients run on other machines, and do not compete with the server for its processors.
 _NICENESS = 10
 _END_SECONDS = 60
 _READ_BYTES = 256 * 1024
@@ -29,10 +29,10 @@ _READ_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Ask:
-    """One request: its target below the contract's base path, its body in one piece or in parts, sent one by one.
+    """A request: its target below the contract's base path, and its body in one piece or in parts, sent one by one.
 
-    A client that does not `read` leaves the response where it is, and the connection open, until the end. With
-    `repeats` a client asks again until the time is over.
+    Without `reads`, the client leaves the response unread and the connection open until the end. With `repeats`, it
+    sends the request again until the time is over.
     """
 
     method: str
@@ -49,9 +49,9 @@ class Ask:
 
 
 class Clients:
-    """One client for each of `asks`, from entering to leaving; then `statuses` are how often which was answered.
+    """Runs a client for each of `asks` within a `with` block. Afterwards `statuses` counts the responses by status.
 
-    A request that was not answered at the end, or by a client that does not read, is not counted.
+    Requests without a response at the end, and those whose client does not read, are not counted.
     """
 
     def __init__(self, port: int, asks: Sequence[Ask]) -> None:
@@ -72,7 +72,7 @@ class Clients:
 
     @property
     def pid(self) -> int:
-        """The process of the clients."""
+        """The id of the clients' process."""
         return self._process.pid
 
     def __exit__(
@@ -86,7 +86,7 @@ class Clients:
 
 
 def main() -> None:
-    """Read the port and the requests from stdin, ask until that ends, and write how often which status came."""
+    """Read the port and the requests from stdin, send them until it ends, and write the number of each status."""
     os.nice(_NICENESS)
     port, asks = pickle.load(sys.stdin.buffer)  # noqa: S301  # our own process wrote it
     sys.stdout.write("\n")
@@ -117,7 +117,7 @@ async def _ask(port: int, ask: Ask, statuses: Counter[int]) -> None:
 async def _ask_once(port: int, ask: Ask, statuses: Counter[int]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        # The server may answer, and close the connection, before it has read everything.
+        # The server may respond and close the connection before it has read everything.
         with suppress(ConnectionError):
             for part in _parts(ask):
                 writer.write(part)
@@ -131,7 +131,7 @@ async def _ask_once(port: int, ask: Ask, statuses: Counter[int]) -> None:
 
 
 async def _read(reader: asyncio.StreamReader, statuses: Counter[int]) -> None:
-    """Count the status; nothing that follows is kept: it is the server that is measured."""
+    """Count the status, and discard the rest of the response."""
     line = await reader.readline()
     if line:
         statuses[int(line.split()[1])] += 1

@@ -1,4 +1,4 @@
-"""Sessions for the table of worst requests: made through the API, once for all rows of a server."""
+"""Creates the sessions for the table of worst requests through the API, once for all rows of a server."""
 
 import json
 import time
@@ -21,35 +21,35 @@ _POLL_SECONDS = 0.2
 
 
 class Data:
-    """What rows ask about, on one database; what is large is made at this `scale`: 1 is as large as rows say."""
+    """The data of the rows in one database. Large data is created at this `scale`; 1 is the size in the row's name."""
 
     def __init__(self, scale: float, folder: Path) -> None:
         self.scale = scale
-        # Below it the server may read collections.
+        # The server may read collections below this folder.
         self.folder = folder
         self._url = ""
         self._made: dict[str, str] = {}
         self._imported = 0
 
     def use(self, url: str) -> None:
-        """Make the data through this server from now on."""
+        """Create the data through this server from now on."""
         self._url = url
 
     def session(self, **new: Any) -> str:
         """The id of a new session."""
-        return str(self._answer("POST", "/sessions", json=new)["id"])
+        return str(self._request("POST", "/sessions", json=new)["id"])
 
     def append(self, session_id: str, content: str) -> None:
         """Append a message."""
-        self._answer("POST", f"/sessions/{session_id}/messages", json={"content": content})
+        self._request("POST", f"/sessions/{session_id}/messages", json={"content": content})
 
     def append_parts(self, session_id: str, parts: list[dict[str, str]]) -> None:
         """Append a message of parts."""
-        self._answer("POST", f"/sessions/{session_id}/messages", json={"parts": parts})
+        self._request("POST", f"/sessions/{session_id}/messages", json={"parts": parts})
 
     def append_batch(self, session_id: str, messages: list[dict[str, Any]]) -> None:
         """Append messages of parts."""
-        self._answer("POST", f"/sessions/{session_id}/messages/batch", json={"messages": messages})
+        self._request("POST", f"/sessions/{session_id}/messages/batch", json={"messages": messages})
 
     def of_one_text(self, content: str) -> str:
         """The id of a new session with one message."""
@@ -58,7 +58,7 @@ class Data:
         return session_id
 
     def long_session(self) -> str:
-        """The id of a session of 1,000,000 messages, the same each time."""
+        """The id of a session of 1,000,000 messages, which is created once."""
         if "long" not in self._made:
             self._made["long"] = self.imported([round(LONG_MESSAGES * self.scale)])[0]
         return self._made["long"]
@@ -70,39 +70,39 @@ class Data:
         return self._made["many"]
 
     def imported(self, lengths: list[int]) -> list[str]:
-        """The ids of new sessions of so many messages each."""
+        """The ids of new sessions with these numbers of messages."""
         first = self._imported
         self._imported += len(lengths)
         ids = [_id(first + number) for number in range(len(lengths))]
-        self._answer("POST", "/import", content=_export(ids, lengths), headers=_NDJSON)
+        self._request("POST", "/import", content=_export(ids, lengths), headers=_NDJSON)
         return ids
 
     def file(self, size: int) -> str:
-        """The path of a file of this size, the same each time."""
+        """The path of a file of this size, which is created once."""
         if "file" not in self._made:
             parts = max(128, round(size * self.scale) // _PART_BYTES)
             content = (bytes([number % 256]) * _PART_BYTES for number in range(parts))
-            self._made["file"] = str(self._answer("POST", "/files", content=content)["url"])
+            self._made["file"] = str(self._request("POST", "/files", content=content)["url"])
         return self._made["file"]
 
     def image(self, size: int) -> str:
-        """The path of a file of exactly this size that is an image by its media type."""
-        return str(self._answer("POST", "/files", content=b"p" * size, params={"media": "image/png"})["url"])
+        """The path of a file of exactly this size with the media type of an image."""
+        return str(self._request("POST", "/files", content=b"p" * size, params={"media": "image/png"})["url"])
 
     def collection(self, identifier: str, files: dict[str, str]) -> str:
-        """A collection of these files, the same each time; its identifier."""
+        """The identifier of a collection of these files, which is created once."""
         if identifier not in self._made:
             make(self.folder / identifier, files)
             new = {"identifier": identifier, "source": self.source(identifier)}
-            self._made[identifier] = str(self._answer("POST", "/collections", json=new)["identifier"])
+            self._made[identifier] = str(self._request("POST", "/collections", json=new)["identifier"])
         return identifier
 
     def source(self, identifier: str) -> str:
-        """Where a collection comes from."""
+        """The source of a collection."""
         return str(self.folder / identifier)
 
     def profiles(self, count: int) -> None:
-        """Create profiles of one module, each of which a session has."""
+        """Create profiles of one module, and a session for each profile."""
         with httpx.Client(base_url=self._url, timeout=_MAX_SECONDS) as client:
             for number in range(count):
                 name = f"many/p{number}"
@@ -111,19 +111,19 @@ class Data:
                 client.post("/sessions", json={"profile": name}).raise_for_status()
 
     def small_file(self, number: int) -> str:
-        """The path of another file."""
-        return str(self._answer("POST", "/files", content=b"%d" % number)["url"])
+        """The path of a new small file."""
+        return str(self._request("POST", "/files", content=b"%d" % number)["url"])
 
     def wait_until_found(self, search: str, session_id: str) -> None:
-        """Wait until a search, a target with a query, finds a message of a session, written after all others."""
+        """Wait until a search (a target with a query) finds a message of a session, written after all others."""
         ends = time.monotonic() + _MAX_SECONDS
         found = f"{self._url}{search}&session_id={session_id}"
-        # It is refused while messages wait for the index.
+        # The search is refused while too many messages wait for the index.
         while not (response := httpx.get(found, timeout=_MAX_SECONDS)).is_success or not response.json():
             assert time.monotonic() < ends, "The messages are not found."
             time.sleep(_POLL_SECONDS)
 
-    def _answer(self, method: str, path: str, **options: Any) -> Any:
+    def _request(self, method: str, path: str, **options: Any) -> Any:
         response = httpx.request(method, f"{self._url}{path}", timeout=_MAX_SECONDS, **options)
         response.raise_for_status()
         return response.json()

@@ -1,4 +1,4 @@
-"""`python tests/firefox.py`: the main way through the page in Debian's Firefox. Needs `npm install` in `web`."""
+"""`python tests/firefox.py`: walks through the page's main views in Debian's Firefox. Needs `npm install` in `web`."""
 
 import os
 import shutil
@@ -21,13 +21,13 @@ END_SECONDS = 30
 
 
 def main() -> None:
-    """Walk, and fail as the walk does."""
+    """Run the walk, and exit with its code."""
     program = shutil.which(PROGRAM)
     if program is None:
         sys.exit(f"{PROGRAM} is not installed.")
     with daemon() as url, TemporaryDirectory(ignore_cleanup_errors=True) as home:
         session = _session(url)
-        # Firefox refuses the home of another user; the version of node is that of the test extra.
+        # Firefox refuses the home of another user. `node` is the version of the `test` extra.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "HOME": home, "TMPDIR": home, "PATH": path, "MOZ_CRASHREPORTER_DISABLE": "1"}
         process = subprocess.Popen(
@@ -37,11 +37,11 @@ def main() -> None:
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """The exit code of the walk; nothing that it has started stays."""
+    """The exit code of the walk; ends every process that it started."""
     try:
         return process.wait(timeout=SECONDS)
     finally:
-        # When node is told to end, it ends the browser, which is in a group of its own.
+        # On SIGTERM, node ends the browser, which has its own process group.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
             for _ in range(END_SECONDS):

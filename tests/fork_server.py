@@ -1,7 +1,6 @@
-"""`amplifierd` in processes that are forked from one that has imported it, and parsed the contract: most of a start.
+"""Runs `amplifierd` in processes forked from one that has imported it and parsed the contract: most of a start.
 
-A test that is about the process itself (its command line, its imports, a signal during them, its workers) starts it as
-a user does.
+Tests of the process itself (its command line, its imports, signals during them, its workers) start it as a user does.
 """
 
 import multiprocessing
@@ -32,12 +31,12 @@ _CONTEXT.set_forkserver_preload(
 
 
 class ForkedProcess:
-    """A process that runs `amplifierd` with these arguments: as much of `subprocess.Popen` as tests use."""
+    """A process that runs `amplifierd` with these arguments; has the methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, arguments: list[str], *, env: Mapping[str, str]) -> None:
         _start_server()
         reader, writer = _CONTEXT.Pipe(duplex=False)
-        # A daemonic process does not outlive the test run; it may have no children.
+        # A daemonic process does not outlive the test run; it cannot have children.
         self._process = _CONTEXT.Process(
             target=_serve, args=(arguments, dict(env), str(Path.cwd()), writer), daemon=True
         )
@@ -61,12 +60,12 @@ class ForkedProcess:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal to the process unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self.send_signal(signal.SIGKILL)
 
 
@@ -92,7 +91,7 @@ def run_amplifierd(
 
 @cache
 def _start_server() -> None:
-    """Start the process that others are forked from where it finds the modules of this folder too."""
+    """Start the process that the others are forked from, with this folder in its module path."""
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *([before] if before else [])])
     try:
@@ -114,7 +113,7 @@ def _run(arguments: list[str], environment: dict[str, str], folder: str, streams
         opened = os.open(stream, flags)
         os.dup2(opened, number)
         os.close(opened)
-    # multiprocessing has put another in its place.
+    # multiprocessing has replaced it.
     sys.stdin = os.fdopen(0, closefd=False)
     _main(arguments, environment, folder)
 

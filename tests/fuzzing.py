@@ -1,4 +1,4 @@
-"""Seeds to fuzz with: one that is always the same in a quick run, new ones for as long as a long run goes on."""
+"""Seeds for fuzzing: a fixed one in a short run, new ones until the time of a long run is over."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ FIXED_SEED = 20251121
 
 @dataclass(frozen=True)
 class Fuzz:
-    """`first` is the first seed; `end` is when a long run ends, as `time.monotonic` has it; each seed is told."""
+    """`first` is the first seed; `end` is the `time.monotonic` at which a long run ends. Each seed is printed."""
 
     first: int
     end: float

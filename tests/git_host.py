@@ -1,4 +1,4 @@
-"""A host that serves git repositories by HTTPS, as others do, with a certificate of its own."""
+"""A host that serves git repositories over HTTPS with a self-signed certificate."""
 
 import os
 import ssl
@@ -24,9 +24,9 @@ class GitHost:
 
 @contextmanager
 def git_host(repositories: Path, folder: Path) -> Iterator[GitHost]:
-    """A host with the repositories of a folder, whose certificate is written to another.
+    """A host for the repositories of a folder; its certificate is written to another folder.
 
-    Besides, `/locked` asks for a password, `/moved/...` redirects to a repository, and `/endless` has no end.
+    `/locked` asks for a password, `/moved/...` redirects to a repository, and `/endless` never ends.
     """
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     _make_certificate(certificate, key)
@@ -56,15 +56,15 @@ def _make_certificate(certificate: Path, key: Path) -> None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Hands requests to `git http-backend` (gitprotocol-http(5), git-http-backend(1))."""
+    """Passes requests to `git http-backend` (gitprotocol-http(5), git-http-backend(1))."""
 
     root: Path
 
     def do_GET(self) -> None:
         if self.path.startswith("/locked"):
-            self._answer(401, {"WWW-Authenticate": 'Basic realm="x"'}, b"")
+            self._respond(401, {"WWW-Authenticate": 'Basic realm="x"'}, b"")
         elif self.path.startswith("/moved"):
-            self._answer(302, {"Location": self.path.removeprefix("/moved")}, b"")
+            self._respond(302, {"Location": self.path.removeprefix("/moved")}, b"")
         elif self.path.startswith("/endless"):
             self.send_response(200)
             self.send_header("Content-Type", "application/x-git-upload-pack-advertisement")
@@ -101,9 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         ended = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
         head, _, content = ended.stdout.partition(b"\r\n\r\n")
         headers = dict(BytesParser().parsebytes(head).items())
-        self._answer(int(headers.pop("Status", "200").split()[0]), headers, content)
+        self._respond(int(headers.pop("Status", "200").split()[0]), headers, content)
 
-    def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
+    def _respond(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

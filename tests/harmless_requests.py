@@ -1,4 +1,4 @@
-"""The operations that need no row in the table of worst requests, each with the reason."""
+"""The operations that need no row in the table of worst requests, with the reason for each."""
 
 _POINT = "It reads or writes one record of bounded size, by its key."
 _SOURCE = "It is replaceModuleSource with another statement."

@@ -1,4 +1,4 @@
-"""Small samples of other tools' histories, in the formats that these tools are known to write."""
+"""Small samples of other tools' histories, in the formats that these tools write."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Object = dict[str, Any]
 
 
 def lines(*records: Object) -> bytes:
-    """A record a line."""
+    """The records as JSON, one per line."""
     return b"".join(json.dumps(record).encode() + b"\n" for record in records)
 
 
@@ -155,7 +155,7 @@ CODEX = [
 def gpt_node(
     key: str, parent: str | None, role: str = "", content: Object | None = None, **metadata: Any
 ) -> tuple[str, Object]:
-    """A node of ChatGPT's tree; without a role it has no message."""
+    """A node of ChatGPT's tree; without a role, it has no message."""
     message = {
         "id": key,
         "author": {"role": role, "name": None, "metadata": {}},
@@ -170,7 +170,7 @@ def gpt_node(
 
 
 def gpt_text(words: str) -> Object:
-    """The content of a text."""
+    """The content of a text message."""
     return {"content_type": "text", "parts": [words]}
 
 

@@ -1,4 +1,4 @@
-"""What a source of another tool is read as."""
+"""Reads histories of other tools, as an import does."""
 
 import io
 import json
@@ -39,7 +39,7 @@ READER = line_reader(load_document(CONTRACT), 2**30)
 
 
 def read_branches(form: HistoryFormat, file: IO[bytes], stored_last: str | None = None) -> Iterator[Branch | Fault]:
-    """The sessions and forks of a source, and its faults; the messages of each are read before the next."""
+    """The sessions, forks and faults of a source; the messages of each branch must be read before the next branch."""
     space = Unlimited()
     with closing(Records(READER, space)) as records, closing(MessageFile(space)) as messages:
         collection = Collection(form.name, records.accept, messages)
@@ -50,7 +50,7 @@ def read_branches(form: HistoryFormat, file: IO[bytes], stored_last: str | None 
 
 
 class Read:
-    """What a source is: its sessions with their messages, and its faults by kind and line."""
+    """The content of a source: its sessions with their messages, and its faults by kind and line."""
 
     def __init__(self, source: bytes, name: str | None = None, stored_last: str | None = None) -> None:
         file = io.BytesIO(source)
@@ -65,7 +65,7 @@ class Read:
                 self.faults.append((each.kind, each.line))
 
     def _add(self, branch: Branch) -> None:
-        """The contract takes each line."""
+        """Add a branch, after checking that the contract accepts each of its lines."""
         found = [*branch.messages()]
         for line in (ExportLine(session=branch.session), *(ExportLine(message=each) for each in found)):
             READER.read_line(msgspec.json.encode(line), "The line")
@@ -79,6 +79,6 @@ class Read:
 
 
 def joined(files: dict[str, Any]) -> bytes:
-    """Files of a folder as the source that opencode's format reads."""
+    """The files of a folder in the form that opencode's format reads."""
     order = OpenCode().in_order(files)
     return lines(*({"file": path, "record": files[path]} for path in order))

@@ -1,4 +1,4 @@
-"""Databases of SQLite that take much more than their size: to sort, to convert."""
+"""SQLite databases that take far more time or memory than their size suggests."""
 
 import json
 import struct
@@ -13,7 +13,7 @@ _DEPTH = 11
 
 
 def with_endless_index(path: Path, padding: int = 0, name: str = "shortest") -> Path:
-    """Opencode's database with an index that SQLite prefers, and whose pages all lead to the next one 41 times.
+    """A database of opencode with an index that SQLite prefers, each of whose pages refers to the next page 41 times.
 
     `padding` zero bytes follow.
     """
@@ -37,9 +37,9 @@ def with_endless_index(path: Path, padding: int = 0, name: str = "shortest") -> 
 
 
 def _index_page(child: int | None) -> bytes:
-    """A page of an index whose entries all are the first row of `ses_1`, with one child for all of them."""
+    """An index page whose entries are all the first row of `ses_1`, and all have the same child."""
     key = b"ses_1"
-    # A header of three bytes, for a text and the integer 1.
+    # A header of three bytes: for a text and for the integer 1.
     record = bytes([3, 13 + 2 * len(key), 9]) + key
     leads = b"" if child is None else struct.pack(">I", child)
     cell = leads + bytes([len(record)]) + record
@@ -50,7 +50,7 @@ def _index_page(child: int | None) -> bytes:
 
 
 def with_long_default(path: Path, messages: int = 1_500, size: int = 600_000) -> Path:
-    """Opencode's database with parts that lack a column, whose default is long."""
+    """A database of opencode whose parts lack a column that has a long default."""
     with closing(fill_opencode(path)) as database:
         database.execute("BEGIN")
         for number in range(10, messages):

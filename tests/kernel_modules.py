@@ -1,4 +1,4 @@
-"""A collection of small modules that a real kernel mounts: a provider, a tool, a hook, an orchestrator, a context."""
+"""A collection of small modules for the real kernel: a provider, a tool, a hook, an orchestrator and a context."""
 
 PROFILE = """\
 ---

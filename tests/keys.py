@@ -1,4 +1,4 @@
-"""Keys as their owners get them: from the command line."""
+"""Creates keys with the command-line tool."""
 
 import subprocess
 
@@ -6,7 +6,7 @@ from fork_server import run_amplifierd
 
 
 def create_key(database: str, *options: str, name: str = "test") -> str:
-    """A new key to a database, which is created if there is none."""
+    """A new key for a database, which is created if it does not exist."""
     return amplifierd_keys("create", "--name", name, "--database", database, "--create", *options).strip()
 
 

@@ -1,4 +1,4 @@
-"""`python tests/killed_import.py PIECES copy ...`: `amplifierd copy ...`, killed when it has imported these pieces."""
+"""`python tests/killed_import.py PIECES copy ...`: kills `amplifierd copy ...` after this number of pieces."""
 
 import os
 import runpy
@@ -11,7 +11,7 @@ from amplifierd.storage.operations.transfer import import_
 
 
 def kill_after(pieces: int) -> None:
-    """End the process as a failing machine would, in the piece after these."""
+    """Kill the process in the piece after this number of pieces."""
     numbers, import_some = count(), import_.import_some
 
     async def counted(*arguments: Any) -> Any:
@@ -19,7 +19,7 @@ def kill_after(pieces: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return await import_some(*arguments)
 
-    # The storage calls it by this name.
+    # The storage looks the function up by this name.
     import_.__dict__["import_some"] = counted
 
 

@@ -1,4 +1,4 @@
-"""The log of `llm` as it writes it: small SQLite databases of our own, in its three schemas."""
+"""Small samples of the log of `llm`: SQLite databases in its three schemas."""
 
 import sqlite3
 import tempfile
@@ -125,7 +125,7 @@ _THREADS = """
 
 
 def fill_threads(path: Path) -> sqlite3.Connection:
-    """Write the database of version 0.36, with a thread and a fork of it, to a path; the open connection."""
+    """Write the database of version 0.36, with a thread and its fork, to a path. Returns the open connection."""
     database = sqlite3.connect(path, isolation_level=None)
     database.executescript(_THREADS)
     return database

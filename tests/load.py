@@ -1,4 +1,4 @@
-"""Clients that append to sessions until they are stopped, and retry what was not acknowledged."""
+"""Clients that append to sessions until they are stopped, and retry unacknowledged requests."""
 
 import threading
 import time
@@ -16,17 +16,17 @@ from waits import until
 
 CLIENTS = 8
 AGAIN_SECONDS = 0.05
-# What a client takes for "not now": it sends the request again, under the same key.
-NOT_NOW = (503,)
-# A connection for each request, so that every worker gets some.
-AFRESH = httpx.Limits(max_keepalive_connections=0)
+# After these statuses, a client sends the request again with the same key.
+RETRIED = (503,)
+# A new connection for each request, so that every worker gets requests.
+NEW_CONNECTIONS = httpx.Limits(max_keepalive_connections=0)
 
 
 class Load:
-    """Appends to a session for each client, by turns at one of the `urls`; `acknowledged` is what was."""
+    """Each client appends to its own session, through the `urls` in turn; `acknowledged` has the contents."""
 
     def __init__(self, urls: Sequence[str]) -> None:
-        self._clients = [http_client(base_url=url, limits=AFRESH) for url in urls]
+        self._clients = [http_client(base_url=url, limits=NEW_CONNECTIONS) for url in urls]
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(CLIENTS)
         self.acknowledged: defaultdict[str, list[str]] = defaultdict(list)
@@ -50,14 +50,14 @@ class Load:
         until(lambda: len(self.refused) >= enough)
 
     def stop(self) -> None:
-        """Stop, after what is being sent; raises what a client has raised."""
+        """Stop after the current requests; raises the first error of a client."""
         self._stopping.set()
         for running in self._running:
             running.result()
         self._threads.shutdown()
 
     def check(self, url: str) -> None:
-        """Assert that each acknowledged message is there once, in order, and no others except unacknowledged ones."""
+        """Assert that the sessions have exactly the acknowledged messages, once and in order."""
         with http_client(base_url=url) as client:
             for session_id in self.sessions:
                 messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
@@ -94,13 +94,13 @@ class Load:
                     f"/sessions/{session_id}/messages", json={"content": content}, headers={"Idempotency-Key": content}
                 )
             except httpx.TransportError:
-                # The node is gone.
+                # The node has stopped.
                 time.sleep(AGAIN_SECONDS)
                 continue
             if response.status_code == 201:
                 return
-            assert response.status_code in NOT_NOW, response.text
+            assert response.status_code in RETRIED, response.text
             assert response.headers["retry-after"] == "1"
             self.refused.append(response.status_code)
             time.sleep(AGAIN_SECONDS)
-        raise AssertionError(f"{content} was not taken in a minute.")
+        raise AssertionError(f"{content} was not accepted within two minutes.")

@@ -1,4 +1,4 @@
-"""Compares a storage with the one in memory: sends each request to both, and compares their answers."""
+"""Compares a storage with the memory storage: sends each request to both, and compares the results."""
 
 import asyncio
 import hashlib
@@ -50,22 +50,22 @@ def tool_of(module_id: str, version: str) -> Module:
     return Module(id=module_id, type="tool", name=f"tool-{version}", version=version, location=f"file:///{module_id}")
 
 
-# The modules of the packages beside both storages.
+# The modules of the packages that are installed with both storages.
 INSTALLED = InstalledModules(
     lambda: {name: tool_of(name, "0") for name in ("installed/tool/bash", "installed/tool/more")}
 )
 
-# How far from its own the versions are that a session is to have, or, in a tuple, not to have.
+# A condition on a session's version, as distances from it: a list of allowed versions, or a tuple of excluded ones.
 Near = list[int] | tuple[int, ...] | None
 
 Record = TypeVar("Record")
-Answer = TypeVar("Answer")
-# A request, made of either storage.
-Ask = Callable[[Storage], Coroutine[Any, Any, Answer]]
+Result = TypeVar("Result")
+# A request to either storage.
+Ask = Callable[[Storage], Coroutine[Any, Any, Result]]
 
 
 class StepClock(Clock):
-    """One time for all that happens in a step, so that both storages give the same; each step is a second later."""
+    """A clock that stands still during a step, so that both storages return the same times; a step takes a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class StepClock(Clock):
         return text_at(self.microseconds)
 
     def catch_up(self, moment: str | None) -> None:
-        """It is the same for all storages."""
+        """Do nothing: both storages share this clock."""
 
     def machine_time(self) -> str:
         return self.now()
@@ -85,7 +85,7 @@ class StepClock(Clock):
 
 
 class Model(MemoryStorage):
-    """The storage in memory; a new session gets the id that the other storage gave it."""
+    """The memory storage; a new session gets the id that the other storage gave it."""
 
     def __init__(self, clock: Clock) -> None:
         self.database = Database()
@@ -107,7 +107,7 @@ class Model(MemoryStorage):
 
 @dataclass
 class Tally:
-    """Counts of what was tried."""
+    """Counts of histories and steps."""
 
     histories: int = 0
     steps: int = 0
@@ -115,7 +115,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Change:
-    """A request for a change: the operation, in which workspace, its arguments, its key."""
+    """A request for a change: the operation, the workspace, the arguments and the key."""
 
     name: str
     workspace: int
@@ -126,12 +126,12 @@ class Change:
 
     @property
     def once(self) -> IdempotentRequest | None:
-        """The request's key, with what tells it from another request."""
+        """The request's idempotency key, with a digest of the request."""
         return None if self.key is None else IdempotentRequest(self.key, hashlib.sha256(repr(self).encode()))
 
 
 class Comparison(RuleBasedStateMachine):
-    """Both storages in two workspaces; a session is named by a number, which is one of the workspace's."""
+    """Both storages with two workspaces; a number selects a session of a workspace."""
 
     def __init__(
         self, run: Callable[[Coroutine[Any, Any, Any]], Any], storage: Storage, clock: StepClock, tally: Tally
@@ -147,22 +147,22 @@ class Comparison(RuleBasedStateMachine):
         self._sent: list[Change] = []
         self._exports: list[list[ExportLine]] = []
         self._seen: list[list[tuple[str, str]]] = [[("0", "0")], [("0", "0")]]
-        self._told: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        self._event_ids: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         self.run(self._model.open())
         tally.histories += 1
 
     def contents(self, place: int) -> Workspace:
-        """The model's content of a workspace."""
+        """The content of a workspace in the model."""
         return self._model.database.workspaces.get(self._names[place], Workspace())
 
     def conversation(self, place: int, session_id: str) -> Conversation | None:
-        """A session as the model has it."""
+        """The session in the model."""
         return self.contents(place).conversations.get(session_id)
 
     def change_session(
         self, name: str, place: int, number: int, near: Near, *arguments: Any, key: str | None = None
     ) -> None:
-        """Change one session, where it is near its version if that is given; where it is not, if that is a tuple."""
+        """Change a session; `near` is the condition on its version."""
         session_id = self.pick(place, number)
         conversation = self.conversation(place, session_id)
         version = 1 if conversation is None else conversation.session.version
@@ -173,7 +173,7 @@ class Comparison(RuleBasedStateMachine):
         self.change(Change(name, place, (session_id, *arguments), versions, conditional=True, key=key))
 
     def change(self, change: Change) -> None:
-        """Make a change in both storages, and compare their answers."""
+        """Make a change in both storages, and compare the results."""
         if change.key is not None:
             self._sent.append(change)
         self._clock.microseconds += SECOND
@@ -183,12 +183,12 @@ class Comparison(RuleBasedStateMachine):
             self._model.next_id = outcome.id
             self._ids += [] if outcome.id in self._ids else [outcome.id]
         expected = self.outcome(lambda: self._ask(self._model, change))
-        agree(plain(outcome), plain(expected))
+        assert_equal(plain(outcome), plain(expected))
         if change.name in FORGETTING:
             self.wait_for_files(change.workspace)
 
     def wait_for_files(self, place: int) -> None:
-        """Wait until both have the same files: they go with messages, which are removed in the background."""
+        """Wait until both have the same files, because files are removed with messages in the background."""
 
         async def wait() -> None:
             while await self.files(self._storage, place) != await self.files(self._model, place):  # noqa: ASYNC110
@@ -201,40 +201,40 @@ class Comparison(RuleBasedStateMachine):
         return await records(await storage.list_files(self._names[place]), File)
 
     def exported(self, place: int) -> list[ExportLine]:
-        """An export, which is the same from both."""
+        """An export, which must be the same from both."""
         lines: list[ExportLine] = self.run(exported(self._storage, self._names[place]))
-        agree(plain(lines), plain(self.run(exported(self._model, self._names[place]))))
+        assert_equal(plain(lines), plain(self.run(exported(self._model, self._names[place]))))
         return lines
 
-    def same(self, ask: Ask[Answer]) -> Answer | None:
-        """The answer of both storages, which must agree; None if both refuse."""
+    def same(self, ask: Ask[Result]) -> Result | None:
+        """The result of both storages, which must agree; None if both raise an error."""
         outcome, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
-        agree(plain(outcome), plain(expected))
-        return None if isinstance(outcome, Refusal) else outcome
+        assert_equal(plain(outcome), plain(expected))
+        return None if isinstance(outcome, Error) else outcome
 
     def both(self, ask: Ask[Events]) -> tuple[Events, Events] | None:
-        """The streams of both; None if both refuse."""
+        """The streams of both; None if both raise an error."""
         outcome, expected = self.outcome(lambda: ask(self._storage)), self.outcome(lambda: ask(self._model))
-        if isinstance(outcome, Refusal) or isinstance(expected, Refusal):
-            agree(outcome, expected)
+        if isinstance(outcome, Error) or isinstance(expected, Error):
+            assert_equal(outcome, expected)
             return None
         return outcome, expected
 
-    def outcome(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> "Answer | Refusal":
-        """The answer of a storage, or the error with which it refuses."""
+    def outcome(self, ask: Callable[[], Coroutine[Any, Any, Result]]) -> "Result | Error":
+        """The result of a storage, or its error."""
         try:
             return self.run(ask())
         except StorageError as error:
-            return Refusal(type(error), str(error), plain(list(error.members.items())))
+            return Error(type(error), str(error), plain(list(error.members.items())))
 
-    def run(self, coroutine: Coroutine[Any, Any, Answer]) -> Answer:
-        result: Answer = self._run(asyncio.wait_for(coroutine, SECONDS))
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        result: Result = self._run(asyncio.wait_for(coroutine, SECONDS))
         return result
 
     async def pages(
         self, ask: Callable[[Any], Coroutine[Any, Any, Listing]], query: Any, kind: type[Record]
     ) -> list[Record]:
-        """A list read page by page to its end; a page may have fewer than its limit, but no more."""
+        """All records of a list, read page by page; a page may have fewer records than the limit, but not more."""
         listed: list[Record] = []
         for _ in range(MAX_PAGES):
             listing = await ask(query)
@@ -246,15 +246,17 @@ class Comparison(RuleBasedStateMachine):
             query = _changed(query, {listing.cursor_name: listing.next_cursor})
         raise AssertionError(f"The list has no end: {query}")
 
-    def told(self, streams: tuple[Events, Events]) -> tuple[list[Event], list[Event]]:
-        """The events that the model has, and as many of the other storage; without their ids they are the same."""
+    def events_of_both(self, streams: tuple[Events, Events]) -> tuple[list[Event], list[Event]]:
+        """The events of both streams: all of the model's, and as many of the storage's; only their ids may differ."""
         expected = self.run(_first(streams[1], 1))
         events = self.run(_first(streams[0], len(expected)))
-        agree([(each.kind, tree(each.data)) for each in events], [(each.kind, tree(each.data)) for each in expected])
+        assert_equal(
+            [(each.kind, tree(each.data)) for each in events], [(each.kind, tree(each.data)) for each in expected]
+        )
         return events, expected
 
     def pick(self, place: int, number: int) -> str:
-        """A session of the workspace; for the last numbers one of the latest that ever were, here or there."""
+        """The id of a session: of the workspace, or for the last numbers, a recent id of either workspace."""
         sessions = sorted(
             self.contents(place).conversations.values(),
             key=lambda each: (each.session.created_at, each.written),
@@ -264,12 +266,12 @@ class Comparison(RuleBasedStateMachine):
         return self._ids[-1 - number % len(self._ids)]
 
     def expected_sequence(self, place: int, number: int, off: int | None) -> int | None:
-        """A number near that of the next message."""
+        """A sequence near that of the next message."""
         conversation = self.conversation(place, self.pick(place, number))
         return None if off is None else max(1 + off + (len(conversation.messages) if conversation else 0), 1)
 
     def moment(self, place: int, number: int) -> str:
-        """A time of a session, perhaps with fewer digits, or the time that it is."""
+        """A time of a session, some with fewer digits, or the current time."""
         conversation = self.conversation(place, self.pick(place, number))
         if conversation is None:
             return self._clock.now()
@@ -277,14 +279,14 @@ class Comparison(RuleBasedStateMachine):
         return moment if number % 3 else f"{moment[:22]}Z"
 
     def event(self, place: int, session_id: str, seen: int) -> str:
-        """The id of an event of the session that was seen."""
+        """The id of an event of the session."""
         conversation = self.conversation(place, session_id)
         if conversation is None:
             return "0"
         last, version = conversation.changed_sequence, conversation.changed_version
         events = [*map(str, range(len(conversation.messages) + 1)), f"{last}.{version}"]
         events += [
-            each for each in self._told[place, session_id] if tuple(map(int, each.split("."))) <= (last, version)
+            each for each in self._event_ids[place, session_id] if tuple(map(int, each.split("."))) <= (last, version)
         ]
         return events[seen % len(events)]
 
@@ -300,12 +302,12 @@ class Comparison(RuleBasedStateMachine):
         try:
             return await getattr(storage, change.name)(self._names[change.workspace], *arguments, **options)
         except AlreadyAnswered as recorded:
-            return "already answered", recorded.answer
+            return "recorded", recorded.answer
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """An error: its kind, its sentence, what is in it."""
+class Error:
+    """An error: its class, sentence and members."""
 
     kind: type[StorageError]
     sentence: str
@@ -313,7 +315,7 @@ class Refusal:
 
 
 async def _first(events: Events, count: int) -> list[Event]:
-    """At least the first events of a stream."""
+    """At least this number of events of a stream."""
     found: list[Event] = []
     async with aclosing(events.batches) as batches:
         async for batch in batches:
@@ -327,14 +329,14 @@ def _changed(query: Any, values: dict[str, Any]) -> Any:
     return msgspec.structs.replace(query, **values) if isinstance(query, msgspec.Struct) else replace(query, **values)
 
 
-def agree(actual: Any, expected: Any) -> None:
-    """Assert that both are the same; for long lists, show the first place where they differ."""
+def assert_equal(actual: Any, expected: Any) -> None:
+    """Assert that both are equal; for long lists, show the first difference."""
     if isinstance(actual, list) and isinstance(expected, list) and actual != expected:
         pairs = zip_longest(actual, expected)
         actual, expected = next((first, other) for first, other in pairs if first != other)
-    assert actual == expected, f"The storage says {actual!r:.2000}, the model says {expected!r:.2000}"
+    assert actual == expected, f"The storage returned {actual!r:.2000}, the model {expected!r:.2000}"
 
 
 def plain(result: Any) -> Any:
-    """An answer as its JSON says it, to the letter."""
-    return result if isinstance(result, Refusal) else tree(msgspec.json.encode(result))
+    """The exact JSON of a result."""
+    return result if isinstance(result, Error) else tree(msgspec.json.encode(result))

@@ -1,4 +1,4 @@
-"""Requests that are mutated at random, each from its own seed."""
+"""Randomly mutated requests, each from its own seed."""
 
 import random
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ TOKENS = [
 
 
 def mutations(seed: int) -> Iterator[bytes]:
-    """One mutated request after the other, without end."""
+    """An endless series of mutated requests."""
     chance = random.Random(seed)  # noqa: S311  # a test, not a secret
     while True:
         request = bytearray(chance.choice(REQUESTS))
@@ -66,7 +66,7 @@ def mutations(seed: int) -> Iterator[bytes]:
 
 
 def pieces(request: bytes, seed: int) -> list[bytes]:
-    """The request in a few pieces, cut at random."""
+    """The request, cut into a few pieces at random places."""
     chance = random.Random(seed)  # noqa: S311
     cuts = sorted(chance.randrange(len(request) + 1) for _ in range(chance.choice([0, 0, 1, 3])))
     return [request[start:end] for start, end in zip([0, *cuts], [*cuts, len(request)], strict=True)]

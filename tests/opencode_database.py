@@ -1,4 +1,4 @@
-"""The database of opencode, and its files before version 1.2, as it writes them: small ones of our own."""
+"""Small samples of opencode's database, and of the files that it wrote before version 1.2."""
 
 import json
 import sqlite3
@@ -60,7 +60,7 @@ def add_message(
 
 
 def fill_opencode(path: Path, *, journal: str = "delete") -> sqlite3.Connection:
-    """Write the database to a path; the open connection."""
+    """Write the database to a path. Returns the open connection."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute(f"PRAGMA journal_mode = {journal}")
     database.executescript(_SCHEMA)
@@ -86,7 +86,7 @@ def opencode_database() -> bytes:
 
 
 def opencode_files() -> dict[str, Object | list[Object]]:
-    """The same sessions as files below `storage`, by their paths, with two that only files have."""
+    """The same sessions as files below `storage`, by path, and two sessions that only the files have."""
     files: dict[str, Object | list[Object]] = {}
     for key, more in (("ses_1", {}), ("ses_2", {"parentID": "ses_1"})):
         times = {"created": TIME, "updated": TIME, **({"archived": TIME} if more else {})}

@@ -1,4 +1,4 @@
-"""Every operation that uses the storage, as a request."""
+"""A request for every operation that uses the storage."""
 
 import httpx
 
@@ -79,7 +79,7 @@ OPERATIONS = [
 
 
 def send(client: httpx.Client, operation: tuple[str, str, object], session_id: str) -> httpx.Response:
-    """The response of the operation for a session."""
+    """Send the operation's request for a session. Returns the response."""
     method, template, body = operation
     if isinstance(body, bytes):
         return client.request(method, template, content=body, headers={"Content-Type": "application/x-ndjson"})

@@ -1,4 +1,4 @@
-"""Installs packages in a folder, with the code that a page of the documentation shows."""
+"""Installs packages in a folder, with code from a page of the documentation."""
 
 import re
 import tomllib
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def install_from_page(page: str, group: str, folder: Path) -> None:
-    """Install the one class in Python that `page` shows, under its one entry point of `group`, in `folder`."""
+    """Install the Python class that `page` shows, with its entry point in `group`, in `folder`."""
     [source] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     [project] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     [(name, value)] = tomllib.loads(project)["project"]["entry-points"][group].items()
@@ -16,7 +16,7 @@ def install_from_page(page: str, group: str, folder: Path) -> None:
 
 
 def install_entry_points(folder: Path, group: str, points: Mapping[str, str]) -> None:
-    """Install a package with entry points in `folder`; its code is there, or will be."""
+    """Install a package with entry points in `folder`; its code may be written later."""
     package = next(iter(points.values())).partition(":")[0]
     metadata = folder / f"{package}-1.dist-info"
     metadata.mkdir(parents=True, exist_ok=True)

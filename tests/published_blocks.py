@@ -1,4 +1,4 @@
-"""Messages as providers and programs have them, made by hand: each kind of block and item that their SDKs publish."""
+"""Handwritten messages in the formats of providers and programs, with each kind of block and item in their SDKs."""
 
 from typing import Any
 

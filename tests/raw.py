@@ -1,4 +1,4 @@
-"""HTTP as bytes on a socket, for what no well-behaved client sends."""
+"""HTTP as bytes on a socket, for requests that no well-behaved client sends."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ SECONDS = 120
 
 @dataclass(frozen=True)
 class Response:
-    """One response."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -26,13 +26,13 @@ class Response:
 
 
 class Connection:
-    """A connection to a daemon, on which several requests may be sent ahead."""
+    """A connection to a daemon, on which requests can be pipelined."""
 
     def __init__(self, port: int, *, seconds: float = SECONDS, receive_bytes: int | None = None) -> None:
-        """`receive_bytes` limits what the kernel takes before it is read; without them, that may be many megabytes."""
+        """`receive_bytes` limits the kernel's receive buffer, which otherwise may hold many megabytes."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_bytes is not None:
-            # The window is negotiated when the connection begins.
+            # Set before connecting, because the window is negotiated then.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self._socket.settimeout(seconds)
         self._socket.connect(("127.0.0.1", port))
@@ -41,33 +41,33 @@ class Connection:
         self._streaming = False
 
     def send(self, *pieces: bytes) -> None:
-        """Send bytes, each piece on its own."""
+        """Send bytes, each piece separately."""
         for piece in pieces:
             self._socket.sendall(piece)
 
     def response(self, method: str = "GET") -> Response:
-        """The next response; `method` is the request's."""
+        """The next response; `method` is the method of its request."""
         head = self.head()
-        return head if head.status == http.client.CONTINUE else self.rest_of(head, method)
+        return head if head.status == http.client.CONTINUE else self.read_body(head, method)
 
-    def rest_of(self, head: Response, method: str = "GET") -> Response:
-        """The response with this head, which was read before; `method` is the request's."""
+    def read_body(self, head: Response, method: str = "GET") -> Response:
+        """The response with this head, which was read before; `method` is the method of its request."""
         if head.headers.get("transfer-encoding") == "chunked":
             return replace(head, body=b"".join(iter(self.chunk, b"")))
         length = 0 if method == "HEAD" else int(head.headers.get("content-length", 0))
         return replace(head, body=self._file.read(length))
 
     def head(self) -> Response:
-        """The head of the next response, whose body is left where it is."""
+        """The head of the next response; the body stays unread."""
         status_line = self._file.readline()
         if not status_line:
-            raise ConnectionError("The daemon closed the connection without an answer.")
+            raise ConnectionError("The daemon closed the connection without a response.")
         status = int(status_line.split()[1])
         headers = {name.lower(): value for name, value in http.client.parse_headers(self._file).items()}
         return Response(status, headers, b"")
 
     def chunk(self) -> bytes:
-        """The next chunk of a response whose head was read before; the last is empty."""
+        """The next chunk of a response whose head was read before; the last chunk is empty."""
         line = self._file.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError("The daemon cut the response short.")
@@ -76,18 +76,18 @@ class Connection:
         return chunk
 
     def event(self) -> bytes:
-        """The next chunk of a stream, once its head is read."""
+        """The next chunk of a stream, after its head."""
         if not self._streaming:
             while self._file.readline() != b"\r\n":
                 self._streaming = True
         return self.chunk()
 
-    def rest(self) -> bytes:
-        """All that comes until the daemon hangs up."""
+    def read_all(self) -> bytes:
+        """Everything until the daemon closes the connection."""
         return self._file.read()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._file.close()
         self._socket.close()
 
@@ -101,14 +101,14 @@ class Connection:
 
 
 def exchange(port: int, *pieces: bytes) -> Response:
-    """The response to a request that is sent in these pieces."""
+    """Send a request in these pieces. Returns the response."""
     with Connection(port) as connection:
         connection.send(*pieces)
         return connection.response()
 
 
 def assert_problem(response: Response, status: int, words: str) -> None:
-    """Asserts that it is a problem of such a status, whose sentence has these words."""
+    """Assert that the response is a problem with this status, and that its detail contains these words."""
     assert response.status == status, response
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json
@@ -122,14 +122,14 @@ _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([ -~]*)")
 
 
 def responses_in(received: bytes) -> list[Response]:
-    """The responses that these bytes are, none to HEAD. Raises ValueError where they are not HTTP to the letter."""
+    """The responses in these bytes (none to HEAD). Raises ValueError if they are not strictly valid HTTP."""
     responses = []
     while received:
         head, _, received = received.partition(b"\r\n\r\n")
         status_line, *lines = head.split(b"\r\n")
         status, headers = _STATUS.fullmatch(status_line), [_HEADER.fullmatch(line) for line in lines]
         if status is None or None in headers:
-            raise ValueError(f"This is no head of a response: {head!r}.")
+            raise ValueError(f"Invalid response head: {head!r}.")
         fields = {header[1].decode().lower(): header[2].decode() for header in headers if header is not None}
         body, received = _body(int(status[1]), fields, received)
         responses.append(Response(int(status[1]), fields, body))
@@ -137,7 +137,7 @@ def responses_in(received: bytes) -> list[Response]:
 
 
 def _body(status: int, headers: dict[str, str], received: bytes) -> tuple[bytes, bytes]:
-    """The body, and what comes after it."""
+    """The body, and the bytes after it."""
     if status < 200 or status in (204, 304):
         return b"", received
     if headers.get("transfer-encoding") != "chunked":

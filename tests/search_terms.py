@@ -1,4 +1,4 @@
-"""Terms of searches, and the words of texts, without upper and lower case and accents."""
+"""Search terms, and the words of texts without case and accents."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ PICTURES = "😀"
 
 @dataclass(frozen=True)
 class Term:
-    """Words that stand together, the last of them perhaps only the beginning of one.
+    """Adjacent words; with `prefix`, the last of them is the beginning of a word.
 
-    One without quotes is `loose`: a text with another form of it, or with a part of a word that is it, has it as well.
+    A term without quotes is `loose`: it also matches other forms of its words, and parts of words.
     """
 
     words: str
@@ -20,11 +20,11 @@ class Term:
 
     @property
     def text(self) -> str:
-        """The term as a person types it."""
+        """The term as a user types it."""
         return f"{self.words}{'*' * self.prefix}" if self.loose else f'"{self.words}"' + "*" * self.prefix
 
     def count(self, text_words: list[str]) -> int:
-        """How often it is in these words."""
+        """How often the term occurs in these words."""
         sought = words_of(self.words)
         places = range(len(text_words) - len(sought) + 1) if sought else range(0)
         return sum(self._matches(text_words[place : place + len(sought)], sought) for place in places)
@@ -35,7 +35,7 @@ class Term:
 
 
 def words_of(text: str) -> list[str]:
-    """Runs of letters and digits, in lower case and without accents; of Chinese ones each pair, and each picture."""
+    """The words of a text, in lower case and without accents; for Chinese each pair of characters; and each emoji."""
     plain = [each for each in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(each) != "Mn"]
     runs = [(kind, "".join(run)) for kind, run in groupby(plain, _kind)]
     return [word for kind, run in runs for word in _words(kind, run)]

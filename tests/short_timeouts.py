@@ -1,4 +1,4 @@
-"""A server in this process that waits for nobody long, for tests of what happens to who is slow."""
+"""A server in this process with short timeouts, for tests of slow clients."""
 
 import socket
 import threading
@@ -12,13 +12,13 @@ import uvicorn
 from amplifierd.server.http1.limits import Limits
 from amplifierd.server.http1.protocol import Protocol
 
-IMPATIENT = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000)
+SHORT_LIMITS = Limits(head_seconds=0.5, body_seconds=0.5, body_bytes=1_000)
 
 
 @contextmanager
-def serving(app: Any, limits: Limits = IMPATIENT, *, idle_seconds: int = 1) -> Iterator[int]:
-    """The port at which an application is served within such limits; idle connections are closed."""
-    # uvicorn's hint asks for a class, where it only ever calls.
+def serving(app: Any, limits: Limits = SHORT_LIMITS, *, idle_seconds: int = 1) -> Iterator[int]:
+    """Serve an application with these limits; idle connections are closed. Yields the port."""
+    # uvicorn's type is a class, but uvicorn only calls it.
     protocol: Any = partial(Protocol, limits=limits)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -1,4 +1,4 @@
-"""Disks that are full, or can't be written to, for a daemon that keeps its data on them."""
+"""Disks that are full or read-only, for a daemon's data."""
 
 import resource
 import subprocess
@@ -7,16 +7,16 @@ from types import TracebackType
 from typing import Self
 
 MEBIBYTES = 16
-# A file of one byte: whatever a database writes is past that.
+# One byte: every write of a database exceeds it.
 LIMIT = 1
 
 _MOUNT = 'mount -t tmpfs -o size="$1"m amplifierd-test "$2" && echo mounted && exec cat'
 
 
 class SmallDisk:
-    """A file system of some MiB at `directory`, for programs that are run by the command `within`.
+    """A file system of some MiB at `directory`, for programs that the command `within` runs.
 
-    Where mounting is not allowed, as in many containers, `directory` is what it is and has no end.
+    If mounting is not allowed, as in many containers, `directory` stays a normal directory.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -30,17 +30,17 @@ class SmallDisk:
         self.within = ["nsenter", "--mount", "--target", str(self._holder.pid)] if self.is_mounted else []
 
     def fill(self) -> None:
-        """Take all the space that is left."""
+        """Use up the free space."""
         command = [*self.within, "dd", "if=/dev/zero", f"of={self.directory / 'filler'}", "bs=4096", "status=none"]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "No space left on device" in outcome.stderr
 
     def free(self) -> None:
-        """Give the space back."""
+        """Free the space again."""
         subprocess.run([*self.within, "rm", str(self.directory / "filler")], check=True)
 
     def make_read_only(self) -> None:
-        """Take no more writes; nobody may have a file open for that."""
+        """Make the file system read-only; no file may be open."""
         subprocess.run([*self.within, "mount", "-o", "remount,ro", str(self.directory)], check=True)
 
     def __enter__(self) -> Self:
@@ -53,12 +53,12 @@ class SmallDisk:
 
 
 def limit_files(process: int) -> None:
-    """Let no file of a process grow: it gets EFBIG."""
+    """Let no file of a process grow: its writes fail with EFBIG."""
     _, most = resource.prlimit(process, resource.RLIMIT_FSIZE)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (LIMIT, most))
 
 
-def limit_files_no_more(process: int) -> None:
-    """Let the files grow again."""
+def unlimit_files(process: int) -> None:
+    """Let the files of a process grow again."""
     _, most = resource.prlimit(process, resource.RLIMIT_FSIZE)
     resource.prlimit(process, resource.RLIMIT_FSIZE, (most, most))

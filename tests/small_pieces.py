@@ -1,14 +1,14 @@
-"""`python tests/small_pieces.py python -m amplifierd ...`: the program, with large writes in pieces of few messages."""
+"""`python tests/small_pieces.py python -m amplifierd ...`: large writes in pieces of a few messages."""
 
 import runpy
 import sys
 
 from amplifierd.storage.operations.bulk import removal
 
-# A process of several workers runs this, too.
+# Worker processes run this too.
 removal.MESSAGES_AT_ONCE = 3
 removal.MESSAGES_AT_DELETION = 2
-# What a killed process has written is removed soon.
+# So that the remains of a killed process are removed soon.
 removal.LEASE_SECONDS = 2
 
 if __name__ == "__main__":

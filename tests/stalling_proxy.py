@@ -1,4 +1,4 @@
-"""A way to a server that can stall: what is sent waits, and nobody is told."""
+"""A TCP proxy that can stall: it holds the bytes and leaves the connections open."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class StallingProxy:
-    """Passes bytes on between clients and the server at a host and a port, unless it is `stall`ed."""
+    """Forwards bytes between clients and the server at a host and port, unless it is stalled."""
 
     def __init__(self, host: str, port: int) -> None:
         self._server = (host, port)
@@ -16,15 +16,15 @@ class StallingProxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stall(self) -> None:
-        """Pass nothing on from now on."""
+        """Stop forwarding."""
         self._passing.clear()
 
     def resume(self) -> None:
-        """Pass on what has waited, and what comes."""
+        """Forward the held bytes, and later ones."""
         self._passing.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, until either side closes."""
+        """Serve a client until either side closes the connection."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -40,7 +40,7 @@ class StallingProxy:
             self._tasks.discard(task)
 
     async def close(self) -> None:
-        """Let go of every client."""
+        """Close every connection."""
         for task in [*self._tasks]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -52,14 +52,14 @@ class StallingProxy:
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
-            # The other side is told by the end of the stream.
+            # The end of the stream tells the other side.
             pass
         writer.close()
 
 
 @asynccontextmanager
 async def stalling(url: str) -> AsyncIterator[tuple[StallingProxy, str]]:
-    """A proxy before the server of `url`, and the URL that leads through it."""
+    """A proxy in front of the server of `url`, and the URL through the proxy."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

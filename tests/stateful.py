@@ -1,4 +1,4 @@
-"""Histories of requests, at random, in two workspaces: a storage answers each as the one in memory does."""
+"""Random series of requests in two workspaces, to which a storage must respond as the memory storage does."""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -37,7 +37,7 @@ from amplifierd.storage.model.records import (
 )
 from amplifierd.testing.storage.exports import older, transcripts
 from amplifierd.testing.storage.steps import records
-from model_compare import Change, Near, agree
+from model_compare import Change, Near, assert_equal
 from search_terms import Term
 from stateful_collections import CollectionHistory
 
@@ -53,7 +53,7 @@ LIMITS = st.none() | st.integers(1, 4)
 
 
 class History(CollectionHistory):
-    """One history: requests in any order, and in the end all that is kept."""
+    """Sends requests in any order, and at the end compares everything that is stored."""
 
     @initialize(sizes=st.lists(st.lists(strategies.TEXTS, max_size=3), min_size=3, max_size=5))
     def begin(self, sizes: list[list[str]]) -> None:
@@ -304,9 +304,9 @@ class History(CollectionHistory):
         if streams is None:
             return
         self.change(Change("update_session", place, (session_id, SessionPatch(name=name)), conditional=True))
-        events, expected = self.told(streams)
-        agree([event.id for event in events], [event.id for event in expected])
-        self._told[place, session_id].append(str(events[-1].id))
+        events, expected = self.events_of_both(streams)
+        assert_equal([event.id for event in events], [event.id for event in expected])
+        self._event_ids[place, session_id].append(str(events[-1].id))
 
     @rule(place=PLACES, seen=st.none() | NUMBERS)
     def follow_sessions(self, place: int, seen: int | None) -> None:
@@ -317,7 +317,7 @@ class History(CollectionHistory):
             self.run(self._model.follow_sessions(name, after_event=after[1])),
         )
         self.change(Change("create_session", place, (NewSession(),)))
-        events, expected = self.told(streams)
+        events, expected = self.events_of_both(streams)
         numbers = [int(event.id or 0) for event in events]
         assert numbers == sorted(set(numbers))
         known += [(str(one.id), str(other.id)) for one, other in zip(events, expected, strict=True)]
@@ -335,7 +335,7 @@ class History(CollectionHistory):
         self.run(self._model.close())
 
     async def _messages(self, storage: Storage, place: int, session_id: str, query: MessageQuery) -> list[Message]:
-        """Messages; pages of a filtered list are read to the end."""
+        """The messages; the pages of a filtered list are read to the end."""
         listed: list[Message] = []
         while True:
             transcript = await storage.list_messages(self._names[place], session_id, query)

@@ -1,4 +1,4 @@
-"""Histories of collections and modules: both change and go, and sessions keep the plans that they have."""
+"""Random changes and deletions of collections and modules, during which sessions must keep their plans."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ def content_of(
     modules: Mapping[str, str],
     texts: Mapping[str, str],
 ) -> CollectionContent:
-    """The content of a collection: profiles by their descriptions, modules by their versions."""
+    """The content of a collection, from the descriptions of its profiles and the versions of its modules."""
     name = identifier.rpartition("/")[2]
     return CollectionContent(
         identifier=identifier,
@@ -48,7 +48,7 @@ def content_of(
         ],
         agents=[],
         context=[],
-        modules=[tool_of(f"{name}/tool/{profile_name}", version) for profile_name, version in modules.items()],
+        modules=[tool_of(f"{name}/tool/{tool}", version) for tool, version in modules.items()],
         problems=[],
         texts={profile_name: dict(texts) for profile_name in profiles},
     )
@@ -155,13 +155,13 @@ class CollectionHistory(Comparison):
         self.same(lambda storage: storage.session_plan(self._names[place], newest))
 
     def profile(self, place: int, number: int) -> str:
-        """A profile of the workspace, rather one of a collection."""
+        """A profile of the workspace, preferably one of a collection."""
         stored = self.contents(place).profiles
         names = sorted(stored, key=lambda name: (stored[name].origin is None, name))
         return names[number % len(names)] if names else "default"
 
     def same_contents(self, place: int) -> None:
-        """Both have the same profiles and modules."""
+        """Compare the profiles and modules of both storages."""
 
         async def profiles(storage: Storage) -> list[Any]:
             return await records(await storage.list_profiles(self._names[place]), dict[str, Any])

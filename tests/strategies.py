@@ -1,4 +1,4 @@
-"""What clients say, as Hypothesis strategies: texts and JSON of every kind that the contract allows."""
+"""Hypothesis strategies for what clients send: texts and JSON of every kind that the contract allows."""
 
 import json
 from hashlib import sha256
@@ -134,7 +134,7 @@ CALLS = st.sampled_from(["call_1", "call_2", "é"])
 
 
 def _part(part_type: str, **fields: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Parts of a type with these fields, and perhaps with `native`."""
+    """Parts of a type with these fields, some of them with `native`."""
     members = {name: value.map(json.dumps) for name, value in fields.items()}
     native = {"native": OBJECTS.map(lambda value: bytes(value).decode())}
     named = st.fixed_dictionaries({"type": st.just(f'"{part_type}"'), **members}, optional=native)

@@ -1,4 +1,4 @@
-"""Clients that append and change while what serves them is killed, and what must be there after it."""
+"""Clients that write while the server is killed, and checks of what must be stored afterwards."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 
 from daemon import http_client, http_post
-from load import AGAIN_SECONDS, NOT_NOW
+from load import AGAIN_SECONDS, RETRIED
 from waits import until
 from writes import WORD, Author, Conversation, Known, Write
 
 CLIENTS = 16
-# A round lasts about so long from its first acknowledged write on before the end comes.
+# How long a round lasts, from its first acknowledged write until the server is killed.
 SHORTEST_SECONDS, MAX_SECONDS = 0.05, 1.0
 SHARED_SHARE = 0.15
 SEARCHED_BY_WORD = 20
@@ -25,25 +25,25 @@ SEARCHED_BY_WORD = 20
 
 @dataclass
 class Figures:
-    """What was done, and what was found wrong of it."""
+    """Counts of what was done, and of the faults that were found."""
 
     rounds: int = 0
     kills: int = 0
     acknowledged: int = 0
     unanswered: int = 0
     lost: int = 0
-    doubled: int = 0
+    duplicated: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.rounds} rounds, {self.kills} kills, {self.acknowledged} writes acknowledged, "
-            f"{self.unanswered} in flight at an end, {self.lost} messages lost, {self.doubled} doubled"
+            f"{self.unanswered} in flight at an end, {self.lost} messages lost, {self.duplicated} duplicated"
         )
 
 
 @dataclass
 class Shared:
-    """A session that every client appends to: what was acknowledged, by sequence, and what may be there besides."""
+    """A session that every client appends to: acknowledged messages by sequence, and others that may be stored."""
 
     acknowledged: dict[int, str] = field(default_factory=dict)
     in_doubt: set[str] = field(default_factory=set)
@@ -51,14 +51,14 @@ class Shared:
 
 @dataclass
 class Found:
-    """What a daemon has: conversations by tag, with the ids of their sessions."""
+    """What a daemon has stored: conversations by tag, with the ids of their sessions."""
 
     known: Known
     ids: dict[str, str]
 
 
 class Client:
-    """Writes one thing after the other; what was not answered it sends again, or never where it `leaves`."""
+    """Sends one write after another. It retries a write without a response, unless it `leaves`."""
 
     def __init__(self, number: int, random: Random, *, leaves: bool) -> None:
         self.name = f"client{number}"
@@ -71,7 +71,7 @@ class Client:
         self._leaves = leaves
 
     def play(self, api: str, shared: dict[str, Shared], stopping: threading.Event) -> None:
-        """Write until there is nobody to write to, or enough is written; at times to the last of what is shared."""
+        """Write until the server is gone, or until `stopping`; some writes go to the latest shared session."""
         with http_client(base_url=f"{api}/sessions", timeout=60) as http:
             while not stopping.is_set():
                 write = self.in_doubt or self._next(shared)
@@ -80,7 +80,7 @@ class Client:
                     response = self._send(http, write)
                 except httpx.TransportError:
                     return
-                if response.status_code in NOT_NOW:
+                if response.status_code in RETRIED:
                     time.sleep(AGAIN_SECONDS)
                     if self._leaves:
                         return
@@ -90,24 +90,24 @@ class Client:
                 self._acknowledge(write, response.json() if response.content else {}, shared)
 
     def check(self, found: Found, *, all_answered: bool) -> tuple[int, int]:
-        """Hold what is found against what is known; how many messages were lost, how many doubled."""
+        """Compare what is stored with what is known. Returns the numbers of lost and of duplicated messages."""
         mine = {tag: conversation for tag, conversation in found.known.items() if tag.split(".")[0] == self.name}
         if self.in_doubt is not None and mine == self.in_doubt.after and not all_answered:
             self.known = mine
-        # Those of what is gone are needed to ask for that again.
+        # The ids of deleted sessions are kept: a deletion may have to be sent again.
         self._ids |= {tag: found.ids[tag] for tag in mine}
         if self._leaves:
             self.in_doubt = None
         expected, actual = _messages(self.known), _messages(mine)
-        lost, doubled = (expected - actual).total(), (actual - Counter(set(actual))).total()
+        lost, duplicated = (expected - actual).total(), (actual - Counter(set(actual))).total()
         wrong = [
             (conversation, self.known.get(tag))
             for tag, conversation in mine.items()
             if conversation != self.known.get(tag)
         ]
         missing = self.known.keys() - mine.keys()
-        assert (lost, doubled) != (0, 0) or not (wrong or missing), f"Found and known: {wrong}; missing: {missing}"
-        return lost, doubled
+        assert (lost, duplicated) != (0, 0) or not (wrong or missing), f"Found and known: {wrong}; missing: {missing}"
+        return lost, duplicated
 
     def _next(self, shared: dict[str, Shared]) -> Write:
         if self._random.random() > SHARED_SHARE:
@@ -134,7 +134,7 @@ class Client:
 
 
 class Torture:
-    """Sixteen clients: rounds of writing, each with an end that nobody is told of, and a check after it."""
+    """Sixteen clients that write in rounds; each round ends with a kill without warning, and a check."""
 
     def __init__(self, seed: int) -> None:
         self.figures = Figures()
@@ -143,7 +143,7 @@ class Torture:
         self._shared: dict[str, Shared] = {}
 
     def round(self, api: str, end: Callable[[], None]) -> None:
-        """Let the clients write until `end` has ended what serves them, at some moment."""
+        """Let the clients write until `end` stops the server, at a random moment."""
         session_id = http_post(f"{api}/sessions", json={"name": "shared"}, timeout=60).json()["id"]
         self._shared[session_id] = Shared()
         stopping = threading.Event()
@@ -171,23 +171,23 @@ class Torture:
         until(lambda: self._acknowledged != before or all(played.done() for played in playing))
 
     def check(self, api: str, *, all_answered: bool = False) -> None:
-        """What was acknowledged is there, once and in order, and nothing else but what was in flight at an end.
+        """Check that only acknowledged writes are stored, once and in order, apart from those in flight at a kill.
 
-        Not that either, where the end was one at which all that was taken is answered.
+        With `all_answered`, the server stopped in order and nothing was in flight.
         """
         with http_client(base_url=api, timeout=60) as http:
             found = _read(http)
             for client in self._clients:
-                lost, doubled = client.check(found, all_answered=all_answered)
+                lost, duplicated = client.check(found, all_answered=all_answered)
                 self.figures.lost += lost
-                self.figures.doubled += doubled
+                self.figures.duplicated += duplicated
             for session_id in [*self._shared][-1:]:
                 self._check_shared(http, session_id, all_answered=all_answered)
             self._check_search(http, found)
-        assert (self.figures.lost, self.figures.doubled) == (0, 0), str(self.figures)
+        assert (self.figures.lost, self.figures.duplicated) == (0, 0), str(self.figures)
 
     def check_shared(self, api: str) -> None:
-        """The same of what all clients wrote to, from the first round on."""
+        """Check the shared sessions of all rounds in the same way."""
         with http_client(base_url=api, timeout=60) as http:
             for session_id in self._shared:
                 self._check_shared(http, session_id, all_answered=False)
@@ -197,10 +197,10 @@ class Torture:
         _, contents = _transcript(http, session_id)
         actual = dict(enumerate(contents, 1))
         self.figures.lost += len(shared.acknowledged.items() - actual.items())
-        self.figures.doubled += len(contents) - len(set(contents))
+        self.figures.duplicated += len(contents) - len(set(contents))
         in_doubt = set() if all_answered else shared.in_doubt
         unknown = set(contents) - set(shared.acknowledged.values()) - in_doubt
-        assert not unknown, f"Nobody has written {unknown}"
+        assert not unknown, f"No client wrote {unknown}"
 
     def _check_search(self, http: httpx.Client, found: Found) -> None:
         for tag, session_id in found.ids.items():
@@ -230,7 +230,7 @@ def _read(http: httpx.Client) -> Found:
             assert listed["lastMessage"]["content"] == contents[-1][:200], f"A list has {summary} of {session}."
         assert listed == summary, f"A list has {summary} of {session}."
         tag = name.split(maxsplit=1)[0]
-        assert tag not in found.known, f"{tag} was made twice."
+        assert tag not in found.known, f"{tag} was created twice."
         found.known[tag] = Conversation(name, session["status"], session["context"]["note"], tuple(contents))
         found.ids[tag] = summary["id"]
     return found

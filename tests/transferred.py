@@ -1,4 +1,4 @@
-"""What is exported and imported: a conversation, and lines of an export."""
+"""A conversation to export, and lines of an export."""
 
 import json
 from typing import Any
@@ -15,14 +15,14 @@ MESSAGES = [
 
 
 def create_conversation(client: httpx.Client) -> str:
-    """The path of a session with some messages."""
+    """Create a session with some messages. Returns its path."""
     path = f"/sessions/{client.post('/sessions').json()['id']}"
     assert client.post(f"{path}/messages/batch", json={"messages": MESSAGES}).status_code == 201
     return path
 
 
 def session_line(**members: Any) -> str:
-    """The line of an empty session, with other members."""
+    """The export line of an empty session, with these members."""
     session = {
         "id": "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11",
         "status": "created",

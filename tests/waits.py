@@ -1,4 +1,4 @@
-"""Waiting for what another process or thread does; coroutines wait with `amplifierd.testing.storage.steps.until`."""
+"""Waits for another process or thread; coroutines wait with `amplifierd.testing.storage.steps.until`."""
 
 import time
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Longer than any machine takes.
+# Longer than it takes on any machine.
 SECONDS = 120
 
 
 def until(condition: Callable[[], T], message: Callable[[], object] | None = None) -> T:
-    """Wait until a condition is true, and return what it returned; if it never is, fail with `message`."""
+    """Wait until a condition is true. Returns its value; fails with `message` if it stays false."""
     deadline = time.monotonic() + SECONDS
     while not (found := condition()):
         assert time.monotonic() < deadline, message() if message else "The condition is still false."

@@ -1,4 +1,4 @@
-"""The worst corrections and deletions that a client can ask for."""
+"""The most expensive corrections and deletions that a client can request."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -15,22 +15,22 @@ def long_corrections(data: Data) -> list[Ask]:
 
 def corrections_of_calls(data: Data) -> list[Ask]:
     session_id = data.session()
-    data.append_batch(session_id, [{"content": "x"}, *[{"parts": [_answer(number)]} for number in range(999)]])
+    data.append_batch(session_id, [{"content": "x"}, *[{"parts": [_result(number)]} for number in range(999)]])
     calls = [{"type": "tool_call", "call": f"c{number}", "name": "n", "input": ""} for number in range(999)]
     return [
         Ask.of_json("PATCH", f"/sessions/{session_id}/messages/1", {"parts": calls[place % 2 :]}) for place in range(8)
     ]
 
 
-def _answer(number: int) -> dict[str, str]:
+def _result(number: int) -> dict[str, str]:
     return {"type": "tool_result", "call": f"c{number}", "output": ""}
 
 
-def deletions_of_answers(data: Data) -> list[Ask]:
+def deletions_of_results(data: Data) -> list[Ask]:
     session_id = data.session()
     calls = [{"type": "tool_call", "call": f"c{number}", "name": "n", "input": ""} for number in range(999)]
     data.append_parts(session_id, calls)
-    data.append_batch(session_id, [{"parts": list(map(_answer, range(999)))} for _ in range(24)])
+    data.append_batch(session_id, [{"parts": list(map(_result, range(999)))} for _ in range(24)])
     return [Ask("DELETE", f"/sessions/{session_id}/messages/{sequence}") for sequence in range(2, 26)]
 
 

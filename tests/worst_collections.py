@@ -1,4 +1,4 @@
-"""The worst that clients can ask of collections, modules and mount plans."""
+"""The most expensive requests for collections, modules and mount plans."""
 
 from fair_clients import Ask
 from fair_data import Data
@@ -18,7 +18,7 @@ def syncs(data: Data) -> list[Ask]:
     files = {f"context/{number % 100}/{number}.md": "x" for number in range(_FILES - _PROFILES - _MODULES)}
     identifier = data.collection("many-files", files | _modules() | _profiles(10))
     syncs = [Ask("POST", f"/collections/{identifier}/sync"), Ask("POST", "/collections/sync")]
-    # It is read before the identifier of another is found to be in use.
+    # The server reads the source before it finds that the identifier is in use.
     return [*syncs * 3, Ask.of_json("POST", "/collections", {"identifier": "other", "source": data.source(identifier)})]
 
 

@@ -1,11 +1,11 @@
-"""The worst that a client can ask of files."""
+"""The most expensive requests for files."""
 
 from fair_clients import KIB, MIB, Ask
 from fair_data import Data
 
 
 def _large_file_export(data: Data) -> str:
-    """The export of a session whose message refers to a file of 256 MiB; compression takes longest for its text."""
+    """The export of a session whose message refers to a file of 256 MiB; its text takes longest to compress."""
     session_id = data.session()
     url = data.file(256 * MIB)
     data.append_parts(session_id, [{"type": "file", "media": "application/octet-stream", "url": url}])
@@ -21,7 +21,7 @@ def unread_exports_of_a_large_file(data: Data) -> list[Ask]:
 
 
 def uploads(data: Data) -> list[Ask]:
-    """Files of the limit, each another, and again and again."""
+    """Different files of the maximal size, uploaded repeatedly."""
     parts = max(128, round(256 * MIB * data.scale) // (64 * KIB))
     return [Ask("POST", "/files", [b"%d" % number, *[b"x" * (64 * KIB)] * (parts - 1)]) for number in range(8)]
 
@@ -40,20 +40,20 @@ def unread_downloads(data: Data) -> list[Ask]:
 
 
 def ranges(data: Data) -> list[Ask]:
-    """Two bytes of two chunks each."""
+    """Ranges of two bytes, in two chunks."""
     places = [64 * KIB * (1 + number) - 1 for number in range(32)]
     return [Ask("GET", data.file(256 * MIB), headers={"Range": f"bytes={at}-{at + 1}"}) for at in places]
 
 
 def many_files(data: Data) -> Ask:
-    """A batch of messages each of which refers to the same files."""
+    """A batch of messages that all refer to the same files."""
     urls = [data.small_file(number) for number in range(40)]
     parts = [{"type": "file", "media": "image/png", "url": url} for url in urls]
     return Ask.of_json("POST", f"/sessions/{data.session()}/messages/batch", {"messages": [{"parts": parts}] * 500})
 
 
 def exports_of_one_file_many_times(data: Data) -> list[Ask]:
-    """Sessions of a message that refers to a file of 15 MB 200 times, and of 50 that refer to it once."""
+    """Sessions with a message that refers to a file of 15 MB 200 times, and with 50 messages that refer to it once."""
     part = {"type": "file", "media": "image/png", "url": data.image(15_000_000)}
     sessions = [data.session(), data.session()]
     data.append_parts(sessions[0], [part] * 200)
@@ -72,7 +72,7 @@ def unread_exports_of_files(data: Data) -> list[Ask]:
 
 
 def exports_without_their_files(data: Data) -> list[Ask]:
-    """Exports of 2,000 messages with a file each, which is left out, and of a session with a context of 7 MiB."""
+    """Exports of 2,000 messages whose files are left out, and of a session with a context of 7 MiB."""
     session_id = data.session(context={"text": "x" * (7 * MIB)})
     part = {"type": "file", "media": "image/png", "url": data.small_file(0)}
     for _ in range(4):

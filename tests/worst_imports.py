@@ -1,4 +1,4 @@
-"""The worst files that a client can ask to import."""
+"""The most expensive files to import."""
 
 import io
 import json
@@ -42,12 +42,12 @@ def history_in_one_line(_data: Data) -> Ask:
 
 
 def history_of_small_values(_data: Data) -> Ask:
-    """Values that take some hundred times their length in memory."""
+    """Values that take about a hundred times their length in memory."""
     return Ask("POST", "/import?format=auto", b'{"messages":[' + b"[[]]," * (6 * MIB) + b"0]}", OCTETS)
 
 
 def history_of_branches(_data: Data) -> Ask:
-    """A conversation of 900 branches that share 900 messages: a million lines of an export."""
+    """A conversation of 900 branches that share 900 messages, which is a million lines of an export."""
     lines = [_code_line(f"a{number}", f"a{number - 1}" if number else None) for number in range(900)]
     lines += [_code_line(f"b{number}", "a899") for number in range(900)]
     return Ask("POST", "/import?format=auto", "\n".join(map(json.dumps, lines)).encode(), OCTETS)
@@ -59,7 +59,7 @@ def _code_line(uuid: str, parent: str | None) -> dict[str, Any]:
 
 
 def hostile_database(_data: Data) -> Ask:
-    """A log of llm whose rows have 60 MB each, which SQLite computes and sorts."""
+    """A log of llm with rows of 60 MB, which SQLite computes and sorts."""
     with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/a.db")) as database:
         database.executescript(
             """

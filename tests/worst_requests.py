@@ -1,9 +1,9 @@
-"""The table of worst requests: the worst that a client can ask of each operation.
+"""The table of worst requests: the most expensive requests that a client can send for each operation.
 
-A row says how the data for it is made and what eight clients at a time then send. `service/test_fair_share.py`
-asserts that everybody else is served meanwhile, `python -m bench.fair_share` measures how well. A new operation joins
-with a row of its own, or with a reason in `harmless_requests.py`: write a function that takes `Data` and returns what
-is asked, and add a `Row`.
+A row creates its data, and returns the requests that eight clients send at a time. `service/test_fair_share.py`
+asserts that other clients are still served, and `python -m bench.fair_share` measures how well. A new operation needs a
+row (write a function that takes `Data` and returns the requests, and add a `Row`), or a reason in
+`harmless_requests.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,9 +22,9 @@ from fair_data import Data
 
 @dataclass(frozen=True)
 class Row:
-    """What clients ask at the same time: one each of what `ask` returns, or eight the same if that is one.
+    """Requests that clients send at the same time: each of those that `ask` returns, or one from eight clients.
 
-    `options` are those of the server; without any it is shared with other rows.
+    `options` are the server's options; rows without options share a server.
     """
 
     name: str
@@ -46,7 +46,7 @@ def _long_key_over_a_long_list(_data: Data) -> list[Ask]:
 
 def _transcript_of_fences(data: Data) -> Ask:
     session_id = data.session()
-    # A line's end takes two characters of JSON.
+    # A line break takes two characters in JSON.
     data.append(session_id, "```\n" * ((8 * MIB - 1_000) // 5))
     return Ask("GET", f"/sessions/{session_id}/transcript", headers={"Accept": "text/markdown"})
 
@@ -71,7 +71,7 @@ def _forks(data: Data) -> Ask:
 
 
 def _pages_of_brackets(data: Data) -> Ask:
-    """Each piece of such a text takes a time that grows with the square of its length."""
+    """The time for each block of this text grows with the square of its length."""
     return Ask("GET", f"/sessions/{data.of_one_text('![' * (32 * KIB - 1))}/export?format=html")
 
 
@@ -105,7 +105,7 @@ def _sessions_where(query: str) -> Callable[[Data], Ask]:
 
 
 def _sessions_with(query: str) -> Callable[[Data], Ask]:
-    """Ask for sessions of labels that many have, and of a filter that none of them passes."""
+    """Request sessions with common labels and a filter that none of them passes."""
 
     def ask(data: Data) -> Ask:
         data.many_sessions()
@@ -154,7 +154,7 @@ def _known_ids(data: Data) -> Ask:
     session_id = data.session()
     messages = [{"content": "", "id": f"{number:0200}"} for number in range(1_000)]
     data.append_batch(session_id, messages)
-    # The last of them is the one that is there.
+    # Only the last id exists already.
     again = [{**message, "id": f"-{message['id'][1:]}"} for message in messages[:-1]]
     return Ask.of_json("POST", f"/sessions/{session_id}/messages/batch", {"messages": [*again, messages[-1]]})
 
@@ -165,7 +165,7 @@ def _many_parts(data: Data) -> Ask:
 
 
 def _many_calls(data: Data) -> Ask:
-    """As many calls as the values of a body allow, each with the same results in the next message."""
+    """As many calls as a body may have values, with their results in the next message."""
     calls = [{"type": "tool_call", "call": f"call {number}", "name": "x", "input": ""} for number in range(900)]
     results = [{"type": "tool_result", "call": f"call {number}"} for number in range(900)]
     messages = [{"parts": calls}, {"parts": results}] * 12
@@ -206,7 +206,7 @@ def _large_message_read(data: Data) -> Ask:
 
 
 def _large_message_compressed(data: Data) -> Ask:
-    # Text that gzip takes longest for.
+    # The kind of text that gzip takes longest to compress.
     session_id = data.of_one_text("".join(sha256(b"%d" % number).hexdigest() for number in range(7 * MIB // 64)))
     return Ask("GET", f"/sessions/{session_id}/messages/1", headers={"Accept-Encoding": "gzip"})
 
@@ -290,7 +290,7 @@ TABLE = [
         ("updateMessage",),
         worst_changes.corrections_of_calls,
     ),
-    Row("deletions of 24 messages, each with 999 results", ("deleteMessage",), worst_changes.deletions_of_answers),
+    Row("deletions of 24 messages, each with 999 results", ("deleteMessage",), worst_changes.deletions_of_results),
     Row("deletion of 8 sessions of 125,000 messages", ("deleteSession",), worst_changes.deletions),
     Row("cleanup of 1,000,000 messages, dry", ("cleanUpSessions",), worst_changes.cleanups),
     Row("deletions by a name that none has", ("deleteSessions",), worst_changes.deletions_by_filter),

@@ -1,4 +1,4 @@
-"""The worst that a client can ask of the search."""
+"""The most expensive searches."""
 
 from string import ascii_lowercase
 from urllib.parse import quote
@@ -45,7 +45,7 @@ def words_without_spaces(data: Data) -> list[Ask]:
     text = "株式会社キロメートル数据库"
     for _ in range(max(2, round(10 * data.scale))):
         data.append_batch(data.session(), [{"content": text * 4}] * 1_000)
-    # A character of these is several characters of words.
+    # Each of these characters becomes several characters of words.
     return [_search(character * 1_000) for character in ("\u3316", "\ufdfa")] * 2 + [_search("数据库" * 333)] * 4
 
 
@@ -75,7 +75,7 @@ def calls_by_session(data: Data) -> Ask:
 
 
 def by_meaning(data: Data) -> Ask:
-    # As many as a search compares.
+    # As many messages as a search compares.
     *_, last = data.imported([1_000] * max(2, round(200 * data.scale)))
     target = f"/search?q={quote('an animal leaps')}&mode=hybrid&limit=1000"
     data.wait_until_found(target, last)
@@ -83,7 +83,7 @@ def by_meaning(data: Data) -> Ask:
 
 
 def by_meaning_without_a_word(data: Data) -> Ask:
-    # Each is read, because it may have the word.
+    # Each message is read, because it may contain the word.
     text = "A fox jumps. " + "It is over words that differ from others. " * (4 * MIB // 42)
     *_, last = [data.of_one_text(text) for _ in range(max(2, round(16 * data.scale)))]
     target = f"/search?q={quote('an animal leaps -zebra')}&mode=hybrid"

@@ -1,4 +1,4 @@
-"""What a client may write next, and what its conversations are when that is done."""
+"""The writes that a client may send next, and the conversations that result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,13 +8,13 @@ from uuid import uuid4
 FEWEST_CONVERSATIONS = 2
 MAX_CONVERSATIONS = 5
 MAX_MESSAGES = 60
-# Every message has it, so that a search for it counts them.
+# Every message contains it, so that a search for it counts them.
 WORD = "tortured"
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A session as a client knows it. Its name begins with a tag that no other has and that it keeps."""
+    """A session as a client knows it. Its name begins with a unique tag that never changes."""
 
     name: str
     status: str = "created"
@@ -22,13 +22,13 @@ class Conversation:
     contents: tuple[str, ...] = ()
 
 
-# By their tags.
+# By tag.
 Known = dict[str, Conversation]
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A request to one conversation, or the one that makes the first; `after` is what is known when it is done."""
+    """A request for a conversation, or one that creates it; `after` is what the client knows once it has succeeded."""
 
     method: str
     tag: str | None
@@ -39,7 +39,7 @@ class Write:
 
 
 class Author:
-    """Makes up the writes of one client."""
+    """Generates the writes of one client."""
 
     def __init__(self, name: str, random: Random) -> None:
         self._name = name
@@ -48,7 +48,7 @@ class Author:
         self._changed = 0
 
     def next(self, known: Known) -> Write:
-        """Some write that succeeds where these conversations are as they are known."""
+        """A random write that succeeds if the conversations are as the client knows them."""
         if len(known) < FEWEST_CONVERSATIONS:
             return self._create(known)
         tag = self._random.choice(sorted(known))
@@ -68,7 +68,7 @@ class Author:
         return make(known, tag)
 
     def content(self) -> str:
-        """What no other message says, short or over several pages of a database."""
+        """A unique content, which is short or fills several database pages."""
         return f"{WORD} {uuid4().hex} {'-' * self._random.choice([0, 0, 200, 10_000])}"
 
     def _create(self, known: Known) -> Write:

@@ -251,9 +251,9 @@ def test_unwritable_marker_is_logged(client: httpx.Client, daemon: Daemon, tmp_p
     (daemon.data_path / "moved").rename(tmp_path / "moved")
     (daemon.data_path / "moved").symlink_to(tmp_path / "moved")
     assert client.patch("/amplified-directories/moved", json={"metadata": {"n": 1}}).json()["metadata"] == {"n": 1}
-    daemon.wait_until_it_says("Cannot write the marker of directory moved")
+    daemon.wait_for_log("Cannot write the marker of directory moved")
     assert client.delete("/amplified-directories/moved").status_code == 204
-    daemon.wait_until_it_says("Cannot remove the marker of directory moved")
+    daemon.wait_for_log("Cannot remove the marker of directory moved")
     assert (tmp_path / "moved/.amplified/metadata.json").exists()
 
 
@@ -265,4 +265,4 @@ def test_markers_are_taken_up_at_the_start(database: str, tmp_path: Path) -> Non
     (folder / "bad/.amplified/metadata.json").write_text("no")
     with Daemon(database, "--data-path", str(folder)) as daemon, daemon.client() as client:
         assert client.get("/amplified-directories/by/hand").json()["metadata"] == {"name": "Hand"}
-        daemon.wait_until_it_says("The marker of directory 'bad' was refused")
+        daemon.wait_for_log("The marker of directory 'bad' was refused")

@@ -154,7 +154,7 @@ def test_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, p
         connection.send(get(f"/api/v1{path}/events"))
         time.sleep(0.3)
     say(client, path, "one")
-    daemon.wait_until_it_says(f"{path}/events")
+    daemon.wait_for_log(f"{path}/events")
     assert re.search(rf"GET /api/v1{path}/events \d+ [\d.]+ ms", daemon.log)
 
 

@@ -73,7 +73,7 @@ def test_daemon_that_ends_at_once_keeps_nothing(workers: str) -> None:
             assert hanging.response().status == 100
             process.terminate()
             # It ends when the daemon has begun to end.
-            stream.rest()
+            stream.read_all()
             process.terminate()
             assert process.wait(120) == 128 + signal.SIGTERM
     assert not made_by(process.pid)

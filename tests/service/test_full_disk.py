@@ -11,7 +11,7 @@ import pytest
 from collection_folders import commit, profile
 from daemon import Daemon
 from load import Load
-from small_disk import SmallDisk, limit_files, limit_files_no_more
+from small_disk import SmallDisk, limit_files, unlimit_files
 from transferred import END_OF_ONE_SESSION, HEADER, session_line
 from waits import until
 
@@ -40,7 +40,7 @@ class Shortage:
         if self._of_space:
             self._disk.free()
         else:
-            limit_files_no_more(self._process)
+            unlimit_files(self._process)
 
 
 @pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])

@@ -63,7 +63,7 @@ async def test_interrupted_import_reads_no_further(tmp_path: Path) -> None:
         assert await asyncio.to_thread(form.ended.wait, 60)
 
 
-@pytest.mark.usefixtures("signals_are_heard")
+@pytest.mark.usefixtures("default_signal_handlers")
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see what SQLite has open")
 def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
     path = with_endless_index(tmp_path / "opencode.db", padding=8 * 2**20)

@@ -64,7 +64,7 @@ def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> 
         with sqlite3.connect(tmp_path / "a.db") as connection:
             connection.execute("ALTER TABLE hidden RENAME TO profile")
         os.kill(daemon.workers[0], signal.SIGKILL)
-        daemon.wait_until_it_says("starting another")
+        daemon.wait_for_log("starting another")
         daemon.stop()
     first, *others = json_lines(daemon.log)
     assert first["message"] == f"amplifierd listens on {daemon.api}"

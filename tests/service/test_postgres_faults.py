@@ -96,7 +96,7 @@ def test_worker_that_starts_without_a_server_is_restarted(server: PostgresServer
         server.stop()
         for worker in node.workers:
             os.kill(worker, signal.SIGKILL)
-        node.wait_until_it_says("A worker exits, and another will retry: The database")
+        node.wait_for_log("A worker exits, and another will retry: The database")
         server.start()
         load.wait_for_more(50)
         load.stop()

@@ -16,7 +16,7 @@ import pytest
 from amplifierd.storage.postgres.migrations import LOCK
 from conftest import execute
 from daemon import Daemon, http_get, http_post
-from small_disk import SmallDisk, limit_files, limit_files_no_more
+from small_disk import SmallDisk, limit_files, unlimit_files
 from waits import until
 
 SECONDS = 90
@@ -154,15 +154,15 @@ def test_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: 
         assert client.get("/live").status_code == 200
         assert client.get("/sessions").status_code == 200
         if writes:
-            daemon.wait_until_it_says("WARNING The storage refuses writes: ")
+            daemon.wait_for_log("WARNING The storage refuses writes: ")
         if of_space and disk.is_mounted:
             disk.free()
         else:
-            limit_files_no_more(daemon.process.pid)
+            unlimit_files(daemon.process.pid)
         until(lambda: client.get("/health").status_code == 200)
         assert client.post("/sessions").status_code == 201
         if writes:
-            daemon.wait_until_it_says("The storage accepts writes again")
+            daemon.wait_for_log("The storage accepts writes again")
 
 
 def test_server_that_only_reads_is_not_healthy(second_postgres: str) -> None:

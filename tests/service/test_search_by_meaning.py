@@ -165,7 +165,7 @@ def test_service_that_fails_stops_neither_writes_nor_words(database: str, servic
         assert refused.json()["type"] == "urn:amplifierd:problem:embedder-unavailable"
         assert "answered 500" in refused.json()["detail"]
         assert waiting(client) == 1
-        daemon.wait_until_it_says("Vectors of messages can't be written now; will retry")
+        daemon.wait_for_log("Vectors of messages can't be written now; will retry")
         service.status = 200
         wait_for_vectors(database, 1)
         assert search(client, "neddle") == [1]
@@ -177,7 +177,7 @@ def test_text_that_the_service_refuses_is_left_out(database: str, service: Embed
         say(client, "xxx", "forbidden yyy", "zzz")
         wait_for_vectors(database, 2)
         assert sorted(search(client, "xyz")) == [1, 3]
-        daemon.wait_until_it_says("The embedder refuses the text of a message")
+        daemon.wait_for_log("The embedder refuses the text of a message")
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ async def test_url_of_the_service_is_not_shown() -> None:
 
 @pytest.mark.parametrize("numbers", ["", "NaN", "1e999", "1, null", "1, " * 8_192 + "1"])
 async def test_answer_without_a_usable_vector_is_refused(service: EmbeddingService, numbers: str) -> None:
-    service.answer = f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}'.encode()
+    service.content = f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}'.encode()
     embedder = OpenAIEmbedder(EmbedderOptions(service.url, MODEL))
     with pytest.raises(EmbedderRefused, match="its "):
         await embed_texts(embedder, ["a"])

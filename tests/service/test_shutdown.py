@@ -16,7 +16,7 @@ import pytest
 from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
 from daemon import Daemon, http_client, http_get
-from load import AFRESH, Load
+from load import NEW_CONNECTIONS, Load
 from raw import Connection, assert_problem, get, post
 from torture import Torture
 from waits import until
@@ -60,7 +60,7 @@ def test_request_in_flight_is_finished(database: str) -> None:
         follow(stream)
         request = begin(connection)
         daemon.process.send_signal(signal.SIGTERM)
-        stream.rest()
+        stream.read_all()
         connection.send(request[-1:])
         assert connection.response().status == 201
         assert daemon.wait() == 0
@@ -122,7 +122,7 @@ def wait_for_two_workers(daemon: Daemon) -> list[int]:
 def test_several_workers_share_one_database(database: str) -> None:
     with (
         Daemon(database, "--workers", "2") as daemon,
-        http_client(base_url=daemon.api, limits=AFRESH) as client,
+        http_client(base_url=daemon.api, limits=NEW_CONNECTIONS) as client,
     ):
         session_id = eventually_created(daemon)
         results: list[int] = []
@@ -169,7 +169,7 @@ def test_second_signal_ends_a_daemon_at_once(database: str, number: int, workers
         follow(stream)
         begin(hanging)
         daemon.process.send_signal(number)
-        stream.rest()
+        stream.read_all()
         assert daemon.stop(number) == 128 + number
     assert "Traceback" not in daemon.log
     with Daemon(database) as daemon, daemon.client() as client:
@@ -233,7 +233,7 @@ def test_shutdown_takes_less_time_than_docker_allows() -> None:
     assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
 
 
-@pytest.mark.usefixtures("signals_are_heard")
+@pytest.mark.usefixtures("default_signal_handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("is_ready", [False, True])

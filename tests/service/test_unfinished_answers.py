@@ -87,7 +87,7 @@ def test_response_without_a_length_is_chunked_or_ends_the_connection(version: by
     with serving(app) as port, Connection(port) as connection:
         connection.send(get("/").replace(b"1.1", version))
         if closes:
-            assert connection.rest().endswith(b"connection: close\r\n\r\none, two")
+            assert connection.read_all().endswith(b"connection: close\r\n\r\none, two")
         else:
             assert connection.response().body == b"one, two"
             connection.send(get("/", "HEAD"))
@@ -105,7 +105,7 @@ def test_application_s_own_chunked_is_the_server_s() -> None:
             assert connection.response("HEAD").body == b""
             assert connection.response().body == b"one"
             connection.send(get("/").replace(b"1.1", b"1.0"))
-            head, _, rest = connection.rest().partition(b"\r\n\r\n")
+            head, _, rest = connection.read_all().partition(b"\r\n\r\n")
             assert (b"transfer-encoding" in head, rest) == (False, b"one")
 
 

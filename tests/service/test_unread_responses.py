@@ -60,7 +60,7 @@ def test_unread_responses_are_complete_in_the_end(database: str) -> None:
             unread.append((target, connection, connection.head()))
         assert [client.get(target).content == read[target] for target in targets] == [True] * len(targets)
         for target, connection, head in unread:
-            assert (head.status, connection.rest_of(head).body == read[target]) == (200, True), target
+            assert (head.status, connection.read_body(head).body == read[target]) == (200, True), target
 
 
 def large(unsent: UnsentData, ended: list[str]) -> Any:
@@ -92,10 +92,10 @@ def test_reader_takes_the_room_of_the_client_that_has_not_read_for_longest() -> 
         begun = b"".join(connection.chunk() for _ in range(CHUNKS_READ))
         assert exchange(port, get("/read")).body == b"x" * LARGE_BYTES + b"end"
         until(lambda: ended == ["/unread/0", "/read"])
-        assert begun + connection.rest_of(head).body == b"x" * LARGE_BYTES + b"end"
+        assert begun + connection.read_body(head).body == b"x" * LARGE_BYTES + b"end"
         connection, head = unread[0]
         with pytest.raises(ConnectionError):
-            connection.rest_of(head)
+            connection.read_body(head)
 
 
 def test_block_that_is_written_at_once_takes_room_until_it_is_read() -> None:
