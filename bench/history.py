@@ -89,9 +89,9 @@ def _line(key: str, before: str | None, number: int, place: int, content: str) -
         [{"type": "tool_result", "tool_use_id": call, "content": content}],
         [{"type": "text", "text": content}],
     ]
-    is_answer = step in {1, 2, 4}
-    message: dict[str, Any] = {"role": "assistant" if is_answer else "user", "content": blocks[step]}
-    if is_answer:
+    is_response = step in {1, 2, 4}
+    message: dict[str, Any] = {"role": "assistant" if is_response else "user", "content": blocks[step]}
+    if is_response:
         usage = {"input_tokens": 3, "cache_read_input_tokens": 10_000 + place, "output_tokens": 50 * step}
         message |= {"id": f"msg_{turn}_{step == 4}", "type": "message", "model": "claude-sonnet-4-5", "usage": usage}
     return {

@@ -21,7 +21,7 @@ from amplifierd.storage.model.files import File
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.modules import InstalledModules, Module
 from amplifierd.storage.model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     Event,
     Events,
     ExportLine,
@@ -301,8 +301,8 @@ class Comparison(RuleBasedStateMachine):
             options["once"] = change.once
         try:
             return await getattr(storage, change.name)(self._names[change.workspace], *arguments, **options)
-        except AlreadyAnswered as recorded:
-            return "recorded", recorded.answer
+        except AlreadyApplied as recorded:
+            return "recorded", recorded.response
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ from .storage.model.errors import (
     FileInUse,
     FileNotFound,
     FileUnknown,
-    IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
+    IdempotencyResponseNotKept,
     ImportInvalid,
     MessageIdInUse,
     MessageNotFound,
@@ -103,7 +103,7 @@ STATUSES: dict[type[Exception], int] = {
     DirectoryMetadataRefused: 422,
     IdempotencyKeyReused: 422,
     IdempotencyKeyInUse: 409,
-    IdempotencyAnswerNotKept: 409,
+    IdempotencyResponseNotKept: 409,
     ImportInvalid: 422,
     FormatUnknown: 400,
     EmbedderMissing: 400,
@@ -152,12 +152,12 @@ DETAILS: dict[type[Exception], str] = {
     DirectoryUnwritable: "{error}; fix this, or set create_marker=false",
     IdempotencyKeyReused: "The Idempotency-Key {error.key!r} was used for another request; use a new key for this one",
     IdempotencyKeyInUse: (
-        "A request with the Idempotency-Key {error.key!r} is being handled by another process; wait for its answer, "
+        "A request with the Idempotency-Key {error.key!r} is being handled by another process; wait for its response, "
         "then send this one again"
     ),
-    IdempotencyAnswerNotKept: (
-        "The request with the Idempotency-Key {error.key!r} was applied and has no second effect; its answer is not "
-        "kept any more, because later answers needed the space. Read what it has changed"
+    IdempotencyResponseNotKept: (
+        "The request with the Idempotency-Key {error.key!r} was applied and has no second effect; its response is "
+        "no longer kept, because later responses needed the space. Read what it has changed"
     ),
 }
 

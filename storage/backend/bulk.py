@@ -59,7 +59,7 @@ class TransactionalPieces(Transactions, Storage):
                 progressed()
                 forked = await self._fork_some(forked, fork, once)
         except BaseException:
-            # For example `AlreadyAnswered`: a request with the same key finished its fork meanwhile.
+            # For example `AlreadyApplied`: a request with the same key finished its fork meanwhile.
             await self._abandon(first.workspace, (first.fork_id, first.fork_id))
             raise
         return forked
@@ -123,7 +123,7 @@ class TransactionalPieces(Transactions, Storage):
         self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
     ) -> DeletionReport:
         """Delete sessions, or only report them for a dry run. An interrupted request continues if it is sent again."""
-        await self._check_unanswered(workspace, once, DeletionReport)
+        await self._check_not_applied(workspace, once, DeletionReport)
         recorded = await self._progress(workspace, once, DeletionProgress)
         progress = recorded or first_progress(which, await self._last_revision(workspace))
         while not progress.is_whole:
@@ -133,7 +133,7 @@ class TransactionalPieces(Transactions, Storage):
             else:
                 progress = await self._delete_page(workspace, once, progress, page)
             progressed()
-        return await self._answer(workspace, once, progress.report)
+        return await self._record_response(workspace, once, progress.report)
 
     async def _delete_page(
         self, workspace: str, once: IdempotentRequest | None, before: DeletionProgress, page: SessionPage

@@ -77,7 +77,7 @@ class TransactionalDirectories(Transactions, Directories):
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
         async with aclosing(markers.batches) as batches:
-            await self._check_unanswered(workspace, once, ScanReport)
+            await self._check_not_applied(workspace, once, ScanReport)
             await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:
@@ -85,7 +85,7 @@ class TransactionalDirectories(Transactions, Directories):
                 if changed is not None:
                     for path in paths:
                         await changed(path)
-        return await self._answer(workspace, once, report)
+        return await self._record_response(workspace, once, report)
 
     async def _sync_from_disk(
         self, workspace: str, markers: list[Marker], report: ScanReport

@@ -50,7 +50,7 @@ class TransactionalProfiles(Transactions, Profiles):
     ) -> Profile:
         warnings: list[ProfileWarning] = []
         if check is not None:
-            await self._check_unanswered(workspace, once, Profile)
+            await self._check_not_applied(workspace, once, Profile)
             warnings = await check()
         return await self._write(workspace, once, Profile, profiles.create, new, origin, warnings)
 
@@ -103,7 +103,7 @@ class TransactionalCollections(Transactions, Collections):
     async def create_collection(
         self, workspace: str, identifier: str, read: ReadCollection, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        await self._check_unanswered(workspace, once, Collection)
+        await self._check_not_applied(workspace, once, Collection)
         await collections.check_new(self._rows, workspace, identifier)
         return await self._write(workspace, once, Collection, collections.create, await read())
 

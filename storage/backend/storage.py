@@ -13,7 +13,7 @@ from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, Metad
 from ..model.interface import CheckSession, Storage
 from ..model.queries import MessageQuery, SessionQuery
 from ..model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     BatchMessage,
     Events,
     Failure,
@@ -34,7 +34,7 @@ from ..model.records import (
 )
 from ..operations import messages, sessions
 from ..operations.events import event_feed
-from ..operations.expiry import ANSWERS_AT_ONCE, EXPIRED_WORKSPACE, FORGET_EXPIRED_ANSWERS
+from ..operations.expiry import EXPIRED_WORKSPACE, FORGET_EXPIRED_RESPONSES, RESPONSES_AT_ONCE
 from ..operations.message_pages import range_of_page, sequences
 from ..operations.patches import corrections
 from ..operations.patches.object_patch import MAX_PREPARATIONS, PatchedObject, patch_object
@@ -42,7 +42,7 @@ from ..operations.session_pages import by_any_index, count_all, filtered_page, p
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import LONG_VALUE_BYTES, Bindings, Transaction, session_key
 from ..sql.statements import message_lists
-from ..sql.statements.recorded_answers import EXPIRED_TEXT, FORGET_TEXTS
+from ..sql.statements.recorded_responses import EXPIRED_TEXT, FORGET_TEXTS
 from ..sql.statements.session_lists import session_list
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text, text_size
 from ..values.uuid7 import canonical_id
@@ -59,7 +59,7 @@ MAX_RELATIVES = 1_000
 # The maximum number of messages that the database joins into one value, however short they are.
 MAX_JOINED = 1_000
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 _decode_summary = json.Decoder(SessionSummary).decode
 _decode_message = json.Decoder(Message).decode
@@ -89,7 +89,7 @@ class TransactionalStorage(
     ) -> Session:
         with before_write():
             if check is not None:
-                await self._check_unanswered(workspace, once, Session)
+                await self._check_not_applied(workspace, once, Session)
                 await check()
             if new.id is not None:
                 await self._wait_for_removal(workspace, canonical_id(new.id))
@@ -131,10 +131,10 @@ class TransactionalStorage(
     async def _merge(
         self,
         workspace: str,
-        operation: Callable[..., Coroutine[Any, Any, Answer | None]],
+        operation: Callable[..., Coroutine[Any, Any, Result | None]],
         prepare: Callable[[], Awaitable[PatchedObject | None]],
         *arguments: object,
-    ) -> Answer:
+    ) -> Result:
         """Run an operation that merges a patch. If it returns None, prepare the merge, and run it again.
 
         See `patch_or_defer`.
@@ -222,8 +222,8 @@ class TransactionalStorage(
                 appended = await self._append_all(workspace, session_id, [new], new.expected_sequence, versions, once)
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
-        except AlreadyAnswered as recorded:
-            raise AlreadyAnswered(recorded.answer.messages[0]) from None
+        except AlreadyApplied as recorded:
+            raise AlreadyApplied(recorded.response.messages[0]) from None
         return appended.messages[0]
 
     async def append_messages(
@@ -338,14 +338,14 @@ class TransactionalStorage(
         return counted
 
     async def _forget_some_expired(self) -> bool:
-        """Delete some expired answers or files. Returns False if there were none."""
-        bindings: Bindings = {"now": self._clock.now(), "most": ANSWERS_AT_ONCE}
+        """Delete some expired responses or files. Returns False if there were none."""
+        bindings: Bindings = {"now": self._clock.now(), "most": RESPONSES_AT_ONCE}
         row = await self._rows.row(EXPIRED_WORKSPACE, {"now": bindings["now"]})
         if row is None:
             return await self._forget_expired_texts(bindings) or await self._expire_files(bindings)
         workspace = str(row[0])
         bindings["workspace"] = workspace
-        await self._change(workspace, UnitOfWork.run, FORGET_EXPIRED_ANSWERS, bindings)
+        await self._change(workspace, UnitOfWork.run, FORGET_EXPIRED_RESPONSES, bindings)
         return True
 
     async def _forget_expired_texts(self, bindings: Bindings) -> bool:

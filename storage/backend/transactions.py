@@ -1,4 +1,4 @@
-"""The common parts of storages with transactions and SQL: reads, writes, and recording answers with their effects."""
+"""The common parts of storages with transactions and SQL: reads, writes, and recording responses with their effects."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from ..operations import messages
 from ..operations.bulk import removal, staging
 from ..operations.bulk.removal import Removals
 from ..operations.events.change_notifier import ChangeNotifier
-from ..operations.idempotency import check_unanswered, forget, progress, run_once, run_part
+from ..operations.idempotency import check_not_applied, forget, progress, run_once, run_part
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.cursors import decode_name, encode_name
 from ..sql.dialect import Dialect
@@ -26,7 +26,7 @@ from ..values.clock import Clock
 from ..values.json_text import text_size
 from .concurrency_limit import ConcurrencyLimit, FairLimit
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 # The size in bytes from which writes take turns, so that others do not wait for several of them.
@@ -107,17 +107,17 @@ class Transactions(ABC):
         return await self._rows.row(self.statements.NEXT_REMOVAL, {"seconds": removal.LEASE_SECONDS}) is not None
 
     async def _do_piece(
-        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
-    ) -> Answer:
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
         """Run `operation` in its own transaction, as one of many pieces."""
         return await self._paced(self._transact, operation, *arguments)
 
-    async def _paced(self, piece: Callable[[*Arguments], Awaitable[Answer]], *arguments: *Arguments) -> Answer:
+    async def _paced(self, piece: Callable[[*Arguments], Awaitable[Result]], *arguments: *Arguments) -> Result:
         """Run a piece of work: one at a time, each with a pause after it for other writes."""
         async with self._pieces:
-            answer = await piece(*arguments)
+            result = await piece(*arguments)
             await asyncio.sleep(removal.PAUSE_SECONDS)
-            return answer
+            return result
 
     async def _abandon(self, workspace: str, lease: Lease | None) -> None:
         """Give up a lease, so that the written messages are removed. If that fails, the lease ends by itself."""
@@ -130,7 +130,7 @@ class Transactions(ABC):
         self._removals.wake()
 
     @abstractmethod
-    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Result]]) -> Result:
         """Run a long read where it does not delay other requests: in a thread, or on another connection."""
 
     @abstractmethod
@@ -160,29 +160,29 @@ class Transactions(ABC):
 
     @abstractmethod
     async def _transact(
-        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
-    ) -> Answer:
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
         """Run `operation` in a transaction without effects that clients see, so without a new revision."""
 
     @abstractmethod
     async def _change(
         self,
         workspace: str,
-        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
         *arguments: *Arguments,
-    ) -> Answer:
+    ) -> Result:
         """Run `operation` as a write (see `perform`), and return its result when the transaction is committed."""
 
-    async def forget_answer(self, workspace: str, key: str) -> None:
+    async def forget_response(self, workspace: str, key: str) -> None:
         """See `Storage`."""
         await self._change(workspace, forget, key)
 
-    async def _check_unanswered(self, workspace: str, once: IdempotentRequest | None, kind: type[Any]) -> None:
-        """Raises `AlreadyAnswered` if a request has a recorded answer."""
+    async def _check_not_applied(self, workspace: str, once: IdempotentRequest | None, kind: type[Any]) -> None:
+        """Raises `AlreadyApplied` if the response to the request is recorded."""
         if once is not None:
-            await self._change(workspace, check_unanswered, once, kind)
+            await self._change(workspace, check_not_applied, once, kind)
 
-    async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Answer]) -> Answer | None:
+    async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Result]) -> Result | None:
         """The recorded progress of a request of many transactions; None if it has finished or not begun."""
         return None if once is None else await self._change(workspace, progress, once, kind)
 
@@ -190,32 +190,32 @@ class Transactions(ABC):
         self,
         workspace: str,
         once: IdempotentRequest | None,
-        before: Answer,
-        answer: object,
-        part: Callable[[UnitOfWork], Coroutine[Any, Any, Answer | None]],
-    ) -> Answer | None:
+        before: Result,
+        result: object,
+        part: Callable[[UnitOfWork], Coroutine[Any, Any, Result | None]],
+    ) -> Result | None:
         """See `run_part`."""
         try:
             if once is None:
                 return await self._change(workspace, part)
-            return await self._change(workspace, run_part, once, self._idempotency_ttl, before, answer, part)
+            return await self._change(workspace, run_part, once, self._idempotency_ttl, before, result, part)
         except WriteCancelled as cancelled:
             # Only this part is known to be unwritten; earlier parts may have been written.
             raise asyncio.CancelledError from cancelled
 
-    async def _answer(self, workspace: str, once: IdempotentRequest | None, answer: Answer) -> Answer:
-        """Record and return the answer of a request whose effects were written in earlier transactions."""
-        return answer if once is None else await self._write(workspace, once, type(answer), _done, answer)
+    async def _record_response(self, workspace: str, once: IdempotentRequest | None, result: Result) -> Result:
+        """Record and return the response to a request whose effects were written in earlier transactions."""
+        return result if once is None else await self._write(workspace, once, type(result), _done, result)
 
     def _write(
         self,
         workspace: str,
         once: IdempotentRequest | None,
-        kind: type[Answer],
-        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        kind: type[Result],
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
         *arguments: *Arguments,
-    ) -> Coroutine[Any, Any, Answer]:
-        """Run `operation` as a write; with `once`, record its answer (see `run_once`)."""
+    ) -> Coroutine[Any, Any, Result]:
+        """Run `operation` as a write; with `once`, record its response (see `run_once`)."""
         if once is None:
             return self._change(workspace, operation, *arguments)
         return self._change(workspace, run_once, once, self._idempotency_ttl, kind, operation, *arguments)
@@ -234,5 +234,5 @@ class Transactions(ABC):
             return await self._write(workspace, once, Session, operation, session_id, *arguments)
 
 
-async def _done(_work: UnitOfWork, answer: Answer) -> Answer:
-    return answer
+async def _done(_work: UnitOfWork, result: Result) -> Result:
+    return result

@@ -66,7 +66,7 @@ class TransactionalTransfer(TransactionalFiles):
                         await self._add_renames(workspace, upload, found, sessions_before)
                     sessions_before += len(found)
             await asyncio.to_thread(upload.finish)
-            await self._check_unanswered(workspace, once, ImportReport)
+            await self._check_not_applied(workspace, once, ImportReport)
             begun = await self._progress(workspace, once, import_.ImportRecord)
             if once is not None and begun is not None and begun.seed != seed:
                 # Another process began the import while this one read it.

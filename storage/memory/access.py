@@ -10,19 +10,19 @@ from msgspec.structs import replace
 
 from ..model.backend import StorageOptions
 from ..model.errors import IdempotencyKeyInUse, IdempotencyKeyReused, StorageUnavailable
-from ..model.records import AlreadyAnswered, IdempotentRequest, Listing, Messages, Session
+from ..model.records import AlreadyApplied, IdempotentRequest, Listing, Messages, Session
 from ..operations.sessions import DELETIONS_KEPT_SECONDS
 from ..sql.cursors import decode_name, encode_name
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock, after
 from ..values.uuid7 import new_session_id
-from .contents import Database, Deletion, RecordedAnswer, Workspace
+from .contents import Database, Deletion, RecordedResponse, Workspace
 from .search.vectors import TextVectors
 
 FIRST_BLOCK_BYTES = 64 * 1024
 BLOCK_BYTES = 256 * 1024
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 encode = msgspec.json.Encoder().encode
 
@@ -79,29 +79,29 @@ class MemoryAccess:
         self,
         name: str,
         once: IdempotentRequest | None,
-        operation: Callable[[Work], Answer],
-    ) -> Answer:
-        """Run an operation as a write, and return its result, which is recorded with `once`.
+        operation: Callable[[Work], Result],
+    ) -> Result:
+        """Run an operation as a write, and return its result, which is recorded as the response with `once`.
 
-        The operation must not change anything before it raises an error. Raises `AlreadyAnswered` if a result is
+        The operation must not change anything before it raises an error. Raises `AlreadyApplied` if a result is
         recorded.
         """
-        await self._check_unanswered(name, once)
+        await self._check_not_applied(name, once)
         workspace = self._database.workspaces.setdefault(name, Workspace())
         now = self._next_time()
         work = Work(workspace, now, self._new_session_id(now))
         workspace.revision += 1
-        answer = operation(work)
+        result = operation(work)
         if once is not None:
-            self._record(work, once, answer)
+            self._record(work, once, result)
         self._written(work)
-        return answer
+        return result
 
-    async def _check_unanswered(self, name: str, once: IdempotentRequest | None) -> None:
-        """Raises `AlreadyAnswered` if a request has a recorded answer."""
+    async def _check_not_applied(self, name: str, once: IdempotentRequest | None) -> None:
+        """Raises `AlreadyApplied` if the response to the request is recorded."""
         workspace = await self._workspace(name)
         if once is not None:
-            check_unanswered(workspace, once)
+            check_not_applied(workspace, once)
 
     def _new_session_id(self, now: str) -> str:
         return new_session_id(now)
@@ -114,15 +114,15 @@ class MemoryAccess:
         self._database.last = self._clock.now()
         return self._database.last
 
-    def _record(self, work: Work, once: IdempotentRequest, answer: object, *, is_whole: bool = True) -> None:
+    def _record(self, work: Work, once: IdempotentRequest, result: object, *, is_whole: bool = True) -> None:
         expires_at = after(work.now, self._options.idempotency_ttl)
-        recorded = RecordedAnswer(once.fingerprint, expires_at, answer, is_whole)
-        if isinstance(answer, Session):
-            recorded.session_id = answer.id
-        if isinstance(answer, Messages):
-            recorded.session_id = answer.session_id
-            recorded.messages = answer.messages[0].sequence, answer.messages[-1].sequence
-        work.workspace.answers[once.key] = recorded
+        recorded = RecordedResponse(once.fingerprint, expires_at, result, is_whole)
+        if isinstance(result, Session):
+            recorded.session_id = result.id
+        if isinstance(result, Messages):
+            recorded.session_id = result.session_id
+            recorded.messages = result.messages[0].sequence, result.messages[-1].sequence
+        work.workspace.responses[once.key] = recorded
 
     def _written(self, work: Work) -> None:
         """Delete files without references, and wake the followers."""
@@ -131,20 +131,20 @@ class MemoryAccess:
             follower.set()
 
 
-def check_unanswered(workspace: Workspace, once: IdempotentRequest) -> None:
-    """Raises `AlreadyAnswered` if an answer is recorded, and `IdempotencyKeyReused`."""
-    recorded = recorded_answer(workspace, once)
+def check_not_applied(workspace: Workspace, once: IdempotentRequest) -> None:
+    """Raises `AlreadyApplied` if a response is recorded, and `IdempotencyKeyReused`."""
+    recorded = recorded_response(workspace, once)
     if recorded is None or not recorded.is_whole:
         return
     if recorded.messages is None or recorded.session_id is None:
-        raise AlreadyAnswered(recorded.answer)
+        raise AlreadyApplied(recorded.response)
     first, last = recorded.messages
-    raise AlreadyAnswered(Messages(recorded.session_id, workspace.find(recorded.session_id).messages[first - 1 : last]))
+    raise AlreadyApplied(Messages(recorded.session_id, workspace.find(recorded.session_id).messages[first - 1 : last]))
 
 
-def recorded_answer(workspace: Workspace, once: IdempotentRequest) -> RecordedAnswer | None:
+def recorded_response(workspace: Workspace, once: IdempotentRequest) -> RecordedResponse | None:
     """The record of a request; None if there is none. Raises `IdempotencyKeyReused`."""
-    recorded = workspace.answers.get(once.key)
+    recorded = workspace.responses.get(once.key)
     if recorded is not None and recorded.fingerprint != once.fingerprint:
         raise IdempotencyKeyReused(once.key)
     return recorded
@@ -152,22 +152,24 @@ def recorded_answer(workspace: Workspace, once: IdempotentRequest) -> RecordedAn
 
 def refuse_other_progress(workspace: Workspace, once: IdempotentRequest, before: object) -> None:
     """Raises `IdempotencyKeyInUse` if another call has continued the request since it had the progress `before`."""
-    recorded = recorded_answer(workspace, once)
-    if recorded is not None and (recorded.is_whole or recorded.answer != before):
+    recorded = recorded_response(workspace, once)
+    if recorded is not None and (recorded.is_whole or recorded.response != before):
         raise IdempotencyKeyInUse(once.key)
 
 
 def delete_session(work: Work, session_id: str) -> None:
-    """Delete a session and the recorded answers about it, and record the deletion."""
+    """Delete a session and the recorded responses about it, and record the deletion."""
     workspace = work.workspace
     del workspace.conversations[session_id]
     workspace.deletions.append(Deletion(work.revision, session_id, work.now))
-    workspace.answers = {key: answer for key, answer in workspace.answers.items() if answer.session_id != session_id}
+    workspace.responses = {
+        key: response for key, response in workspace.responses.items() if response.session_id != session_id
+    }
 
 
 def forget_expired(workspace: Workspace, now: str) -> None:
-    """Delete answers, files and records of deletions that have expired."""
-    workspace.answers = {key: answer for key, answer in workspace.answers.items() if answer.expires_at > now}
+    """Delete responses, files and records of deletions that have expired."""
+    workspace.responses = {key: response for key, response in workspace.responses.items() if response.expires_at > now}
     horizon = after(now, -DELETIONS_KEPT_SECONDS)
     workspace.deletions = [deletion for deletion in workspace.deletions if deletion.moment > horizon]
     for file in workspace.files.values():

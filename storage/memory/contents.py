@@ -112,15 +112,15 @@ class StoredFile:
 
 
 @dataclass
-class RecordedAnswer:
-    """The answer to a request with a key, or its progress if `is_whole` is not set.
+class RecordedResponse:
+    """The response to a request with a key, or its progress if `is_whole` is not set.
 
-    `messages` are the first and the last sequence of an answer with messages; repeated, it has their current state.
+    `messages` are the first and the last sequence of a response with messages; a replay has their current state.
     """
 
     fingerprint: str
     expires_at: str
-    answer: object
+    response: object
     is_whole: bool = True
     session_id: str | None = None
     messages: tuple[int, int] | None = None
@@ -141,7 +141,7 @@ class Workspace:
     revision: int = 0
     conversations: dict[str, Conversation] = field(default_factory=dict)
     deletions: list[Deletion] = field(default_factory=list)
-    answers: dict[str, RecordedAnswer] = field(default_factory=dict)
+    responses: dict[str, RecordedResponse] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     active: str | None = None
     collections: dict[str, Collection] = field(default_factory=dict)

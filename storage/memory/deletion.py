@@ -8,7 +8,7 @@ from ..model.interface import Storage
 from ..model.queries import DeletionQuery, SessionDeletion
 from ..model.records import CleanUp, DeletionReport, IdempotentRequest, Progressed, Versions, no_progress
 from ..operations.bulk.deletion import DELETED_AT_ONCE, MAX_NAMED, check_filter, old_sessions
-from .access import MemoryAccess, Work, delete_session, recorded_answer, refuse_other_progress
+from .access import MemoryAccess, Work, delete_session, recorded_response, refuse_other_progress
 from .contents import Conversation, Workspace
 from .session_lists import ordered, passes
 
@@ -53,12 +53,12 @@ class MemoryDeletion(MemoryAccess, Storage):
     async def _delete_all(
         self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
     ) -> DeletionReport:
-        await self._check_unanswered(workspace, once)
+        await self._check_not_applied(workspace, once)
         stored = await self._workspace(workspace)
-        begun = None if once is None else recorded_answer(stored, once)
+        begun = None if once is None else recorded_response(stored, once)
         progress = _Progress(DeletionReport(which.dry_run), stored.revision)
-        if begun is not None and isinstance(begun.answer, _Progress):
-            progress = begun.answer
+        if begun is not None and isinstance(begun.response, _Progress):
+            progress = begun.response
         if which.dry_run:
             return await self._write(
                 workspace, once, lambda _: _reported(progress.report, _found(stored, which, progress.last))

@@ -78,7 +78,7 @@ class MemoryDirectories(MemoryAccess, Directories):
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None
     ) -> ScanReport:
         async with aclosing(markers.batches) as batches:
-            await self._check_unanswered(workspace, once)
+            await self._check_not_applied(workspace, once)
             await self.get_directory(workspace, ROOT)
             report = ScanReport()
             async for batch in batches:

@@ -19,7 +19,7 @@ from ..model.interface import Storage
 from ..model.queries import MessageQuery
 from ..model.records import (
     EMPTY_OBJECT,
-    AlreadyAnswered,
+    AlreadyApplied,
     BatchMessage,
     IdempotentRequest,
     Listing,
@@ -58,8 +58,8 @@ class MemoryMessages(MemoryAccess, Storage):
             return (await self._write(workspace, once, append)).messages[0]
         except FilesUnknown as error:
             raise messages.unknown_file([new], error.ids, is_batch=False) from None
-        except AlreadyAnswered as recorded:
-            raise AlreadyAnswered(recorded.answer.messages[0]) from None
+        except AlreadyApplied as recorded:
+            raise AlreadyApplied(recorded.response.messages[0]) from None
 
     async def append_messages(
         self,

@@ -53,7 +53,7 @@ class MemoryProfiles(MemoryAccess, Profiles):
     ) -> Profile:
         warnings: list[ProfileWarning] = []
         if check is not None:
-            await self._check_unanswered(workspace, once)
+            await self._check_not_applied(workspace, once)
             warnings = await check()
 
         def create(work: Work) -> Profile:
@@ -192,7 +192,7 @@ class MemoryCollections(MemoryAccess, Collections):
     async def create_collection(
         self, workspace: str, identifier: str, read: ReadCollection, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        await self._check_unanswered(workspace, once)
+        await self._check_not_applied(workspace, once)
         _check_new(await self._workspace(workspace), identifier)
         return await self._write(workspace, once, partial(_create, content=await read()))
 

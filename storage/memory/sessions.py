@@ -60,7 +60,7 @@ class MemorySessions(MemoryAccess, Storage):
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
         if check is not None:
-            await self._check_unanswered(workspace, once)
+            await self._check_not_applied(workspace, once)
             await check()
         return await self._write(workspace, once, partial(_create, new=new, installed=self._options.installed))
 

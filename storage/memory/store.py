@@ -46,5 +46,5 @@ class MemoryStorage(
         if not self._is_open:
             raise StorageUnavailable("it is closed")
 
-    async def forget_answer(self, workspace: str, key: str) -> None:
-        (await self._workspace(workspace)).answers.pop(key, None)
+    async def forget_response(self, workspace: str, key: str) -> None:
+        (await self._workspace(workspace)).responses.pop(key, None)

@@ -60,7 +60,7 @@ class MemoryTransfer(MemoryAccess, Storage):
                 async for lines in batches:
                     found += upload.add(lines)
             upload.finish()
-            await self._check_unanswered(workspace, once)
+            await self._check_not_applied(workspace, once)
             write = partial(_import, upload=upload, found=found, on_conflict=on_conflict, export=export)
             return await self._write(workspace, once, write)
 

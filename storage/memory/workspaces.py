@@ -115,7 +115,7 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
             directories=len(workspace.directories),
             keys=len(self._keys_of(name)),
             files=len(workspace.files),
-            answers=len(workspace.answers),
+            responses=len(workspace.responses),
         )
 
 
@@ -123,7 +123,7 @@ def _delete_small(workspace: Workspace) -> None:
     """Delete everything except sessions and files."""
     workspace.collections, workspace.modules, workspace.module_sources = {}, {}, {}
     workspace.profiles, workspace.active = {}, None
-    workspace.directories, workspace.answers = {}, {}
+    workspace.directories, workspace.responses = {}, {}
 
 
 def _delete_some(work: Work, last_revision: int) -> bool:

@@ -145,7 +145,7 @@ class Collections(ABC):
     async def create_collection(
         self, workspace: str, identifier: str, read: ReadCollection, *, once: IdempotentRequest | None = None
     ) -> Collection:
-        """Store a collection with its profiles; `read` is called unless the answer is recorded or raised already.
+        """Store a collection with its profiles; `read` is called unless the response is recorded or an error is raised.
 
         A profile with the name of another one is left out, with a problem.
 

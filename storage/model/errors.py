@@ -363,11 +363,11 @@ class IdempotencyKeyInUse(StorageError):
         self.key = key
 
 
-class IdempotencyAnswerNotKept(StorageError):
-    """The request under this key was applied, but its long answer was dropped in favour of later ones."""
+class IdempotencyResponseNotKept(StorageError):
+    """The request under this key was applied, but its long response was deleted to make room for later ones."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"The request with the idempotency key {key!r} was applied; its answer is not kept any more")
+        super().__init__(f"The request with the idempotency key {key!r} was applied; its response is no longer kept")
         self.key = key
 
 

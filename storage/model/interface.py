@@ -69,10 +69,10 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     applied, in part if it takes many transactions.
 
     With `versions` a method applies only if the session is at one of them, and raises `VersionMismatch` otherwise; None
-    allows any. With `once` the answer is recorded in the same transaction as the effect: a second call with the key,
-    from any process, has no effect, and raises `AlreadyAnswered` with that answer, or `IdempotencyKeyReused` if its
+    allows any. With `once` the response is recorded in the same transaction as the effect: a second call with the key,
+    from any process, has no effect, and raises `AlreadyApplied` with that response, or `IdempotencyKeyReused` if its
     fingerprint differs. The record is deleted with the session that it is about. A workspace keeps 64 MiB of long
-    answers: if an answer is not kept any more, the second call raises `IdempotencyAnswerNotKept`. Errors are not
+    responses: if a response is no longer kept, the second call raises `IdempotencyResponseNotKept`. Errors are not
     recorded. A write that takes many transactions records its progress in each: a second call continues from there,
     and if two continue at once, one raises `IdempotencyKeyInUse`.
     """
@@ -110,7 +110,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """Create a session with an empty transcript; without an id in the request it gets a new one (UUID version 7).
 
         Without a profile of its own it gets that of its directory, else the active one, else `default`, with its
-        overrides merged in; later changes of the profile do not affect it. `check` is called unless the answer is
+        overrides merged in; later changes of the profile do not affect it. `check` is called unless the response is
         recorded already; what it raises is raised. Raises `ProfileNotFound`,
         `DirectoryNotAmplified`, `ProfileInvalid` if the overrides make the profile invalid, `SessionIdInUse`, and
         `LabelsInvalid` for a label whose key contains a colon or control characters, is empty, or is longer than 200
@@ -206,7 +206,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
 
     @abstractmethod
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
-        """Delete a session, its transcript, and the recorded answers about it.
+        """Delete a session, its transcript, and the recorded responses about it.
 
         It is invisible from then on. The first 1,000 messages are removed before this returns, further ones in the
         background, by any storage that is open on the database.
@@ -345,7 +345,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         The whole export is read and checked before anything is written: without its end, an export of version 2 is
         incomplete. Sessions may be in any order; a parent may follow its forks, or be missing. Files are written before
         the sessions; files that parts name and that are not in the export may be created later.
-        Raises `ImportInvalid`, and `SessionExists` if a session exists and `on_conflict` is fail. The answer is
+        Raises `ImportInvalid`, and `SessionExists` if a session exists and `on_conflict` is fail. The response is
         recorded with the last session.
 
         With extend, an existing session gets the messages that it does not have, in pieces, with the next sequences.
@@ -355,8 +355,8 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """
 
     @abstractmethod
-    async def forget_answer(self, workspace: str, key: str) -> None:
-        """Delete the recorded answer of a key, if there is one, so that the next call with the key takes effect."""
+    async def forget_response(self, workspace: str, key: str) -> None:
+        """Delete the recorded response of a key, if there is one, so that the next call with the key takes effect."""
 
     @abstractmethod
     async def delete_sessions(
@@ -369,7 +369,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     ) -> DeletionReport:
         """Delete sessions in batches, or with `dry_run` report which would be deleted.
 
-        Sessions that are written meanwhile are kept. The answer is recorded after the last batch. Raises `BodyInvalid`
+        Sessions written meanwhile are kept. The response is recorded after the last batch. Raises `BodyInvalid`
         if the filter selects every session.
         """
 
@@ -385,5 +385,5 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """Delete old sessions in batches, or with `dry_run` report which would be deleted.
 
         Days are counted from the machine's clock; 0 days means all sessions, even those updated in the future. The
-        answer is recorded after the last batch.
+        response is recorded after the last batch.
         """

@@ -29,7 +29,7 @@ class Profiles(ABC):
     ) -> Profile:
         """Create a profile; with `origin` as a copy of a profile of a collection, which may be in another database.
 
-        `check` is called unless the answer is recorded already; the answer has the warnings that it returns.
+        `check` is called unless the response is recorded already; the response has the warnings that it returns.
 
         Raises `ProfileExists`, `ProfileNameReserved`, `ProfileInvalid` if it has more than 256 KiB.
         """

@@ -231,10 +231,10 @@ class IdempotentRequest:
 
 
 @dataclass(eq=False)
-class AlreadyAnswered(Exception):  # not an error
-    """The request was answered before: `answer` is the recorded one. This time it has no effect."""
+class AlreadyApplied(Exception):  # not an error
+    """The request was applied before, and has no effect this time; `response` is the recorded response."""
 
-    answer: Any
+    response: Any
 
 
 # Called after each part of a long write; the deadline of the request then starts over.

@@ -81,7 +81,7 @@ class Keys(ABC):
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceContents:
-    """How much a workspace holds; `answers` are those recorded for requests that may be retried."""
+    """How much a workspace holds; `responses` are those recorded for requests that may be retried."""
 
     workspace: str
     sessions: int
@@ -90,7 +90,7 @@ class WorkspaceContents:
     directories: int
     keys: int
     files: int
-    answers: int
+    responses: int
 
 
 class Workspaces(ABC):

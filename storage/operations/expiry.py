@@ -1,4 +1,4 @@
-"""Deletes expired answers, even if no other request with a key arrives."""
+"""Deletes expired responses, even if no other request with a key arrives."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,7 @@ from .background_task import BackgroundTask
 FIRST_SECONDS = 1.0
 EVERY_SECONDS = 30.0
 # The limit of one step: other writes wait for it.
-ANSWERS_AT_ONCE = 200
+RESPONSES_AT_ONCE = 200
 
 EXPIRED_WORKSPACE = """
 SELECT workspace
@@ -18,7 +18,7 @@ ORDER BY expires_at
 LIMIT 1
 """
 
-FORGET_EXPIRED_ANSWERS = """
+FORGET_EXPIRED_RESPONSES = """
 DELETE FROM idempotency
 WHERE (workspace, key) IN (
     SELECT workspace, key
@@ -32,11 +32,11 @@ WHERE (workspace, key) IN (
 
 
 class Expiry(BackgroundTask):
-    """Deletes expired answers in the background. `forget_some` deletes some of them; False if there were none."""
+    """Deletes expired responses in the background. `forget_some` deletes some of them; False if there were none."""
 
     def __init__(self, forget_some: Callable[[], Awaitable[bool]]) -> None:
         self._forget_some = forget_some
-        super().__init__("Expired answers can't be deleted")
+        super().__init__("Expired responses can't be deleted")
 
     async def _run(self) -> None:
         await asyncio.sleep(FIRST_SECONDS)

@@ -17,7 +17,7 @@ from ..sql.statements.sessions import Statements
 from ..values.clock import Clock
 from ..values.uuid7 import canonical_id
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
@@ -68,9 +68,9 @@ async def perform(
     statements: Statements,
     clock: Clock,
     workspace: str,
-    operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+    operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
     *arguments: *Arguments,
-) -> Answer:
+) -> Result:
     """Run `operation` as a write of the workspace in `transaction`, with a new revision and the current time."""
     # The revision comes first: on PostgreSQL it locks the workspace, so that times are in the order of revisions.
     revision = await transaction.next_revision(workspace)

@@ -4,7 +4,7 @@ import re
 from importlib.resources import files
 
 from ..sql.statements.parts import ADD_USAGE
-from ..sql.statements.recorded_answers import RECORDED
+from ..sql.statements.recorded_responses import RECORDED
 from ..sql.statements.sessions import COUNT_MESSAGES, inherited_profile
 from .binding import with_expressions
 from .pool import Connection

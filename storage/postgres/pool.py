@@ -22,7 +22,7 @@ MAX_WAITING = 4_096
 # A connection that takes longer counts as failed.
 CONNECT_SECONDS = 5
 WAIT_SECONDS = 5
-ANSWER_SECONDS = 30
+COMMAND_SECONDS = 30
 # The number of rows of a long list that are in memory at once.
 PREFETCHED_ROWS = 100
 
@@ -47,9 +47,9 @@ SELECT
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 
-async def connect(url: str, answer_seconds: float | None = ANSWER_SECONDS) -> Connection:
-    """A connection of its own; answers time out after `seconds`, never if that is None."""
-    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=answer_seconds)
+async def connect(url: str, command_seconds: float | None = COMMAND_SECONDS) -> Connection:
+    """A connection outside the pool; commands time out after `command_seconds`, or never if that is None."""
+    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, command_timeout=command_seconds)
     try:
         await set_up(connection)
     except BaseException:
@@ -101,7 +101,7 @@ class Pool(Reader):
             min_size=1,
             max_size=MAX_CONNECTIONS,
             timeout=CONNECT_SECONDS,
-            command_timeout=ANSWER_SECONDS,
+            command_timeout=COMMAND_SECONDS,
             init=set_up,
             reset=_leave,
         )

@@ -6,7 +6,7 @@ from ..sql.ports import Row
 from .errors import as_storage_error
 from .pool import Connection, ConnectionRows, connect
 
-ANSWER_SECONDS = 5
+COMMAND_SECONDS = 5
 
 
 class Probe:
@@ -22,7 +22,7 @@ class Probe:
         async with self._turn:
             try:
                 if self._connection is None or self._connection.is_closed():
-                    self._connection = await connect(self._url, ANSWER_SECONDS)
+                    self._connection = await connect(self._url, COMMAND_SECONDS)
                 return await ConnectionRows(self._connection).row(statement, {})
             except BaseException as error:
                 self.close()

@@ -20,7 +20,7 @@ from ..model.modules import InstalledModules
 from ..model.part_records import file_ids_of
 from ..model.queries import Embedder, SearchQuery
 from ..model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     BatchMessage,
     IdempotentRequest,
     Listing,
@@ -35,7 +35,7 @@ from ..operations import messages
 from ..operations.directories import normalize_or_not_found
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
-from ..operations.recorded_answers import read_messages
+from ..operations.recorded_responses import read_messages
 from ..operations.sessions import new_session
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.suggestions import suggest
@@ -75,9 +75,9 @@ MAX_LARGE_WRITES = MAX_CONNECTIONS // 2
 
 logger = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
-# The last sequence and its time, or the recorded answer.
+# The last sequence and its time, or the recorded response.
 Appended = tuple[int | None, str, bytes | None]
 
 DIALECT = Dialect(
@@ -115,7 +115,7 @@ CROSS JOIN LATERAL (
 class PostgresStorage(TransactionalVectors, TransactionalStorage):
     """Implements `Storage` in the schema `amplifierd` of the database at `url`, created by `open` if `create` is set.
 
-    Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
+    Responses to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
     set.
     """
 
@@ -245,7 +245,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         last, timestamp, recorded = await self._appends.add(workspace, request)
         if recorded is not None:
             key = (workspace, request.session_id)
-            raise AlreadyAnswered(await read_messages(self._pool, self.statements, *key, recorded))
+            raise AlreadyApplied(await read_messages(self._pool, self.statements, *key, recorded))
         if last is None:
             return None
         return Messages(request.session_id, messages.number_messages(request.messages, timestamp, last))
@@ -276,7 +276,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
     async def _words_of(self, said: Sequence[Message]) -> Sequence[object]:
         return await self._tokenizers.words_of(said)
 
-    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Result]]) -> Result:
         return await read(self._pool)
 
     async def _joined(self, statement: str, bindings: Bindings) -> bytes | None:
@@ -297,26 +297,26 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
             return await listing(records, self._disk)
 
     async def _transact(
-        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
-    ) -> Answer:
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
         async with transaction(self._pool, self._tokenizers) as begun:
             return await operation(begun, *arguments)
 
     async def _change(
         self,
         workspace: str,
-        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
         *arguments: *Arguments,
-    ) -> Answer:
+    ) -> Result:
         is_complete = False
         try:
             # One request at a time waits for the lock of the workspace; the others hold no connection while they wait.
             async with self._turns.turn(workspace):
                 async with transaction(self._pool, self._tokenizers) as begun:
-                    answer = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
+                    result = await perform(begun, self.statements, self._clock, workspace, operation, *arguments)
                     is_complete = True
                 self._notify_commit()
-                return answer
+                return result
         except asyncio.CancelledError:
             if is_complete:
                 # It is unknown whether it was committed.

@@ -28,7 +28,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 import apsw
 
 from ..model.errors import StorageUnavailable, WriteCancelled
-from ..model.records import AlreadyAnswered, Messages
+from ..model.records import AlreadyApplied, Messages
 from ..values.json_text import text_size
 from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_not_replaced, shrink
 
@@ -73,7 +73,7 @@ def _nothing(_connection: apsw.Connection, *_: object) -> None:
 class _Request(Generic[Result]):
     work: Callable[..., Result | None]
     arguments: tuple[object, ...]
-    answer: asyncio.Future[Result]
+    future: asyncio.Future[Result]
     result: Result | None = None
     error: Exception | None = None
     progress: _Progress = _Progress.WAITING
@@ -139,15 +139,15 @@ class _Request(Generic[Result]):
         if type(self.result) is Messages:
             # The texts of the result are the texts of the request.
             return 0
-        return text_size(self.error.answer if isinstance(self.error, AlreadyAnswered) else self.result)
+        return text_size(self.error.response if isinstance(self.error, AlreadyApplied) else self.result)
 
     def resolve(self) -> None:
-        if self.answer.done():
+        if self.future.done():
             return
         if self.error is not None:
-            self.answer.set_exception(as_storage_error(self.error))
+            self.future.set_exception(as_storage_error(self.error))
         else:
-            self.answer.set_result(self.result)  # type: ignore[arg-type]  # without an error there is a result
+            self.future.set_result(self.result)  # type: ignore[arg-type]  # without an error there is a result
 
 
 class Writer:
@@ -198,7 +198,7 @@ class Writer:
         if 0 < self._wanted <= self._queue.qsize():
             self._gathered.set()
         try:
-            return await request.answer
+            return await request.future
         except asyncio.CancelledError:
             if not request.cancel():
                 raise
@@ -217,8 +217,8 @@ class Writer:
         """Do idle work now, and for this number of seconds between any two groups of writes."""
         self._urgent_until = max(self._urgent_until, time.monotonic() + seconds)
         request: _Request[None] = _Request(_nothing, (), self._loop.create_future())
-        # Nobody awaits the answer.
-        request.answer.add_done_callback(lambda answer: answer.exception())
+        # Nobody awaits the result.
+        request.future.add_done_callback(lambda future: future.exception())
         self._queue.put(request)
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from ..sql.temporary_files import TemporaryDisk
 from .connection import INTERRUPT_SECONDS, as_storage_error, check_not_replaced, connect_reader, shrink
 from .rows import ConnectionRows, run_sync
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 # Single rows are read on the event loop, which a lock must not block.
@@ -65,10 +65,10 @@ class Readers:
             raise as_storage_error(error) from error
         return None if row is None else row[0]
 
-    async def work(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
+    async def work(self, work: Callable[[apsw.Connection], Result]) -> Result:
         """Run a read in a thread, on a connection of its own, and return its result."""
 
-        async def read(connection: apsw.Connection) -> Answer:
+        async def read(connection: apsw.Connection) -> Result:
             return await self._in_thread(connection, lambda: work(connection))
 
         return await self._with_connection(read)
@@ -82,7 +82,7 @@ class Readers:
             lambda connection: self._read(connection, statement, bindings, searching=searching)
         )
 
-    async def _with_connection(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
+    async def _with_connection(self, read: Callable[[apsw.Connection], Awaitable[Result]]) -> Result:
         if self._waiting >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} lists are waiting to be read already")
         self._waiting += 1
@@ -94,11 +94,11 @@ class Readers:
         finally:
             self._waiting -= 1
 
-    async def _lend(self, read: Callable[[apsw.Connection], Awaitable[Answer]]) -> Answer:
+    async def _lend(self, read: Callable[[apsw.Connection], Awaitable[Result]]) -> Result:
         connection = self._idle.pop() if self._idle else connect_reader(self._path)
         self._lent.add(connection)
         try:
-            answer = await read(connection)
+            result = await read(connection)
         except BaseException:
             connection.close()
             raise
@@ -106,7 +106,7 @@ class Readers:
             self._lent.discard(connection)
         shrink(connection)
         self._idle.append(connection)
-        return answer
+        return result
 
     async def _read(
         self, connection: apsw.Connection, statement: str, bindings: Bindings, *, searching: bool
@@ -126,7 +126,7 @@ class Readers:
             raise
         return Listing(first, spool)
 
-    async def _in_thread(self, connection: apsw.Connection, work: Callable[[], Answer]) -> Answer:
+    async def _in_thread(self, connection: apsw.Connection, work: Callable[[], Result]) -> Result:
         running = self._threads.submit(work)
         working = asyncio.wrap_future(running)
         try:
@@ -167,8 +167,8 @@ class PointRows(ConnectionRows):
             return await self._again(ConnectionRows.block, statement, bindings, most_bytes)
 
     async def _again(
-        self, read: Callable[[ConnectionRows, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
-    ) -> Answer:
+        self, read: Callable[[ConnectionRows, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
         return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection), *arguments)))
 
 

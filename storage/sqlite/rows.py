@@ -21,11 +21,11 @@ from .search.indexing import reindex
 from .search.vectors import BEGIN_AT, FORGET_SESSION, INSERT_VECTOR, REMOVE_VECTOR, REMOVE_VECTORS
 from .statements import SQLiteStatements
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
-def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+def run_sync(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine that never waits, without an event loop, and return its result.
 
     Operations are coroutines because on PostgreSQL each statement is awaited. On SQLite a statement returns at once, so
@@ -34,8 +34,8 @@ def run_sync(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         coroutine.send(None)
     except StopIteration as end:
-        answer: Answer = end.value
-        return answer
+        result: Result = end.value
+        return result
     raise AssertionError("An operation on SQLite awaits nothing but its statements.")
 
 
@@ -100,9 +100,9 @@ class ConnectionTransaction(WriteTransaction, ConnectionRows, Transaction):
     def run(
         self,
         _connection: apsw.Connection,
-        operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]],
+        operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]],
         *arguments: *Arguments,
-    ) -> Answer:
+    ) -> Result:
         """Run `operation` in the writer's transaction, and return its result."""
         return run_sync(operation(self, *arguments))
 

@@ -10,7 +10,7 @@ from ..sql.statements.files import delete_unreferenced, insert_references, keep_
 from ..sql.statements.imports import id_uses
 from ..sql.statements.integrity import recount
 from ..sql.statements.message_lists import messages_with_ids
-from ..sql.statements.recorded_answers import RECORDED, recorded_messages
+from ..sql.statements.recorded_responses import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import (
     COUNT_MESSAGES,
@@ -308,7 +308,7 @@ ORDER BY revision
 LIMIT :most
 """
 
-    RECORDED_ANSWER = f"""
+    RECORDED_RESPONSE = f"""
 SELECT fingerprint, CAST(answer AS BLOB), session_id
 FROM {RECORDED}
 """  # noqa: S608  # of the text above

@@ -52,7 +52,7 @@ from .statements import CLOCK, MESSAGES, STEPS, SQLiteStatements
 
 logger = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 # The maximum number of reading threads that searches use.
@@ -94,7 +94,7 @@ CROSS JOIN session
 class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     """Implements `Storage` in the file at `path`, which processes may share; `open` creates it if `create` is set.
 
-    Answers to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
+    Responses to requests with a key are kept for `idempotency_ttl` seconds. An older schema is upgraded if `upgrade` is
     set.
     """
 
@@ -209,7 +209,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
 
         return await suggest(text, limit, count)
 
-    async def _read_for_search(self, work: Callable[[apsw.Connection], Answer]) -> Answer:
+    async def _read_for_search(self, work: Callable[[apsw.Connection], Result]) -> Result:
         async with self._searches.slot():
             return await self._readers.work(work)
 
@@ -299,19 +299,19 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         async with self._searches.slot() if searching else nullcontext():
             return await self._readers.listing(statement, bindings, searching=searching)
 
-    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Result]]) -> Result:
         return await self._readers.work(lambda connection: run_sync(read(ConnectionRows(connection))))
 
     async def _transact(
-        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Answer]], *arguments: *Arguments
-    ) -> Answer:
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
         return await self._writer.write(self._transaction.run, operation, *arguments)
 
     def _change(
         self,
         workspace: str,
-        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Answer]],
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
         *arguments: *Arguments,
-    ) -> Coroutine[Any, Any, Answer]:
+    ) -> Coroutine[Any, Any, Result]:
         run = self._transaction.run
         return self._writer.write(run, perform, self.statements, self._clock, workspace, operation, *arguments)

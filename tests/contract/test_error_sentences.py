@@ -39,9 +39,9 @@ from amplifierd.storage.model.errors import (
     DirectoryUnwritable,
     FileInUse,
     FileUnknown,
-    IdempotencyAnswerNotKept,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
+    IdempotencyResponseNotKept,
     MessageIdInUse,
     NoActiveProfile,
     ProfileActive,
@@ -160,13 +160,13 @@ CLIENT = [
     ),
     (
         IdempotencyKeyInUse("k"),
-        "A request with the Idempotency-Key 'k' is being handled by another process; wait for its answer, then send "
+        "A request with the Idempotency-Key 'k' is being handled by another process; wait for its response, then send "
         "this one again",
     ),
     (
-        IdempotencyAnswerNotKept("k"),
-        "The request with the Idempotency-Key 'k' was applied and has no second effect; its answer is not kept any "
-        "more, because later answers needed the space. Read what it has changed",
+        IdempotencyResponseNotKept("k"),
+        "The request with the Idempotency-Key 'k' was applied and has no second effect; its response is no "
+        "longer kept, because later responses needed the space. Read what it has changed",
     ),
 ]
 
@@ -176,8 +176,8 @@ TERMINAL = [
         "Cannot import session 1: it already exists; skip or extend it, or import it with a new id, by --on-conflict",
     ),
     (
-        IdempotencyAnswerNotKept("k"),
-        "The request with the idempotency key 'k' was applied; its answer is not kept any more, because later answers "
+        IdempotencyResponseNotKept("k"),
+        "The request with the idempotency key 'k' was applied; its response is no longer kept, because later responses "
         "needed the space",
     ),
     (

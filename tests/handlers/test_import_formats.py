@@ -295,7 +295,7 @@ def drain(process: ConversionProcess) -> None:
     """Read all that a process sends, and give it all the room that it asks for."""
     while (received := process.receive()).kind != DONE:
         if received.kind == ROOM:
-            process.answer(content=True)
+            process.reply(content=True)
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -253,7 +253,7 @@ def test_overrides_of_a_session_and_a_plan_are_checked(client: httpx.Client, fol
     assert missing.status_code == 404
 
 
-def test_retry_gets_the_first_answer_after_changes(client: httpx.Client, folder: Path) -> None:
+def test_retry_gets_the_first_response_after_changes(client: httpx.Client, folder: Path) -> None:
     tools = [{"module": "foundation/tool/bash", "config": {"shell": "sh"}}, {"module": "unknown"}]
     requests: list[tuple[str, dict[str, Any]]] = [
         ("/profiles", {"name": "mine", "tools": tools}),

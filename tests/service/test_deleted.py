@@ -153,7 +153,7 @@ def test_cleaned_up_session_is_gone(client: httpx.Client, daemon: Daemon) -> Non
     wait_until_gone(daemon.database, word)
 
 
-def test_recorded_answer_is_gone_after_its_time(database: str, tmp_path: Path) -> None:
+def test_recorded_response_is_gone_after_its_time(database: str, tmp_path: Path) -> None:
     word, options = canary(), ("--idempotency-ttl", "1")
     if database.startswith("sqlite"):
         (tmp_path / "kept").mkdir()

@@ -56,7 +56,7 @@ def test_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, post
     assert client.get(f"/sessions/{session_id}").text == after
 
 
-def test_answers_about_a_deleted_session_are_not_repeated(client: httpx.Client, path: str) -> None:
+def test_responses_about_a_deleted_session_are_not_repeated(client: httpx.Client, path: str) -> None:
     headers = {"Idempotency-Key": f"deleted{path}"}
     for _ in range(2):
         assert client.post(f"{path}/messages", json={"content": "x"}, headers=headers).status_code == 201

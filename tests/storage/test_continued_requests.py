@@ -15,7 +15,7 @@ from amplifierd.storage.model.errors import (
 )
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     CleanUp,
     Export,
     ExportLine,
@@ -116,7 +116,7 @@ async def test_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage,
             *(node.import_sessions(W, export_of(lines), "new_id", once=once()) for node in (storage, other)),
             return_exceptions=True,
         )
-    reports = [result.answer if isinstance(result, AlreadyAnswered) else result for result in results]
+    reports = [result.response if isinstance(result, AlreadyApplied) else result for result in results]
     report = ImportReport(sessions=300, renamed=300)
     assert report in reports
     assert all(isinstance(result, IdempotencyKeyInUse) or result == report for result in reports)

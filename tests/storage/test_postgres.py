@@ -17,7 +17,7 @@ from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.queries import DeletionQuery, MessageQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     BatchMessage,
     IdempotentRequest,
     Messages,
@@ -131,7 +131,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def fill(url: str) -> None:
-    """Write sessions, messages, calls, labels and recorded answers, and let PostgreSQL count them."""
+    """Write sessions, messages, calls, labels and recorded responses, and let PostgreSQL count them."""
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
         turn = NewMessages([BatchMessage(content=f"word{number} " * 20, id=str(number)) for number in range(500)])
@@ -185,7 +185,7 @@ def filled(postgres: str) -> Iterator[str]:
         (in_order(archived=False), "session_by_update"),
         (in_order(status=("active", "failed")), "session_by_update"),
         (in_order(roots=True), "session_by_update"),
-        (PostgresStatements.RECORDED_ANSWER, "idempotency_pkey"),
+        (PostgresStatements.RECORDED_RESPONSE, "idempotency_pkey"),
         (PostgresStatements.CHILDREN, "session_by_parent"),
         (removals.IS_UNCHANGED, "session_pkey"),
         (in_order(sort="updated_at", last_revision=5), "session_by_update"),
@@ -354,7 +354,7 @@ async def test_key_sent_many_times_at_once_has_one_effect(url: str) -> None:
             *(storage.append_messages(W, session.id, new, once=once) for _ in range(50)), return_exceptions=True
         )
         [first] = [result for result in results if isinstance(result, Messages)]
-        assert [error.answer for error in results if isinstance(error, AlreadyAnswered)] == [first] * 49
+        assert [error.response for error in results if isinstance(error, AlreadyApplied)] == [first] * 49
         assert (await storage.get_session(W, session.id)).message_count == 2
 
 

@@ -122,7 +122,7 @@ SESSION_OF_MESSAGES = (
         (SQLiteStatements.DELETE_SESSION, SESSION_BY_KEY),
         (SQLiteStatements.MESSAGE, MESSAGE_BY_PLACE),
         (
-            SQLiteStatements.RECORDED_ANSWER,
+            SQLiteStatements.RECORDED_RESPONSE,
             "SEARCH idempotency USING INDEX sqlite_autoindex_idempotency_1 (workspace=? AND key=?)",
         ),
         (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..contract import Document
     from ..documents.collections.sync import CollectionSources
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @click.group()
@@ -106,8 +106,8 @@ def remove(database: str, workspace: str, identifier: str) -> None:
     click.echo(f"Collection {identifier} was removed.")
 
 
-def _run(database: str, use: Callable[[Storage], Awaitable[Answer]]) -> Answer:
-    async def run() -> Answer:
+def _run(database: str, use: Callable[[Storage], Awaitable[Result]]) -> Result:
+    async def run() -> Result:
         async with open_existing(database) as storage:
             return await use(storage)
 

@@ -11,7 +11,7 @@ from ..contract import LineReader
 from ..storage.model.errors import WorkspaceNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     CleanUp,
     DeletionReport,
     Digest,
@@ -43,11 +43,11 @@ async def import_export(
         )
         try:
             report = await storage.import_sessions(workspace, export, on_conflict, once=once)
-        except AlreadyAnswered as recorded:
+        except AlreadyApplied as recorded:
             # An earlier run wrote it, and ended before it removed the key.
-            report = recorded.answer
+            report = recorded.response
     # Importing the same file again must restore sessions that were deleted since.
-    await storage.forget_answer(workspace, once.key)
+    await storage.forget_response(workspace, once.key)
     return report
 
 

@@ -16,7 +16,7 @@ from ..storage.model.database_errors import (
     RebuildNeeded,
 )
 from ..storage.model.errors import (
-    IdempotencyAnswerNotKept,
+    IdempotencyResponseNotKept,
     SessionExists,
     StorageError,
     WorkspaceNotFound,
@@ -28,7 +28,7 @@ _CHECK = "Run `amplifierd check` to see the extent, and restore a backup with `a
 # Format strings over the `error`; every other error is its own sentence.
 MESSAGES: dict[type[StorageError], str] = {
     SessionExists: "{error}; skip or extend it, or import it with a new id, by --on-conflict",
-    IdempotencyAnswerNotKept: "{error}, because later answers needed the space",
+    IdempotencyResponseNotKept: "{error}, because later responses needed the space",
     WorkspaceNotFound: "{error}. `amplifierd keys list` lists the workspaces that have keys.",
     KeyNotFound: "{error}; `amplifierd keys list` lists the ids of all keys.",
     MessageCountWrong: "{error}. Run `amplifierd check --repair`, which corrects the count, and try again.",

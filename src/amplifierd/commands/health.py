@@ -67,8 +67,8 @@ def ask(url: str, path: str, seconds: float) -> HealthReport:
     opener = build_opener(ProxyHandler({}))
     target = f"{url.rstrip('/')}/api/v1/{path}"
     try:
-        with opener.open(target, timeout=seconds) as answer:
-            return _report_of(answer.read(_MAX_BYTES), target, is_well=True)
+        with opener.open(target, timeout=seconds) as response:
+            return _report_of(response.read(_MAX_BYTES), target, is_well=True)
     except HTTPError as error:
         with error:
             return _report_of(error.read(_MAX_BYTES), target, is_well=False)

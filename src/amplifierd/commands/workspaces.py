@@ -11,7 +11,7 @@ from ..storage import open_existing
 from ..storage.model.workspaces import WorkspaceContents
 from .options import FROM_ENVIRONMENT, check_workspace, database, sentences
 
-_HEAD = ("workspace", "sessions", "messages", "profiles", "directories", "keys", "files", "answers")
+_HEAD = ("workspace", "sessions", "messages", "profiles", "directories", "keys", "files", "responses")
 
 
 @click.group()
@@ -55,7 +55,7 @@ def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) ->
         click.echo(
             f"Workspace {name} has {contents.sessions} sessions with {contents.messages} messages, "
             f"{contents.profiles} profiles, {contents.directories} directories, {contents.keys} keys, "
-            f"{contents.files} files and {contents.answers} recorded responses."
+            f"{contents.files} files and {contents.responses} recorded responses."
         )
         if not yes:
             click.confirm("Delete everything? This cannot be undone.", abort=True)

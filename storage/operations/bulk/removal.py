@@ -13,7 +13,7 @@ import msgspec
 
 from ...sql.ports import Bindings, Row, Transaction, session_key, take_until_size
 from ...sql.statements.files import REMOVE_CHUNKS, REMOVE_REFERENCES
-from ...sql.statements.recorded_answers import FORGET_SESSION_TEXT
+from ...sql.statements.recorded_responses import FORGET_SESSION_TEXT
 from ...sql.statements.removals import FORGET_RECORDS
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER

@@ -37,15 +37,15 @@ class BatchQueue(Generic[Request, Result]):
         waiting = self._waiting[workspace]
         if len(waiting) >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        waiting.append((request, answer))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        waiting.append((request, future))
         if workspace not in self._writing:
             self._writing[workspace] = asyncio.create_task(self._write_all(workspace))
         try:
-            return await answer
+            return await future
         except asyncio.CancelledError:
             for place, (_, other) in enumerate(waiting):
-                if other is answer:
+                if other is future:
                     del waiting[place]
                     raise WriteCancelled from None
             if _is_left(self._groups.get(workspace, [])):
@@ -66,13 +66,13 @@ class BatchQueue(Generic[Request, Result]):
                     raise
                 _uncancel()
             except Exception as error:  # noqa: BLE001  # it is raised where each request waits
-                for _, answer in group:
-                    if not answer.done():
-                        answer.set_exception(error)
+                for _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
             else:
-                for (_, answer), result in zip(group, results, strict=True):
-                    if not answer.done():
-                        answer.set_result(result)
+                for (_, future), result in zip(group, results, strict=True):
+                    if not future.done():
+                        future.set_result(result)
         del self._waiting[workspace], self._groups[workspace], self._writing[workspace]
 
     def _take(self, workspace: str) -> list[tuple[Request, asyncio.Future[Result]]]:
@@ -89,7 +89,7 @@ class BatchQueue(Generic[Request, Result]):
 
 def _is_left(group: list[tuple[Request, asyncio.Future[Result]]]) -> bool:
     """Whether no request waits for a batch any more."""
-    return bool(group) and all(answer.done() for _, answer in group)
+    return bool(group) and all(future.done() for _, future in group)
 
 
 def _uncancel() -> None:

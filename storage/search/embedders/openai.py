@@ -18,7 +18,7 @@ from .entry_point import EmbedderOptions
 
 # The limit for a whole request, even if its response arrives in small pieces.
 SECONDS = 30
-MAX_ANSWER = 16 * 1024 * 1024
+MAX_RESPONSE = 16 * 1024 * 1024
 # The service will not accept the same texts later either. llama.cpp returns 500 if a text is too long.
 _REFUSALS = {400, 413, 422, 500}
 
@@ -60,27 +60,27 @@ class OpenAIEmbedder(Embedder):
         body = _encode({"model": self.model, "input": texts, "encoding_format": "float"})
         try:
             async with asyncio.timeout(SECONDS):
-                answer = await self._send(body)
+                content = await self._send(body)
         except TimeoutError as error:
             raise EmbedderUnavailable(f"its service did not answer within {SECONDS} seconds") from error
         except httpx.HTTPError as error:
             raise EmbedderUnavailable(f"its service can't be reached: {str(error) or type(error).__name__}") from error
-        return await asyncio.to_thread(_vectors, answer, len(texts))
+        return await asyncio.to_thread(_vectors, content, len(texts))
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def _send(self, body: bytes) -> bytes:
-        answer = bytearray()
+        content = bytearray()
         async with self._client.stream("POST", self._url, content=body) as response:
             if response.status_code != HTTPStatus.OK:
                 kind = EmbedderRefused if response.status_code in _REFUSALS else EmbedderUnavailable
                 raise kind(f"its service answered {response.status_code}")
             async for block in response.aiter_bytes():
-                answer += block
-                if len(answer) > MAX_ANSWER:
-                    raise EmbedderUnavailable(f"the answer of its service is longer than {MAX_ANSWER} bytes")
-        return bytes(answer)
+                content += block
+                if len(content) > MAX_RESPONSE:
+                    raise EmbedderUnavailable(f"the response of its service is longer than {MAX_RESPONSE} bytes")
+        return bytes(content)
 
 
 def _checked_url(given: str | None) -> str:
@@ -107,11 +107,11 @@ def _checked_url(given: str | None) -> str:
     return text
 
 
-def _vectors(answer: bytes, count: int) -> list[Sequence[float]]:
+def _vectors(content: bytes, count: int) -> list[Sequence[float]]:
     try:
-        items = sorted(_decode(answer).data, key=lambda item: item.index)
+        items = sorted(_decode(content).data, key=lambda item: item.index)
     except msgspec.MsgspecError as error:
-        raise EmbedderRefused(f"its answer is not one of OpenAI's API: {error}") from error
+        raise EmbedderRefused(f"its response is not valid for OpenAI's API: {error}") from error
     if [item.index for item in items] != [*range(count)]:
-        raise EmbedderRefused(f"its answer has not one vector for each of {count} texts")
+        raise EmbedderRefused(f"its response does not have one vector for each of {count} texts")
     return [item.embedding for item in items]

@@ -1,4 +1,4 @@
-"""The statements on sessions, their messages and recorded answers. Parameters are `:name`."""
+"""The statements on sessions, their messages and recorded responses. Parameters are `:name`."""
 
 # Remains of a deleted session are invisible.
 SESSION_EXISTS = """EXISTS (
@@ -142,7 +142,7 @@ class Statements:
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str
     CHANGES: str
-    RECORDED_ANSWER: str
+    RECORDED_RESPONSE: str
     NEXT_REMOVAL: str
     LOCK_REMOVAL: str
     TAKE_REMOVAL: str

@@ -9,7 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import ImportFile, NewFile
-from ...storage.model.records import AlreadyAnswered, Digest, Events
+from ...storage.model.records import AlreadyApplied, Digest, Events
 from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
 from ..core.document import ContractError, Document, Json
@@ -217,8 +217,8 @@ class Operation:
             arguments[ARGUMENT] = once
             try:
                 return await self._handler(**arguments), False
-            except AlreadyAnswered as recorded:
-                return recorded.answer, True
+            except AlreadyApplied as recorded:
+                return recorded.response, True
 
 
 def _is_conditional(scope: Scope) -> bool:

@@ -46,8 +46,8 @@ class _AnthropicMessages:
         own = write_own(_ANTHROPIC, message)
         if own is not None:
             return [own]
-        is_answer = message["role"] == "assistant"
-        groups = groups_of(message["parts"], lambda part: is_answer and _is_own_message(part))
+        is_response = message["role"] == "assistant"
+        groups = groups_of(message["parts"], lambda part: is_response and _is_own_message(part))
         written: list[Any] = []
         for is_result, parts in groups:
             role = "user" if is_result or message["role"] in _SYSTEM else message["role"]

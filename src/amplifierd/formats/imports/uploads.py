@@ -17,7 +17,7 @@ from ...storage.model.errors import SessionNotFound, StorageUnavailable
 from ...storage.model.files import ImportFile, TemporarySpace
 from ...storage.model.interface import Storage
 from ...storage.model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     Export,
     ExportLine,
     IdempotentRequest,
@@ -134,9 +134,9 @@ class _Import:
         export = Export(self._batches(task), self._progressed)
         try:
             written = await self._storage.import_sessions(self._workspace, export, "extend", once=once)
-        except AlreadyAnswered as recorded:
+        except AlreadyApplied as recorded:
             # An earlier attempt may have ended before it set the names.
-            raise AlreadyAnswered(await self._finish(recorded.answer)) from None
+            raise AlreadyApplied(await self._finish(recorded.response)) from None
         return await self._finish(written)
 
     async def _finish(self, written: ImportReport) -> HistoryImportReport:
@@ -175,7 +175,7 @@ class _Import:
             if received.kind == DONE:
                 return
             if received.kind is not None:
-                await self._answer(process, received.kind, received.content)
+                await self._reply(process, received.kind, received.content)
 
     async def _receive(self, process: ConversionProcess, gone: asyncio.Future[None], ends: float) -> Received:
         waiting = asyncio.ensure_future(asyncio.to_thread(process.receive))
@@ -195,13 +195,13 @@ class _Import:
         finally:
             waiting.cancel()
 
-    async def _answer(self, process: ConversionProcess, kind: bytes, content: Any) -> None:
+    async def _reply(self, process: ConversionProcess, kind: bytes, content: Any) -> None:
         if kind == REPORT:
             self._history = msgspec.convert(content, HistoryReport)
         elif kind == LAST_STORED:
-            process.answer(await self._last_message_id(content))
+            process.reply(await self._last_message_id(content))
         elif kind == ROOM:
-            process.answer(self._grant(content))
+            process.reply(self._grant(content))
 
     def _grant(self, size: int) -> bool:
         try:

@@ -13,7 +13,7 @@ from ...storage.model.errors import DirectoryExists, ProfileExists
 from ...storage.model.interface import Storage
 from ...storage.model.profile_records import NewProfile
 from ...storage.model.queries import MessageQuery, SearchHit, SearchQuery
-from ...storage.model.records import AlreadyAnswered, Listing, Message, NewSession, Session
+from ...storage.model.records import AlreadyApplied, Listing, Message, NewSession, Session
 
 Record = TypeVar("Record")
 
@@ -47,10 +47,10 @@ async def read(storage: Storage, session_id: str, query: MessageQuery = WHOLE) -
 
 
 async def recorded(write: Awaitable[object]) -> Any:
-    """The recorded answer to a write that is repeated under its key; fails if none was recorded."""
-    with pytest.raises(AlreadyAnswered) as again:
+    """The recorded response to a write that is repeated under its key; fails if none was recorded."""
+    with pytest.raises(AlreadyApplied) as again:
         await write
-    return again.value.answer
+    return again.value.response
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

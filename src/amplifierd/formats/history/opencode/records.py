@@ -44,8 +44,8 @@ def _is_complete(message: StoredMessage) -> bool:
     if data.get("role") == "user":
         # Its parts are written after it.
         return bool(message.parts)
-    is_answer = data.get("role") == "assistant"
-    return not is_answer or "error" in data or object_of(data.get("time")).get("completed") is not None
+    is_response = data.get("role") == "assistant"
+    return not is_response or "error" in data or object_of(data.get("time")).get("completed") is not None
 
 
 def turns(source: StoredMessage) -> Iterator[Step]:

@@ -67,8 +67,8 @@ class ConversionProcess:
             size += len(content)
         return Received(lines)
 
-    def answer(self, content: Any) -> None:
-        """Answer a question."""
+    def reply(self, content: Any) -> None:
+        """Reply to a question."""
         # `receive` reports why the process ended.
         with suppress(BrokenPipeError):
             self._input.write(_encode(content) + b"\n")

@@ -11,7 +11,7 @@ REPORT = b"R"
 LINE = b"L"
 DONE = b"D"
 FAILED = b"F"
-# Questions that the parent answers: the id of a stored session's last message; whether there is room for some bytes.
+# Questions to the parent: the id of a stored session's last message; whether there is room for some bytes.
 LAST_STORED = b"S"
 ROOM = b"M"
 
@@ -80,13 +80,13 @@ class Channel:
         self._writer.write(kind + _encode(content) + b"\n")
 
     def ask(self, kind: bytes, content: Any) -> Any:
-        """Ask the parent and return its answer. Raises `EOFError` if it has exited."""
+        """Ask the parent and return its reply. Raises `EOFError` if it has exited."""
         self.send(kind, content)
         self._writer.flush()
-        answer = self._reader.readline()
-        if not answer:
+        reply = self._reader.readline()
+        if not reply:
             raise EOFError
-        return _decode(answer)
+        return _decode(reply)
 
     def close(self) -> None:
         """Send what is left."""

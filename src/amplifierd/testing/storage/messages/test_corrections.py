@@ -239,7 +239,7 @@ async def test_fork_keeps_what_it_has_copied(storage: Storage) -> None:
     assert await read(storage, later.id) == await read(storage, fork.id)
 
 
-async def test_recorded_answer_has_the_corrected_message(storage: Storage) -> None:
+async def test_recorded_response_has_the_corrected_message(storage: Storage) -> None:
     session_id = await session_with(storage)
     once = IdempotentRequest("k", hashlib.sha256(b""))
     await storage.append_message(W, session_id, NewMessage("one"), once=once)

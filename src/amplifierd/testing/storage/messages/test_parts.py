@@ -72,7 +72,7 @@ async def test_parts_come_back_as_they_were_sent(storage: Storage) -> None:
     assert kept.content == "Let me look.\n\nOne moment."
 
 
-async def test_answer_under_a_key_has_its_parts(storage: Storage) -> None:
+async def test_recorded_response_has_its_parts(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = NewMessage(parts=TURN, usage=NewUsage(input_tokens=1))
     first = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))

@@ -19,7 +19,7 @@ from amplifierd.storage.model.errors import (
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SessionQuery
 from amplifierd.storage.model.records import (
-    AlreadyAnswered,
+    AlreadyApplied,
     BatchMessage,
     CleanUp,
     Failure,
@@ -77,7 +77,7 @@ async def everything(storage: Storage, session_id: str) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_same_request_has_one_effect_and_one_answer(storage: Storage, database: str, write: str) -> None:
+async def test_same_request_has_one_effect_and_one_response(storage: Storage, database: str, write: str) -> None:
     session_id = await active(storage)
     response = await WRITES[write](storage, session_id, once())
     before = await everything(storage, session_id)
@@ -105,7 +105,7 @@ async def test_requests_that_meet_have_one_effect(storage: Storage) -> None:
     )
     [first] = [result for result in results if isinstance(result, Message)]
     assert first.sequence == 2
-    assert [error.answer for error in results if isinstance(error, AlreadyAnswered)] == [first] * 49
+    assert [error.response for error in results if isinstance(error, AlreadyApplied)] == [first] * 49
     assert len(await read(storage, session_id)) == 2
 
 
@@ -118,7 +118,7 @@ async def test_failed_request_may_be_sent_again(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_answer_is_deleted_with_its_session(storage: Storage, write: str) -> None:
+async def test_recorded_response_is_deleted_with_its_session(storage: Storage, write: str) -> None:
     session_id = await active(storage)
     response = await WRITES[write](storage, session_id, once())
     about = response.id if isinstance(response, Session) else session_id
@@ -142,7 +142,7 @@ async def test_key_is_forgotten_when_its_time_is_over(database: str) -> None:
         began = time.monotonic()
         first = await storage.create_session(W, NewSession(), once=once())
         # On a machine that is busy its time may be over.
-        with suppress(AlreadyAnswered):
+        with suppress(AlreadyApplied):
             await storage.create_session(W, NewSession(), once=once())
             assert time.monotonic() - began >= 1
         while time.monotonic() - began < LONGEST_SECONDS:

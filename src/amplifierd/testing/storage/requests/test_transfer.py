@@ -255,7 +255,7 @@ async def test_import_under_a_key_that_is_free_again_gives_other_new_ids(storage
     lines = [HEADER, but(SESSION, message_count=0)]
     for _ in range(3):
         assert (await storage.import_sessions(W, export_of(lines), "new_id", once=once())).sessions == 1
-        await storage.forget_answer(W, once().key)
+        await storage.forget_response(W, once().key)
     assert await storage.count_sessions(W) == 3
 
 

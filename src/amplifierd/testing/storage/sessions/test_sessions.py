@@ -162,7 +162,7 @@ async def test_resuming_always_moves_on(storage: Storage) -> None:
     assert (await storage.get_session(W, session.id)).updated_at == times[-1]
 
 
-async def test_resuming_answers_the_whole_session(storage: Storage) -> None:
+async def test_resuming_returns_the_whole_session(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
     await storage.append_message(W, session.id, NewMessage(content="x"))
     resumed = await storage.resume_session(W, session.id)

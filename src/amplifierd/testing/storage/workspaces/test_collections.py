@@ -230,7 +230,7 @@ async def test_deleted_workspace_takes_its_collections(storage: Storage) -> None
     assert (await storage.list_collections("gone")).first == b""
 
 
-async def test_key_repeats_the_answer(storage: Storage) -> None:
+async def test_key_repeats_the_response(storage: Storage) -> None:
     once = IdempotentRequest("k", hashlib.sha256(b"k"))
     first = await create(storage, content(NewProfile("a")), once=once)
     assert await recorded(storage.create_collection(W, "foundation", nobody_reads, once=once)) == first

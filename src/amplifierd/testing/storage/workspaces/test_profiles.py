@@ -305,7 +305,7 @@ async def test_session_of_a_profile_that_is_not_there_is_not_opened(storage: Sto
     assert await storage.count_sessions(W) == 1
 
 
-async def test_sessions_created_together_get_their_own_answers(storage: Storage) -> None:
+async def test_sessions_created_together_get_their_own_responses(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a"))
     requested = ["a", None, "b", "default", "b", "a"]
     results = await asyncio.gather(

@@ -48,4 +48,4 @@ async def test_workspace_keeps_what_is_created_during_its_deletion(storage: Stor
             await storage.get_session(W, session_id)
     assert (await storage.session_profile(W, created[-1])).version == "2"
     emptied = await storage.delete_workspace(W)
-    assert (emptied.sessions, emptied.messages, emptied.directories, emptied.answers) == (0, 0, 0, 0)
+    assert (emptied.sessions, emptied.messages, emptied.directories, emptied.responses) == (0, 0, 0, 0)

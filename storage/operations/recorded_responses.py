@@ -1,6 +1,6 @@
-"""The stored form of recorded answers: short ones are stored whole, long ones without what is stored elsewhere.
+"""The stored form of recorded responses: short ones are stored whole, long ones without what is stored elsewhere.
 
-Messages are not stored twice: a repeated answer has their current state, corrected or deleted. Long texts, such as a
+Messages are not stored twice: a repeated response has their current state, corrected or deleted. Long texts, such as a
 session's context, are stored separately, once for each session, up to a limit for each workspace: the oldest are
 deleted first. A context that the session still has is read from the session if its copy was deleted.
 """
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from ..model.errors import SessionNotFound
 from ..model.records import Message, Messages, Session
 from ..sql.ports import Bindings, Rows
-from ..sql.statements.recorded_answers import (
+from ..sql.statements.recorded_responses import (
     BOUND_TEXTS,
     FORGET_TEXTS,
     HAS_TEXT,
@@ -27,9 +27,9 @@ from ..sql.statements.sessions import Statements
 from ..values.clock import after
 from .unit_of_work import UnitOfWork
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-# In bytes: a longer answer is stored in parts.
+# In bytes: a longer response is stored in parts.
 MAX_WHOLE_BYTES = 4 * 1024
 # In bytes: a longer part is stored separately.
 MAX_OWN_BYTES = 1024
@@ -39,6 +39,7 @@ MAX_TEXT_BYTES = 64 * 1024 * 1024
 SLACK_SECONDS = 3_600
 
 _PARTS = ("context", "error_details")
+# The name in stored records.
 _WHOLE = "answer"
 
 
@@ -48,8 +49,8 @@ class Appended(msgspec.Struct, frozen=True):
     sequences: tuple[int, int]
 
 
-class SplitAnswer(msgspec.Struct, frozen=True):
-    """The stored form of a long answer: its parts by their SHA-256, and the rest of a session."""
+class SplitResponse(msgspec.Struct, frozen=True):
+    """The stored form of a long response: its parts by their SHA-256, and the rest of a session."""
 
     digests: dict[str, str]
     session: Session | None = None
@@ -59,33 +60,33 @@ class TextNotKept(Exception):
     """A part is no longer stored."""
 
 
-async def keep(work: UnitOfWork, keep_seconds: float, answer: object) -> tuple[str | None, str]:
-    """Store the parts of an answer for `keep_seconds`. Returns the id of its session, if it has one, and its record."""
-    if isinstance(answer, Messages):
-        kept = Appended((answer.messages[0].sequence, answer.messages[-1].sequence))
-        return answer.session_id, encode(kept).decode()
-    session_id = answer.id if isinstance(answer, Session) else None
-    text = encode(answer)
+async def keep(work: UnitOfWork, keep_seconds: float, response: object) -> tuple[str | None, str]:
+    """Store the parts of a response for `keep_seconds`. Returns the id of its session, if any, and its record."""
+    if isinstance(response, Messages):
+        kept = Appended((response.messages[0].sequence, response.messages[-1].sequence))
+        return response.session_id, encode(kept).decode()
+    session_id = response.id if isinstance(response, Session) else None
+    text = encode(response)
     if len(text) <= MAX_WHOLE_BYTES:
         return session_id, text.decode()
-    divided, parts = _split(answer, text)
+    divided, parts = _split(response, text)
     for part in parts:
         await _keep_text(work, keep_seconds, session_id or "", part)
     return session_id, encode(divided).decode()
 
 
-async def read(work: UnitOfWork, session_id: str | None, text: bytes, kind: type[Answer]) -> Answer:
-    """The answer from the text of its record. Raises `TextNotKept`, `SessionNotFound`."""
+async def read(work: UnitOfWork, session_id: str | None, text: bytes, kind: type[Result]) -> Result:
+    """The response from the text of its record. Raises `TextNotKept`, `SessionNotFound`."""
     if kind is Messages and session_id is not None:
-        return cast("Answer", await read_messages(work.transaction, work.statements, work.workspace, session_id, text))
+        return cast("Result", await read_messages(work.transaction, work.statements, work.workspace, session_id, text))
     if not text.startswith(b'{"digests":'):
         return decode(text, type=kind)
-    divided = decode(text, type=SplitAnswer)
+    divided = decode(text, type=SplitResponse)
     key: Bindings = {"workspace": work.workspace, "id": session_id or ""}
     texts = {name: await _text(work.transaction, key, digest) for name, digest in divided.digests.items()}
     if divided.session is None:
         return decode(texts[_WHOLE], type=kind)
-    return cast("Answer", replace(divided.session, **{name: Raw(part.encode()) for name, part in texts.items()}))
+    return cast("Result", replace(divided.session, **{name: Raw(part.encode()) for name, part in texts.items()}))
 
 
 async def read_messages(rows: Rows, statements: Statements, workspace: str, session_id: str, text: bytes) -> Messages:
@@ -98,14 +99,14 @@ async def read_messages(rows: Rows, statements: Statements, workspace: str, sess
     return Messages(session_id, found)
 
 
-def _split(answer: object, text: bytes) -> tuple[SplitAnswer, list[bytes]]:
-    if not isinstance(answer, Session):
-        return SplitAnswer({_WHOLE: _digest(text)}), [text]
-    values = [(name, getattr(answer, name)) for name in _PARTS]
+def _split(response: object, text: bytes) -> tuple[SplitResponse, list[bytes]]:
+    if not isinstance(response, Session):
+        return SplitResponse({_WHOLE: _digest(text)}), [text]
+    values = [(name, getattr(response, name)) for name in _PARTS]
     parts = {name: bytes(value) for name, value in values if isinstance(value, Raw)}
     parts = {name: part for name, part in parts.items() if len(part) > MAX_OWN_BYTES}
-    rest = replace(answer, **dict.fromkeys(parts, Raw(b"{}")))
-    return SplitAnswer({name: _digest(part) for name, part in parts.items()}, rest), list(parts.values())
+    rest = replace(response, **dict.fromkeys(parts, Raw(b"{}")))
+    return SplitResponse({name: _digest(part) for name, part in parts.items()}, rest), list(parts.values())
 
 
 def _digest(text: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The statements on recorded answers (see operations/recorded_answers.py), the same for all databases."""
+"""The statements on recorded responses (see operations/recorded_responses.py), the same for all databases."""
 
 from ..dialect import MessageTable
 from .sessions import SESSION_EXISTS
@@ -18,7 +18,7 @@ WHERE workspace = :workspace
         )
     )"""
 
-RECORD_ANSWER = """
+RECORD_RESPONSE = """
 INSERT INTO idempotency (workspace, key, fingerprint, answer, expires_at, session_id)
 VALUES (:workspace, :key, :fingerprint, :answer, :expires_at, :session_id)
 ON CONFLICT (workspace, key) DO UPDATE
@@ -28,14 +28,14 @@ SET fingerprint = EXCLUDED.fingerprint,
     session_id = EXCLUDED.session_id
 """
 
-FORGET_ANSWER = """
+FORGET_RESPONSE = """
 DELETE FROM idempotency
 WHERE workspace = :workspace
     AND key = :key
 """
 
 # Deletes two for each new one, so that the expired ones become fewer.
-FORGET_ANSWERS = """
+FORGET_EXPIRED = """
 DELETE FROM idempotency
 WHERE (workspace, key) IN (
     SELECT workspace, key

@@ -1,4 +1,4 @@
-"""How much is kept of answers under keys, and that they are given again all the same."""
+"""The space that recorded responses take, and their replay."""
 
 import asyncio
 import hashlib
@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from amplifierd.storage.backend.storage import TransactionalStorage
-from amplifierd.storage.model.errors import IdempotencyAnswerNotKept
+from amplifierd.storage.model.errors import IdempotencyResponseNotKept
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import (
     BatchMessage,
@@ -21,7 +21,7 @@ from amplifierd.storage.model.records import (
     Session,
     SessionPatch,
 )
-from amplifierd.storage.operations import recorded_answers
+from amplifierd.storage.operations import recorded_responses
 from amplifierd.testing.storage.steps import recorded
 
 W = "default"
@@ -64,7 +64,7 @@ async def with_context(storage: Storage) -> Session:
     return await storage.create_session(W, NewSession(context=CONTEXT))
 
 
-async def test_long_context_is_kept_once_for_all_answers(storage: Storage) -> None:
+async def test_long_context_is_kept_once_for_all_responses(storage: Storage) -> None:
     session = await with_context(storage)
     responses = [await write(storage, session.id, once(f"k{number}")) for number, write in enumerate(WRITES)]
     forked = await storage.fork_session(W, session.id, Fork(), once=once("fork"))
@@ -93,10 +93,10 @@ async def test_long_messages_are_not_kept_twice(storage: Storage) -> None:
     assert await recorded(again) == message
 
 
-async def test_oldest_answers_past_the_limit_have_no_second_effect(
+async def test_oldest_responses_past_the_limit_have_no_second_effect(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded_answers, "MAX_TEXT_BYTES", 250_000)
+    monkeypatch.setattr(recorded_responses, "MAX_TEXT_BYTES", 250_000)
     sessions = [await with_context(storage) for _ in range(4)]
     started = [await storage.start_session(W, session_id.id, once=once(session_id.id)) for session_id in sessions]
     assert await kept_bytes(storage) < 250_000 + 10_000
@@ -104,7 +104,7 @@ async def test_oldest_answers_past_the_limit_have_no_second_effect(
     assert await recorded(storage.start_session(W, sessions[0].id, once=once(sessions[0].id))) == started[0]
     for session_id in (sessions[1], sessions[3]):
         await storage.update_session(W, session_id.id, SessionPatch(context=OTHER))
-    with pytest.raises(IdempotencyAnswerNotKept, match="was applied; its answer is not kept any more"):
+    with pytest.raises(IdempotencyResponseNotKept, match="was applied; its response is no longer kept"):
         await storage.start_session(W, sessions[1].id, once=once(sessions[1].id))
     assert (await storage.get_session(W, sessions[1].id)).version == started[1].version + 1
     assert await recorded(storage.start_session(W, sessions[3].id, once=once(sessions[3].id))) == started[3]
