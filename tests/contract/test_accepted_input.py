@@ -1,4 +1,4 @@
-"""What the contract allows is taken, in every dress that HTTP and JSON give it, and comes back as it was sent."""
+"""Input that the contract allows is accepted in every form that HTTP and JSON permit, and returned as sent."""
 
 import json
 
@@ -27,7 +27,7 @@ def session_id(client: httpx.Client) -> str:
         b"application/json; profile=x",
     ],
 )
-def test_json_by_any_of_its_names(daemon: Daemon, session_id: str, content_type: bytes) -> None:
+def test_any_json_media_type_is_accepted(daemon: Daemon, session_id: str, content_type: bytes) -> None:
     body = '{"content":"é"}'.encode()
     response = exchange(daemon.port, post(MESSAGES.format(session_id), body, content_type=content_type))
     assert response.status == 201
@@ -59,7 +59,7 @@ def test_body_after_100_continue(daemon: Daemon, session_id: str) -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 7, 300])
-def test_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, pieces: int) -> None:
+def test_offer_to_upgrade_to_http_2_is_ignored(daemon: Daemon, session_id: str, pieces: int) -> None:
     offer = (
         b"Connection: Upgrade, HTTP2-Settings",
         b"Upgrade: h2c",
@@ -76,14 +76,14 @@ def test_client_that_would_upgrade_to_http_2(daemon: Daemon, session_id: str, pi
         assert connection.response().json == {"status": "healthy"}
 
 
-def test_many_offers_to_upgrade_that_are_sent_ahead(daemon: Daemon) -> None:
+def test_pipelined_upgrade_offers_are_ignored(daemon: Daemon) -> None:
     request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
     with Connection(daemon.port) as connection:
         connection.send(request * 1_500)
         assert {connection.response().status for _ in range(1_500)} == {200}
 
 
-def test_client_that_would_upgrade_a_get(daemon: Daemon) -> None:
+def test_offer_to_upgrade_a_get_is_ignored(daemon: Daemon) -> None:
     request = get("/api/v1/health")[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     assert exchange(daemon.port, request).json == {"status": "healthy"}
 
@@ -102,7 +102,7 @@ def test_connection_header_keeps_other_options(daemon: Daemon) -> None:
                 connection.response()
 
 
-def test_requests_that_are_sent_ahead_are_answered_in_order(daemon: Daemon) -> None:
+def test_pipelined_requests_get_responses_in_request_order(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get("/api/v1/health") + get("/api/v1/sessions/x") + post("/api/v1/sessions", b"{}"))
         assert [connection.response().status for _ in range(3)] == [200, 404, 201]
@@ -125,7 +125,7 @@ def test_requests_that_are_sent_ahead_are_answered_in_order(daemon: Daemon) -> N
         '{ "white" : [ 1 ,\n 2 ],\t"text" : "a  b" }',
     ],
 )
-def test_metadata_comes_back_digit_for_digit(daemon: Daemon, session_id: str, metadata: str) -> None:
+def test_metadata_keeps_every_digit(daemon: Daemon, session_id: str, metadata: str) -> None:
     body = f'{{"content":"x","metadata":{metadata}}}'.encode()
     sent = exchange(daemon.port, post(MESSAGES.format(session_id), body))
     listed = exchange(daemon.port, get(MESSAGES.format(session_id)))
@@ -164,7 +164,7 @@ def test_largest_number_of_values_is_accepted(daemon: Daemon, session_id: str, m
     assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201
 
 
-def test_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: str) -> None:
+def test_hundred_levels_are_returned_in_a_transcript(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"x","metadata":{"a":' + b"[" * 98 + b"]" * 98 + b"}}"
     assert exchange(daemon.port, post(MESSAGES.format(session_id), body)).status == 201
     assert exchange(daemon.port, get(MESSAGES.format(session_id))).status == 200
@@ -184,7 +184,7 @@ def test_hundred_levels_come_back_in_a_transcript(daemon: Daemon, session_id: st
         ("~", "~"),
     ],
 )
-def test_session_s_directory_is_kept_in_its_one_spelling(client: httpx.Client, directory: str, kept: str) -> None:
+def test_directory_of_a_session_is_normalized(client: httpx.Client, directory: str, kept: str) -> None:
     if kept != ".":
         assert client.post("/amplified-directories", json={"relative_path": directory}).status_code == 201
     created = client.post("/sessions", json={"amplified_dir": directory})

@@ -1,4 +1,4 @@
-"""Keys: who gets in, to what, and what does not exist for whom."""
+"""Keys: which requests need one, and what each key gives access to."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -61,7 +61,7 @@ def locked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield Locked(running)
 
 
-def test_these_are_the_operations_that_need_no_key() -> None:
+def test_operations_without_a_key_are_these() -> None:
     operations = load_document(CONTRACT).operations()
     public = [(method.upper(), path) for path, method, operation in operations if operation.get("security") == []]
     assert public == [(method, path) for method, path, _ in PUBLIC]
@@ -78,14 +78,14 @@ def test_request_without_a_key_is_401(locked: Locked, operation: tuple[str, str,
 
 
 @pytest.mark.parametrize("header", ["amp_0", "Basic dXNlcjpwYXNz", "Bearer"])
-def test_key_sent_in_another_way_is_explained(locked: Locked, header: str) -> None:
+def test_key_in_another_scheme_is_explained(locked: Locked, header: str) -> None:
     with locked.client() as client:
         response = client.get("/sessions", headers={"Authorization": header})
         assert response.json()["detail"] == "Authorization has no key; send it as Authorization: Bearer amp_…"
 
 
 @pytest.mark.parametrize("header", ["Bearer amp_0", "Basic dXNlcjpwYXNz", "Bearer", "amp_0", "Bearer é"])
-def test_invalid_key_opens_nothing(locked: Locked, header: str) -> None:
+def test_invalid_key_is_rejected(locked: Locked, header: str) -> None:
     with locked.client() as client:
         response = client.get("/sessions", headers={b"Authorization": header.encode()})
         assert response.status_code == 401
@@ -93,7 +93,7 @@ def test_invalid_key_opens_nothing(locked: Locked, header: str) -> None:
         assert response.json()["type"] == "urn:amplifierd:problem:key-refused"
 
 
-def test_key_is_known_to_its_last_letter(locked: Locked) -> None:
+def test_every_letter_of_a_key_is_checked(locked: Locked) -> None:
     with locked.client() as client:
         for key in (
             locked.write[:-1] + ("A" if locked.write[-1] != "A" else "B"),
@@ -143,7 +143,7 @@ def test_scope_limits_operations(locked: Locked) -> None:
 
 
 @pytest.mark.parametrize("operation", OF_A_SESSION, ids=name)
-def test_session_of_another_workspace_does_not_exist(locked: Locked, operation: tuple[str, str, object]) -> None:
+def test_session_of_another_workspace_is_not_found(locked: Locked, operation: tuple[str, str, object]) -> None:
     with locked.client(locked.admin) as client:
         session_id = client.post("/sessions", json={"context": {"secret": "word"}}).json()["id"]
         client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
@@ -156,7 +156,7 @@ def test_session_of_another_workspace_does_not_exist(locked: Locked, operation: 
         assert client.get(f"/sessions/{session_id}").json() == before
 
 
-def test_workspaces_are_not_listed_found_or_exported_by_others(locked: Locked) -> None:
+def test_lists_searches_and_exports_are_limited_to_the_workspace(locked: Locked) -> None:
     with locked.client(locked.admin) as client:
         session_id = client.post("/sessions").json()["id"]
         client.post(f"/sessions/{session_id}/messages", json={"content": "confidential"})
@@ -176,7 +176,7 @@ def test_workspaces_are_not_listed_found_or_exported_by_others(locked: Locked) -
         stranger.delete(f"/sessions/{own}")
 
 
-def test_key_of_a_request_is_its_workspace_s(locked: Locked) -> None:
+def test_idempotency_key_belongs_to_its_workspace(locked: Locked) -> None:
     headers = {"Idempotency-Key": "the-same"}
     with locked.client(locked.admin) as client, locked.client(locked.stranger) as stranger:
         ours = client.post("/sessions", headers=headers)
@@ -186,7 +186,7 @@ def test_key_of_a_request_is_its_workspace_s(locked: Locked) -> None:
         stranger.delete(f"/sessions/{theirs.json()['id']}")
 
 
-def test_revoked_key_opens_nothing_any_more_on_any_process(database: str) -> None:
+def test_revoked_key_is_rejected_by_every_process(database: str) -> None:
     key = create_key(database)
     with Daemon(database, "--workers", "2") as daemon, daemon.client() as client:
         assert client.get("/sessions", headers=bearer(key)).status_code == 200
@@ -217,7 +217,7 @@ def test_stream_ends_when_its_key_is_revoked(database: str) -> None:
                 assert not [line for line in stream.iter_lines() if line.startswith(("event", "data"))]
 
 
-def test_expired_key_opens_nothing_any_more(tmp_path: Path) -> None:
+def test_expired_key_is_rejected(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     key = create_key(database, "--expires", "2s")
     with Daemon(database) as daemon, daemon.client() as client:

@@ -1,4 +1,4 @@
-"""Input that a client should not send: each is refused with a problem body, nothing is written, the server goes on."""
+"""Invalid input is rejected with a problem body, nothing is written, and the server continues to work."""
 
 import json
 import threading
@@ -72,7 +72,7 @@ def test_body_other_than_i_json_is_400(daemon: Daemon, session_id: str, body: by
     assert_problem(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 400, words)
 
 
-def test_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, session_id: str) -> None:
+def test_i_json_fault_has_a_pointer(daemon: Daemon, session_id: str) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x","metadata":{"a":[1e400]}}')
     response = exchange(daemon.port, request)
     assert_problem(response, 400, "/metadata/a/0")
@@ -105,7 +105,7 @@ def test_place_of_what_is_not_i_json_is_also_for_programs(daemon: Daemon, sessio
         ),
     ],
 )
-def test_body_against_the_schema_is_422_with_every_place(
+def test_invalid_body_is_422_with_every_place(
     daemon: Daemon, session_id: str, body: bytes, errors: dict[str, str]
 ) -> None:
     response = exchange(daemon.port, post(MESSAGES.format(session_id), body))
@@ -149,7 +149,7 @@ def test_refusal_names_the_body_of_a_long_batch(daemon: Daemon, session_id: str)
     "directory",
     ["", "/", "/etc", "..", "../x", "a/..", "a/../b", "./..", "a\0b", "a\nb", "a\\b", "C:/x", "a\x7f", "x" * 1025],
 )
-def test_directory_outside_of_the_data_root_is_422(client: httpx.Client, directory: str) -> None:
+def test_directory_outside_the_data_root_is_422(client: httpx.Client, directory: str) -> None:
     response = client.post("/sessions", json={"amplified_dir": directory})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/amplified_dir"
@@ -158,7 +158,7 @@ def test_directory_outside_of_the_data_root_is_422(client: httpx.Client, directo
 @pytest.mark.parametrize(
     "profile", ["", " ", "a/b/c", "/a", "a/", "../a", "a b", "é", "a\0", ".a", "x" * 65, "a/" + "x" * 65]
 )
-def test_profile_of_another_form_is_422(client: httpx.Client, profile: str) -> None:
+def test_invalid_profile_name_is_422(client: httpx.Client, profile: str) -> None:
     response = client.post("/sessions", json={"profile": profile})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/profile"
@@ -229,12 +229,12 @@ def test_hostile_bodies_do_not_stop_others(daemon: Daemon, session_id: str) -> N
     assert max(waits) < 2
 
 
-def test_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
+def test_body_over_8_mib_is_413(daemon: Daemon, session_id: str) -> None:
     body = b'{"content":"' + b"x" * (20 * 1024 * 1024) + b'"}'
     assert_problem(exchange(daemon.port, post(MESSAGES.format(session_id), body)), 413, "larger than 8388608 bytes")
 
 
-def test_chunked_body_over_8_mib_is_413_that_the_client_reads(daemon: Daemon, session_id: str) -> None:
+def test_chunked_body_over_8_mib_is_413(daemon: Daemon, session_id: str) -> None:
     head = (
         f"POST {MESSAGES.format(session_id)} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
         "Content-Type: application/json\r\n\r\n"
@@ -249,7 +249,7 @@ def test_client_that_waits_for_100_continue_gets_413_first(daemon: Daemon, sessi
     assert_problem(exchange(daemon.port, head), 413, "larger than")
 
 
-def test_body_that_breaks_off_is_not_written(daemon: Daemon, session_id: str) -> None:
+def test_incomplete_body_is_not_written(daemon: Daemon, session_id: str) -> None:
     request = post(MESSAGES.format(session_id), b'{"content":"x"}').replace(b"Length: 15", b"Length: 16")
     with Connection(daemon.port) as connection:
         connection.send(request)
@@ -271,7 +271,7 @@ def test_invalid_http_is_400(daemon: Daemon, request_line: bytes) -> None:
     assert response.json["requestId"] == response.headers["x-request-id"]
 
 
-def test_invalid_http_does_not_answer_the_request_before(daemon: Daemon) -> None:
+def test_invalid_http_does_not_affect_the_previous_response(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         connection.send(post("/api/v1/sessions", b"{}") + b"\x00garbage\r\n\r\n")
         assert connection.response().status == 201
@@ -287,7 +287,7 @@ def test_invalid_http_does_not_answer_the_request_before(daemon: Daemon) -> None
         b"Content-Length: 5\r\nTransfer-Encoding: chunked",
     ],
 )
-def test_lengths_that_contradict_are_400(daemon: Daemon, lengths: bytes) -> None:
+def test_contradictory_lengths_are_400(daemon: Daemon, lengths: bytes) -> None:
     request = (
         b"POST /api/v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         + lengths
@@ -296,7 +296,7 @@ def test_lengths_that_contradict_are_400(daemon: Daemon, lengths: bytes) -> None
     assert exchange(daemon.port, request).status == 400
 
 
-def test_connection_serves_on_after_an_error(daemon: Daemon) -> None:
+def test_connection_continues_after_an_error(daemon: Daemon) -> None:
     with Connection(daemon.port) as connection:
         for request, status in [
             (post("/api/v1/sessions", b"{"), 400),

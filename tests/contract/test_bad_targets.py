@@ -1,4 +1,4 @@
-"""What a client should not ask for: parameters, methods and paths that the contract does not have."""
+"""Request targets that the contract does not have: parameters, methods and paths."""
 
 import httpx
 import pytest
@@ -34,7 +34,7 @@ from raw import assert_problem, exchange, get
         ("&".join(["limit=1"] * 101), "more than 100"),
     ],
 )
-def test_odd_query_parameter_is_400_by_name(daemon: Daemon, query: str, words: str) -> None:
+def test_invalid_query_parameter_is_400_by_name(daemon: Daemon, query: str, words: str) -> None:
     assert_problem(exchange(daemon.port, get(f"/api/v1/sessions?{query}")), 400, words)
 
 
@@ -44,7 +44,7 @@ def test_empty_parameter_is_ignored(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("target", ["/sessions/{}%2Fmessages", "/sessions%2F{}", "/sessions/{}%2F", "/sessions/%FF{}"])
-def test_slash_that_came_encoded_separates_nothing(daemon: Daemon, client: httpx.Client, target: str) -> None:
+def test_encoded_slash_is_not_a_separator(daemon: Daemon, client: httpx.Client, target: str) -> None:
     session_id = client.post("/sessions").json()["id"]
     assert exchange(daemon.port, get(f"/api/v1{target.format(session_id)}")).status == 404
     assert exchange(daemon.port, get(f"/api/v1/s%65ssions/{session_id}")).status == 200
@@ -79,7 +79,7 @@ def test_operation_without_query_parameters_refuses_them(daemon: Daemon, method:
         ("POST", "/docs", "GET, HEAD"),
     ],
 )
-def test_wrong_method_is_405_with_all_that_are_allowed(daemon: Daemon, method: str, path: str, allow: str) -> None:
+def test_wrong_method_is_405_with_allowed_methods(daemon: Daemon, method: str, path: str, allow: str) -> None:
     response = exchange(daemon.port, get(path, method))
     assert_problem(response, 405, f"use {allow}")
     assert response.headers["allow"] == allow

@@ -1,4 +1,4 @@
-"""Schemas of others: what they say is checked, and none takes long, fetches anything or ends the process."""
+"""Third-party JSON Schemas are applied, but cannot take long, fetch anything or end the process."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def test_places_are_named() -> None:
     assert [place for place, _ in errors(schema, {"a": "x", "b": [1, 2]})] == ["/a", "/b/1"]
 
 
-def test_reference_stands_for_a_value_of_any_type() -> None:
+def test_reference_matches_any_type() -> None:
     schema = {"properties": {"port": {"type": "integer"}, "key": {"writeOnly": True, "type": "string"}}}
     assert errors(schema, {"port": "${env:PORT}", "key": "${env:KEY}"}) == []
     assert errors(schema, {"port": "${env:}"}) == [("/port", "must be of type integer")]
@@ -64,7 +64,7 @@ def test_reference_stands_for_a_value_of_any_type() -> None:
         ({"description": "x" * 70_000}, "more than 65536 bytes"),
     ],
 )
-def test_schema_that_cannot_be_used_is_refused(schema: Any, reason: str) -> None:
+def test_unusable_schema_is_refused(schema: Any, reason: str) -> None:
     with pytest.raises(SchemaRefused) as refused:
         ConfigSchema(json.dumps(schema).encode())
     assert reason in str(refused.value)
@@ -124,7 +124,7 @@ except (SchemaRefused, TooManySteps) as error:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_schema_ends_soon_and_ends_nothing(name: str) -> None:
+def test_hostile_schema_is_stopped_early(name: str) -> None:
     # In a process of its own: the stack of a native library has no bound that Python could see.
     ended = subprocess.run(
         [sys.executable, "-c", APPLY, str(ENOUGH)],

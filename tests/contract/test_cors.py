@@ -1,4 +1,4 @@
-"""What browsers are told of pages of other origins (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
+"""Access for web pages of other origins (https://fetch.spec.whatwg.org/#http-cors-protocol)."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def listed(text: str) -> set[str]:
     return {name.strip().lower() for name in text.split(",")}
 
 
-def test_page_that_is_allowed_may_read_and_change(client: httpx.Client) -> None:
+def test_allowed_page_may_read_and_change(client: httpx.Client) -> None:
     client.headers["Origin"] = ORIGIN
     created = client.post("/sessions")
     assert created.status_code == 201
@@ -105,7 +105,7 @@ def test_refused_preflight_is_a_readable_problem(daemon: Daemon) -> None:
             assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_strange_page_changes_nothing(client: httpx.Client) -> None:
+def test_foreign_page_changes_nothing(client: httpx.Client) -> None:
     for origin in STRANGE:
         assert client.post("/sessions", headers={"Origin": origin}).status_code == 403
 

@@ -1,4 +1,4 @@
-"""openapi.yaml says what it means: examples validate, links lead somewhere, names and bounds are there."""
+"""openapi.yaml is consistent: examples validate, links have targets, schemas have names and bounds."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a person reads of an error of the storage: a client in the words of the contract, a terminal in its commands."""
+"""The sentences of storage errors: for clients in terms of the contract, for a terminal in those of its commands."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every operation refuses the bodies and the parameters that it does not know, as strictly as the others."""
+"""Every operation rejects unknown bodies and parameters."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What some reader of JSON cannot read is refused on every way in, with its place."""
+"""JSON that some parser cannot read is rejected at every entry point, with the place of the fault."""
 
 import json
 from pathlib import Path

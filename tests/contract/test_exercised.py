@@ -1,4 +1,4 @@
-"""What the contract declares is what the tests have seen, in the last whole run of them, which is before this one."""
+"""The responses that the contract declares are those that the tests received in their last complete run."""
 
 import pytest
 

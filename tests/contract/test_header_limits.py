@@ -1,4 +1,4 @@
-"""A header is bounded before it is parsed: what a library makes of it may take the square of its length."""
+"""Headers are limited before they are parsed, because a parser may take time quadratic in their length."""
 
 import pytest
 

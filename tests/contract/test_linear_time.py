@@ -1,4 +1,4 @@
-"""What reads text that clients send takes time in proportion to its length: if not, a test here takes hours."""
+"""Parsers of client input take linear time; a quadratic one would make a test take hours."""
 
 import re
 from itertools import pairwise
@@ -67,7 +67,7 @@ def test_long_key_over_many_elements_takes_memory_for_each_once() -> None:
     assert meaning.lines.nearest("tools", "0", "config", "k" * 200_000, "59999").line == 7
 
 
-def test_fault_is_reported_in_short() -> None:
+def test_fault_is_reported_briefly() -> None:
     with pytest.raises(Problem) as raised:
         decoded_body(f"---\n!{'x' * 500_000} a\n---\n".encode(), read_profile)
     assert len(raised.value.detail) < 1_000
@@ -104,7 +104,7 @@ def test_fences(content: str, fence: str) -> None:
         (["````", "```", "`````x"], "````"),
     ],
 )
-def test_fence_is_closed_wherever_pieces_end(lines: list[str], fence: str, ending: str) -> None:
+def test_fence_is_closed_at_any_split(lines: list[str], fence: str, ending: str) -> None:
     for padding in ("", "x\n" * 40_000):
         content = padding + ending.join(lines)
         assert transcript_of(content) == content + (f"\n{fence}" if fence else "") + "\n\n"

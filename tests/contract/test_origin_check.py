@@ -1,4 +1,4 @@
-"""What a web page in the user's browser may not do, and how much anybody may do."""
+"""What a web page in the user's browser may not do, and the limits for every client."""
 
 import re
 import socket
@@ -32,7 +32,7 @@ def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.mark.parametrize("operation", ALL, ids=name)
-def test_name_that_was_made_to_point_here_is_421(client: httpx.Client, operation: tuple[str, str, object]) -> None:
+def test_rebound_host_name_is_421(client: httpx.Client, operation: tuple[str, str, object]) -> None:
     client.headers["Host"] = "rebound.example:8420"
     response = send(client, operation, "x")
     assert response.status_code == 421
@@ -41,12 +41,12 @@ def test_name_that_was_made_to_point_here_is_421(client: httpx.Client, operation
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/openapi.yaml", "/nothing"])
-def test_pages_are_not_for_other_names_either(daemon: Daemon, path: str) -> None:
+def test_pages_are_421_for_other_names(daemon: Daemon, path: str) -> None:
     assert http_get(f"{daemon.url}{path}", headers={"Host": "rebound.example"}).status_code == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8420", "localhost.", "[::1]"])
-def test_machine_s_own_names_are_accepted(client: httpx.Client, host: str) -> None:
+def test_local_names_are_accepted(client: httpx.Client, host: str) -> None:
     assert client.get("/health", headers={"Host": host}).status_code == 200
 
 
@@ -64,7 +64,7 @@ def test_request_names_one_host(daemon: Daemon, hosts: bytes) -> None:
 
 
 @pytest.mark.parametrize("authority", [b"localhost", b"LOCALHOST:1", b"[::1]:8420", b"user:password@127.0.0.1"])
-def test_target_names_the_host_before_the_header_does(daemon: Daemon, authority: bytes) -> None:
+def test_host_of_the_target_precedes_the_header(daemon: Daemon, authority: bytes) -> None:
     def ask(authority: bytes, header: bytes) -> int:
         head = b"GET http://%b/api/v1/health HTTP/1.1\r\nHost: %b\r\n\r\n" % (authority, header)
         return exchange(daemon.port, head).status
@@ -73,7 +73,7 @@ def test_target_names_the_host_before_the_header_does(daemon: Daemon, authority:
     assert ask(b"rebound.example", authority) == 421
 
 
-def test_target_that_names_the_host_alone_is_the_root(daemon: Daemon) -> None:
+def test_target_with_only_a_host_is_the_root(daemon: Daemon) -> None:
     def ask(target: bytes) -> object:
         return exchange(daemon.port, b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target).json
 
@@ -86,7 +86,7 @@ def test_http_1_0_has_no_host(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("operation", CHANGES, ids=name)
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
-def test_strange_page_changes_nothing(client: httpx.Client, operation: tuple[str, str, object], origin: str) -> None:
+def test_foreign_page_changes_nothing(client: httpx.Client, operation: tuple[str, str, object], origin: str) -> None:
     before = client.get("/sessions").json()
     client.headers["Origin"] = origin
     response = send(client, operation, "x")
@@ -96,21 +96,21 @@ def test_strange_page_changes_nothing(client: httpx.Client, operation: tuple[str
     assert client.get("/sessions").json() == before
 
 
-def test_our_own_pages_may_change_and_no_header_lets_others_read(daemon: Daemon, client: httpx.Client) -> None:
+def test_own_pages_may_write_and_no_header_allows_others_to_read(daemon: Daemon, client: httpx.Client) -> None:
     assert client.post("/sessions", headers={"Origin": daemon.url}).status_code == 201
     response = client.get("/sessions", headers={"Origin": "https://evil.example"})
     assert response.status_code == 200
     assert not [header for header in response.headers if header.startswith("access-control-")]
 
 
-def test_form_media_types_are_no_body(client: httpx.Client) -> None:
+def test_form_media_types_are_rejected(client: httpx.Client) -> None:
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         response = client.post("/sessions", content=b"{}", headers={"Content-Type": content_type})
         assert response.status_code == 415
 
 
 @pytest.mark.parametrize("path", ["/sessions/%2e%2e", "/sessions/..", "/sessions/%2e%2e%2f%2e%2e", "/sessions/%00"])
-def test_id_is_not_a_path(daemon: Daemon, path: str) -> None:
+def test_id_with_a_path_is_rejected(daemon: Daemon, path: str) -> None:
     with daemon.client() as client:
         client.post("/sessions")
         before = client.get("/sessions").json()
@@ -195,7 +195,7 @@ def test_requests_past_the_limit_are_503_at_once(tmp_path: Path) -> None:
         assert any(client.get("/sessions").status_code == 200 for _ in range(1_000))
 
 
-def test_bodies_have_only_so_much_room(tmp_path: Path) -> None:
+def test_bodies_share_limited_memory(tmp_path: Path) -> None:
     size = 40 * 1024 * 1024
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--max-body", str(size)) as daemon, daemon.client() as client:
         head, body = post("/api/v1/sessions", b" " * (size - 2) + b"{}")[:-size], b" " * (size - 2)
@@ -210,7 +210,7 @@ def test_bodies_have_only_so_much_room(tmp_path: Path) -> None:
         assert exchange(daemon.port, head, body, b"{}").status == 201
 
 
-def test_unfinished_lines_are_bodies_that_have_only_so_much_room(tmp_path: Path) -> None:
+def test_unfinished_lines_share_limited_memory(tmp_path: Path) -> None:
     size = 16 * 1024 * 1024
     head = (
         b"POST /api/v1/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"

@@ -1,4 +1,4 @@
-"""Profiles as files: whatever a profile says, its file says; YAML is read by its core schema, within bounds."""
+"""A profile round-trips through its file; YAML is read by its core schema, within limits."""
 
 import json
 from typing import Any
@@ -65,7 +65,7 @@ PROFILE = st.builds(
 
 @given(PROFILE)
 @settings(max_examples=300, deadline=None)
-def test_profile_comes_back_from_its_file(profile: ProfileSettings) -> None:
+def test_profile_round_trips_through_its_file(profile: ProfileSettings) -> None:
     file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
     read = json.loads(read_profile(file).json, parse_float=str, parse_int=str)
     members = json.loads(msgspec.json.encode(profile), parse_float=str, parse_int=str)
@@ -90,7 +90,7 @@ def value_of(text: str) -> Any:
         b'{"a":' * 97 + b"0" + b"}" * 97,
     ],
 )
-def test_large_profile_comes_back_from_its_file(config: bytes) -> None:
+def test_large_profile_round_trips_through_its_file(config: bytes) -> None:
     profile = ProfileSettings(name="a/b", tools=[ModuleConfig("m", config=Raw(config))])
     file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
     assert json.loads(read_profile(file).json)["tools"] == [{"module": "m", "config": json.loads(config)}]

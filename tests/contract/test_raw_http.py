@@ -1,4 +1,4 @@
-"""Broken, ambiguous or unusual HTTP gets a response or a closed connection; the server never guesses a request."""
+"""Invalid, ambiguous or unusual HTTP gets a response or a closed connection; the server never guesses."""
 
 import asyncio
 import itertools
@@ -226,7 +226,7 @@ def test_pipelined_requests_get_responses_in_order(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("request_", [post("/api/v1/sessions", b'{"name":"whole"}'), CHUNKED])
-def test_half_a_request_is_408_without_an_effect(short_timeouts: int, request_: bytes) -> None:
+def test_incomplete_request_is_408_without_an_effect(short_timeouts: int, request_: bytes) -> None:
     async def send() -> list[list[Response]]:
         return await asyncio.gather(*(outcome(short_timeouts, [request_[:length]]) for length in range(len(request_))))
 

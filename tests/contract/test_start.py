@@ -1,4 +1,4 @@
-"""A contract that does not fit the program stops the start, with a sentence."""
+"""A contract that does not match the program prevents the start, with an error of one sentence."""
 
 import copy
 import json
@@ -69,7 +69,7 @@ def test_contract_fits() -> None:
     start(CONTRACT)
 
 
-def test_document_stays_as_it_was_written() -> None:
+def test_document_is_served_unchanged() -> None:
     document = load_document(CONTRACT)
     before = copy.deepcopy(document.spec)
     compile_document(document, "amplifierd.handlers")
@@ -193,7 +193,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         (lambda spec: spec.update(openapi="3.0.3", info={}), "Connexion cannot read the contract: .*title"),
     ],
 )
-def test_contract_that_does_not_fit_stops_the_start(
+def test_mismatched_contract_prevents_the_start(
     changed: Callable[[Callable[[Spec], object]], Path], change: Callable[[Spec], object], sentence: str
 ) -> None:
     with pytest.raises(ContractError, match=sentence):
@@ -209,7 +209,7 @@ def test_contract_that_does_not_fit_stops_the_start(
         ("", "openapi.yaml is not an OpenAPI document"),
     ],
 )
-def test_document_that_cannot_be_read_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+def test_unreadable_document_is_named(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / "openapi.yaml"
     path.write_text(text)
     with pytest.raises(ContractError, match=f"(?s){sentence}"):

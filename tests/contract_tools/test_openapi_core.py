@@ -1,4 +1,4 @@
-"""openapi-core, a validator in Python, accepts each recorded response, and each request that was accepted."""
+"""openapi-core, a Python validator, accepts each recorded response, and each request that the server accepted."""
 
 import json
 import subprocess

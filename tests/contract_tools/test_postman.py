@@ -1,4 +1,4 @@
-"""A Postman collection that is generated from the contract runs: each request succeeds, or is refused as declared."""
+"""A Postman collection generated from the contract runs: each request succeeds, or fails as declared."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Prism, between a client and the service, finds that each response is one that the contract declares."""
+"""Prism, as a proxy between client and server, finds only responses that the contract declares."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Spectral finds nothing in the contract, with its own rules and with those for the risks that OWASP lists."""
+"""Spectral reports nothing about the contract, with its own rules and with those for OWASP's list of risks."""
 
 import json
 import shutil

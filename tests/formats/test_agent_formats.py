@@ -1,4 +1,4 @@
-"""Histories of programs that write code: Claude Code, Codex, Gemini CLI and opencode."""
+"""Histories of coding agents: Claude Code, Codex, Gemini CLI and opencode."""
 
 import json
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Exports of chat services, and messages in their APIs' forms."""
+"""Exports of chat services, and messages in the formats of their APIs."""
 
 import json
 

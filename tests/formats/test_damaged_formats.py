@@ -1,4 +1,4 @@
-"""Whatever a source holds, it is read, or a fault is reported; no text of a sample is lost."""
+"""Any content of a source is read or reported as a fault; no text of a sample is lost."""
 
 import json
 from collections.abc import Iterator

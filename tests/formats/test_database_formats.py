@@ -1,4 +1,4 @@
-"""Histories in SQLite databases: those of llm, and databases that are damaged or hostile."""
+"""Histories in SQLite databases: those of llm, and damaged or hostile ones."""
 
 import re
 import sqlite3
@@ -63,7 +63,7 @@ def test_llm_s_threads_and_their_forks_are_read() -> None:
     assert main["createdAt"] == "2026-08-10T09:00:00.500000Z"
 
 
-def test_llm_s_tables_of_two_generations_are_both_read(tmp_path: FilePath) -> None:
+def test_llm_tables_of_two_versions_are_both_read(tmp_path: FilePath) -> None:
     path = tmp_path / "logs.db"
     path.write_bytes(llm_log())
     with closing(sqlite3.connect(path)) as database:
@@ -138,7 +138,7 @@ def with_endless_rows(path: FilePath) -> bytes:
     return bytes(content)
 
 
-def test_rows_without_end_are_a_fault(tmp_path: FilePath) -> None:
+def test_endless_rows_are_a_fault(tmp_path: FilePath) -> None:
     read = Read(with_endless_rows(tmp_path / "a.db"), "llm")
     assert ("not SQLite", 1) in read.faults
     assert len(read.sessions) == 0

@@ -1,4 +1,4 @@
-"""Whatever a format does with the URL of a file, an export has the file there, or fails."""
+"""Wherever a format writes the URL of a file, an export has the file's content, or fails."""
 
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""Sessions become records of other programs and come back: what a record cannot say is kept beside its messages."""
+"""Sessions round-trip through other programs' records, which keep what the format cannot express next to messages."""
 
 import io
 import json
@@ -119,7 +119,7 @@ def test_record_round_trips(name: str, record: Object) -> None:
 
 
 @pytest.mark.parametrize("name", READ_AS)
-def test_published_messages_come_back_from_any_format(name: str) -> None:
+def test_published_messages_round_trip(name: str) -> None:
     for each in FORMATS:
         sources = [each.read(source) for source in PUBLISHED[each.name]]
         accepted = [
@@ -144,7 +144,7 @@ def check_comes_back(name: str, messages: list[Message]) -> None:
 
 
 @pytest.mark.parametrize("name", READ_AS)
-def test_messages_of_a_client_come_back(name: str) -> None:
+def test_messages_of_a_client_round_trip(name: str) -> None:
     call = {"type": "tool_call", "call": "c1", "name": "weather", "input": "not JSON"}
     result = {"type": "tool_result", "call": "c1", "output": "15"}
     image = {"type": "file", "media": "image/png", "url": "data:image/png;base64,AA=="}
@@ -235,7 +235,7 @@ MESSAGES = st.builds(
 @settings(max_examples=60)
 @given(messages=st.lists(MESSAGES, min_size=1, max_size=4))
 @example(messages=[message_of(1, "user", BESIDE_A_RESULT)])
-def test_answer_returns_what_the_client_sent(name: str, messages: list[Message]) -> None:
+def test_message_returns_what_the_client_sent(name: str, messages: list[Message]) -> None:
     session = session_of(len(messages))
     numbered = [
         msgspec.structs.replace(message, sequence=place, id=message.id if message.id is UNSET else f"m-{place}")

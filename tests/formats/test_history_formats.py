@@ -1,4 +1,4 @@
-"""Files of other tools are read as sessions and messages; whatever they hold, nothing but faults comes out."""
+"""Files of other tools are read as sessions and messages; invalid content only leads to faults."""
 
 import io
 import json
@@ -81,7 +81,7 @@ def test_long_line_is_a_fault_whatever_its_length(monkeypatch: pytest.MonkeyPatc
         assert (first.line, last.line) == (1, 3)
 
 
-def test_number_out_of_range_is_kept_as_a_text() -> None:
+def test_number_out_of_range_is_kept_as_text() -> None:
     source = lines(code_line("u1", None, user("Hello"), cost=0)).replace(b'"cost": 0', b'"cost": 1e999')
     read = Read(source)
     assert read.faults == []
@@ -93,7 +93,7 @@ def test_byte_order_mark_is_skipped() -> None:
     assert Read(b"\xef\xbb\xbf" + SAMPLES["codex"]()).faults == []
 
 
-def test_record_against_the_contract_is_kept_as_a_file() -> None:
+def test_record_that_violates_the_contract_is_kept_as_a_file() -> None:
     long = "x" * (8 * 1024 * 1024 + 1)
     read = Read(lines(code_line("u1", None, user(long)), CLAUDE_CODE[2]))
     assert read.faults == [("kept as a file", 1)]
@@ -127,7 +127,7 @@ def test_branches_are_limited() -> None:
     assert len(read.sessions) == 1_001
 
 
-def test_second_message_with_an_id_is_kept_beside_the_next() -> None:
+def test_second_message_with_an_id_is_kept_with_the_next() -> None:
     other = code_line("u1", None, user("Else"), timestamp="2026-03-01T10:00:00.500Z")
     read = Read(lines(CLAUDE_CODE[1], other, CLAUDE_CODE[2]))
     assert read.faults == [("same id twice", 2)]

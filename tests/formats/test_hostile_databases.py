@@ -1,4 +1,4 @@
-"""What a database of SQLite takes is limited by its size, and any names of columns and numbers are read or a fault."""
+"""The work for a SQLite database is limited by its size; any column names and numbers are read, or are faults."""
 
 import io
 import json
@@ -60,7 +60,7 @@ def test_text_that_many_rows_quote_is_read_within_a_limit(tmp_path: Path) -> Non
     ("table", "column", "other"),
     [("messages", "hash", "HASH"), ("parts", "payload", "Payload"), ("turns", "id", "ID"), ("threads", "id", "Id")],
 )
-def test_name_of_a_column_has_any_case(tmp_path: Path, table: str, column: str, other: str) -> None:
+def test_column_names_are_case_insensitive(tmp_path: Path, table: str, column: str, other: str) -> None:
     path = tmp_path / "logs.db"
     with closing(fill_threads(path)) as database:
         before = path.read_bytes()
@@ -96,7 +96,7 @@ def test_long_chain_of_forks_has_one_conversation(tmp_path: Path) -> None:
     assert [key for key in keys if key[0] in "fr"] == ["f0", "r2"]
 
 
-def test_time_of_many_digits_is_none() -> None:
+def test_time_with_many_digits_is_invalid() -> None:
     assert time_of(10**400) is None
     assert time_of(-(10**400)) is None
 

@@ -1,4 +1,4 @@
-"""A session as a page: whatever it says, nothing in it runs, is loaded, or leads anywhere but to the web."""
+"""A session as a page: its content cannot run scripts, load anything, or link to anything but web pages."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What is published in another format comes back from our parts as it was."""
+"""Published messages in other formats round-trip through our parts."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Lifecycle, patches and preconditions, over a real socket."""
+"""Life cycle, patches and preconditions, over a real socket."""
 
 import re
 from typing import Any
@@ -73,7 +73,7 @@ def test_starting_twice_is_409(client: httpx.Client, path: str) -> None:
     assert client.post(f"{path}/fork", json={"at_sequence": 1}).status_code == 409
 
 
-def test_ended_session_says_to_resume_it(client: httpx.Client, path: str) -> None:
+def test_error_for_an_ended_session_suggests_resuming(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages", json={"content": "x"})
     client.post(f"{path}/complete")
     refused = client.post(f"{path}/messages", json={"content": "x"})
@@ -82,7 +82,7 @@ def test_ended_session_says_to_resume_it(client: httpx.Client, path: str) -> Non
     assert client.post(f"{path}/fail", json={"error_message": "x"}).status_code == 409
 
 
-def test_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
+def test_batch_is_appended_to_the_transcript(client: httpx.Client, path: str) -> None:
     client.post(f"{path}/messages", json={"content": "first", "token_count": 5})
     sent = client.post(f"{path}/messages/batch", json=TURN)
     assert sent.status_code == 201
@@ -95,7 +95,7 @@ def test_batch_is_a_transcript_s_end(client: httpx.Client, path: str) -> None:
     assert client.get(path).json()["tokenUsage"] == 7
 
 
-def test_batch_with_a_bad_message_is_refused_whole(client: httpx.Client, path: str) -> None:
+def test_batch_with_an_invalid_message_is_refused(client: httpx.Client, path: str) -> None:
     refused = client.post(f"{path}/messages/batch", json={"messages": [{"content": "a"}, {"content": 1}]})
     assert refused.status_code == 422
     assert refused.json()["errors"] == [{"pointer": "/messages/1/content", "detail": "must be of type string"}]
@@ -104,7 +104,7 @@ def test_batch_with_a_bad_message_is_refused_whole(client: httpx.Client, path: s
 
 
 @pytest.mark.parametrize("sequence", ["2", "0", "x", "-1", "1.0", "99999999999999999999"])
-def test_message_that_is_not_there_is_404(client: httpx.Client, path: str, sequence: str) -> None:
+def test_unknown_message_is_404(client: httpx.Client, path: str, sequence: str) -> None:
     client.post(f"{path}/messages", json={"content": "x"})
     assert client.get(f"{path}/messages/{sequence}").status_code == 404
 
@@ -129,7 +129,7 @@ def test_invalid_patch_is_refused(client: httpx.Client, path: str) -> None:
     assert (refused.status_code, refused.json()["detail"].endswith("1025 members; the limit is 1024")) == (422, True)
 
 
-def test_number_with_a_fraction_of_nothing_is_an_integer(client: httpx.Client, path: str) -> None:
+def test_number_with_a_zero_fraction_is_an_integer(client: httpx.Client, path: str) -> None:
     body = '{"content": "x", "expected_sequence": 1.0, "token_count": 1e1}'
     sent = client.post(f"{path}/messages", content=body, headers={"Content-Type": "application/json"})
     assert (sent.status_code, sent.json()["tokenCount"]) == (201, 10)
@@ -212,7 +212,7 @@ def test_tag_altered_by_a_proxy_is_an_explained_412(client: httpx.Client, path: 
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])
-def test_precondition_holds_for_what_is_there(client: httpx.Client, name: str) -> None:
+def test_precondition_on_an_unknown_session_is_404(client: httpx.Client, name: str) -> None:
     for method, step in (("PATCH", ""), ("DELETE", ""), ("POST", "/fork"), ("POST", "/resume")):
         refused = client.request(method, f"/sessions/nobody{step}", json={}, headers={name: "*"})
         assert refused.status_code == 404
@@ -266,7 +266,7 @@ def test_messages_are_sorted_and_of_a_role(client: httpx.Client, path: str) -> N
     assert [message["sequence"] for message in of_user] == [1]
 
 
-def test_sequence_conflict_refuses_the_second_writer(client: httpx.Client, daemon: Daemon, path: str) -> None:
+def test_sequence_conflict_rejects_the_second_writer(client: httpx.Client, daemon: Daemon, path: str) -> None:
     with daemon.client() as other:
         responses = [
             writer.post(f"{path}/messages", json={"content": "x", "expected_sequence": 1}) for writer in (client, other)

@@ -1,4 +1,4 @@
-"""Own ids and times of sessions and messages over HTTP: taken in any spelling, conflicts say what is there."""
+"""Client-assigned ids and times over HTTP: accepted in any spelling; a conflict names what exists."""
 
 from uuid import uuid4
 
@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 
-def test_session_id_that_is_there_is_a_conflict_with_the_session(client: httpx.Client) -> None:
+def test_existing_session_id_is_a_conflict_with_the_session(client: httpx.Client) -> None:
     session_id = str(uuid4())
     created = client.post("/sessions", json={"id": session_id.upper(), "name": "Mine", "context": {"a": 1}})
     assert (created.status_code, created.json()["id"]) == (201, session_id)
@@ -54,7 +54,7 @@ def test_replay_with_a_client_id_is_not_a_conflict(client: httpx.Client) -> None
         ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999999Z"),
     ],
 )
-def test_own_times_are_taken_in_any_spelling(client: httpx.Client, sent: str, stored: str) -> None:
+def test_own_times_are_accepted_in_any_spelling(client: httpx.Client, sent: str, stored: str) -> None:
     session = client.post("/sessions", json={"created_at": sent}).json()
     assert session["createdAt"] == stored < session["updatedAt"]
     path = f"/sessions/{session['id']}/messages"
@@ -66,7 +66,7 @@ def test_own_times_are_taken_in_any_spelling(client: httpx.Client, sent: str, st
 
 
 @pytest.mark.parametrize("sent", ["2023-03-01", "2023-03-01T10:00:00", "yesterday", 1, "", None])
-def test_own_time_that_is_none_is_refused(client: httpx.Client, sent: object) -> None:
+def test_invalid_own_time_is_refused(client: httpx.Client, sent: object) -> None:
     response = client.post("/sessions", json={"created_at": sent})
     assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/created_at")
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages"

@@ -1,4 +1,4 @@
-"""Collections over HTTP: folders and repositories that bring profiles."""
+"""Collections over HTTP: folders and repositories that provide profiles."""
 
 import os
 from collections.abc import Iterator
@@ -122,7 +122,7 @@ def test_profile_of_a_collection_is_read_only(client: httpx.Client, folder: Path
     assert client.delete("/profiles/copied").status_code == 204
 
 
-def test_sync_replaces_the_whole(client: httpx.Client, folder: Path) -> None:
+def test_sync_replaces_everything(client: httpx.Client, folder: Path) -> None:
     make(folder, WHOLE | {"gone.md": profile("gone")})
     before = added(client, "foundation", folder)
     session = client.post("/sessions", json={"profile": "foundation/base"}).json()
@@ -180,7 +180,7 @@ def test_broken_file_is_a_problem(client: httpx.Client, folder: Path, text: str,
     assert detail in found[2]
 
 
-def test_links_and_devices_do_not_lead_out(client: httpx.Client, folder: Path) -> None:
+def test_links_and_devices_stay_inside(client: httpx.Client, folder: Path) -> None:
     make(folder, {"good.md": profile("good"), "agents/a.md": "", "latin.md": "---\n"})
     (folder / "latin.md").write_bytes(b"---\n\xff\n---\n")
     secret = make(folder.parent / "secrets", {"secret.md": profile("secret")}) / "secret.md"
@@ -214,7 +214,7 @@ def test_huge_files_are_problems(client: httpx.Client, folder: Path, *, is_repos
     assert all("which is the limit" in detail for detail in found.values()), found
 
 
-def test_links_of_a_repository_do_not_lead_out(client: httpx.Client, folder: Path) -> None:
+def test_repository_links_stay_inside(client: httpx.Client, folder: Path) -> None:
     secret = make(folder.parent / "secrets", {"secret.md": profile("secret"), "module.yaml": "name: secret\n"})
     make(folder, {"good.md": profile("good"), "out.md": profile("out", more="agents: {x: agents/x.md}\n")})
     for link in ("secret.md", "agents/x.md", "tools/t/module.yaml"):

@@ -1,4 +1,4 @@
-"""Responses in the content coding that a client prefers, over a real socket."""
+"""Responses in the client's preferred content coding, over a real socket."""
 
 import asyncio
 import gzip

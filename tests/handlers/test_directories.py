@@ -51,7 +51,7 @@ def test_directory_is_created_read_updated_and_deleted(client: httpx.Client, dae
     assert client.get("/amplified-directories/a/b/c d").status_code == 404
 
 
-def test_directory_that_is_refused_leaves_nothing_on_the_disk(client: httpx.Client, daemon: Daemon) -> None:
+def test_refused_directory_leaves_nothing_on_disk(client: httpx.Client, daemon: Daemon) -> None:
     assert amplify(client, "kept").status_code == 201
     for path in ("refused/a/b", "kept/refused"):
         assert amplify(client, path, default_profile="nobody").status_code == 404
@@ -62,7 +62,7 @@ def test_directory_that_is_refused_leaves_nothing_on_the_disk(client: httpx.Clie
     assert marker(daemon, "kept").is_file()
 
 
-def test_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client) -> None:
+def test_longest_path_is_paged_and_found_by_its_location(client: httpx.Client) -> None:
     path = "/".join(["目" * 80] * 4)
     created = amplify(client, path)
     assert created.status_code == 201
@@ -77,7 +77,7 @@ def test_longest_path_is_found_by_its_location_and_leads_on(client: httpx.Client
         client.delete(f"/sessions/{session['id']}")
 
 
-def test_markers_of_changes_at_once_say_what_the_last_did(client: httpx.Client, daemon: Daemon) -> None:
+def test_marker_has_the_last_of_concurrent_changes(client: httpx.Client, daemon: Daemon) -> None:
     amplify(client, "race")
 
     def change(number: int) -> None:
@@ -109,12 +109,12 @@ def test_marker_written_by_the_server_is_not_an_edit(client: httpx.Client, daemo
 
 
 @pytest.mark.parametrize("path", [".", "%2E", ".%2F.", "./"])
-def test_root_is_there(daemon: Daemon, path: str) -> None:
+def test_root_exists(daemon: Daemon, path: str) -> None:
     response = exchange(daemon.port, get(f"/api/v1/amplified-directories/{path}"))
     assert (response.status, response.json["relativePath"]) == (200, ".")
 
 
-def test_list_says_how_many_there_are_and_leads_on(client: httpx.Client) -> None:
+def test_list_has_a_total_and_pages(client: httpx.Client) -> None:
     for path in ("z", "a/b", "a"):
         amplify(client, path)
     found: list[list[str]] = []
@@ -160,7 +160,7 @@ def test_invalid_request_is_refused(
     assert detail in response.json()["detail"]
 
 
-def test_directory_with_sessions_stays_unless_it_is_forced(client: httpx.Client) -> None:
+def test_directory_with_sessions_is_deleted_only_by_force(client: httpx.Client) -> None:
     amplify(client, "a")
     session = client.post("/sessions", json={"amplified_dir": "a/"}).json()
     assert session["amplifiedDir"] == "a"
@@ -186,21 +186,21 @@ def test_sessions_are_listed_by_directory(client: httpx.Client) -> None:
     assert names(amplified_dir="p//", recursive="true") == ["p", "p/q"]
 
 
-def test_directory_without_a_marker_leaves_the_disk_alone(client: httpx.Client, daemon: Daemon) -> None:
+def test_directory_without_a_marker_does_not_touch_the_disk(client: httpx.Client, daemon: Daemon) -> None:
     assert amplify(client, "unmarked", create_marker=False).status_code == 201
     client.patch("/amplified-directories/unmarked", json={"metadata": {"x": 1}})
     assert not (daemon.data_path / "unmarked").exists()
     assert client.delete("/amplified-directories/unmarked").status_code == 204
 
 
-def test_marker_that_stays_is_taken_up_again(client: httpx.Client) -> None:
+def test_remaining_marker_becomes_a_directory_again(client: httpx.Client) -> None:
     amplify(client, "back", metadata={"x": 1})
     assert client.delete("/amplified-directories/back?remove_marker=false").status_code == 204
     assert client.post("/amplified-directories/scan").json()["created"] == 1
     assert client.get("/amplified-directories/back").json()["metadata"] == {"x": 1}
 
 
-def test_markers_by_hand_are_taken_up(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
+def test_handwritten_markers_become_directories(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
     amplify(client, "a", metadata={"n": 1})
     edited = json.loads(marker(daemon, "a").read_text()) | {"n": 2}
     marker(daemon, "a").write_text(json.dumps(edited))
@@ -232,7 +232,7 @@ def test_markers_by_hand_are_taken_up(client: httpx.Client, daemon: Daemon, tmp_
     }
 
 
-def test_disk_that_can_t_be_written_is_a_sentence(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
+def test_unwritable_disk_is_reported_in_a_sentence(client: httpx.Client, daemon: Daemon, tmp_path: Path) -> None:
     daemon.data_path.mkdir(exist_ok=True)
     (daemon.data_path / "file").touch()
     refused = amplify(client, "file/below")
@@ -257,7 +257,7 @@ def test_unwritable_marker_is_logged(client: httpx.Client, daemon: Daemon, tmp_p
     assert (tmp_path / "moved/.amplified/metadata.json").exists()
 
 
-def test_markers_are_taken_up_at_the_start(database: str, tmp_path: Path) -> None:
+def test_markers_are_read_at_the_start(database: str, tmp_path: Path) -> None:
     folder = tmp_path / "there"
     (folder / "by/hand/.amplified").mkdir(parents=True)
     (folder / "by/hand/.amplified/metadata.json").write_text('{"name": "Hand"}')

@@ -1,4 +1,4 @@
-"""Server-Sent Events over a real socket, read as the specification of EventSource reads them."""
+"""Server-Sent Events over a real socket, parsed as the EventSource specification requires."""
 
 import json
 import re
@@ -98,7 +98,7 @@ def test_workspace_stream_reports_all_sessions(daemon: Daemon, client: httpx.Cli
         ("", {"Last-Event-ID": "1.2.3"}),
     ],
 )
-def test_position_that_is_none_is_400(client: httpx.Client, path: str, query: str, headers: dict[str, str]) -> None:
+def test_invalid_position_is_400(client: httpx.Client, path: str, query: str, headers: dict[str, str]) -> None:
     assert client.get(f"{path}/events?{query}", headers=headers).status_code == 400
 
 
@@ -149,7 +149,7 @@ def test_reader_on_another_worker_gets_events(database: str) -> None:
             assert [event["id"] for event in first_events] == ["1"] * 8
 
 
-def test_reader_that_leaves_is_forgotten(daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_disconnected_reader_is_released(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with Connection(daemon.port) as connection:
         connection.send(get(f"/api/v1{path}/events"))
         time.sleep(0.3)
@@ -164,7 +164,7 @@ def resident_mebibytes(daemon: Daemon) -> int:
     return int(resident) // 1024
 
 
-def test_reader_that_does_not_read_costs_little_memory(database: str) -> None:
+def test_stalled_reader_takes_little_memory(database: str) -> None:
     with Daemon(database, check_responses=False) as daemon, daemon.client() as client, ExitStack() as connections:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
         for _ in range(5):

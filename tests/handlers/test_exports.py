@@ -1,4 +1,4 @@
-"""Transcripts in every form, and conversations out of one store and into another, over a real socket."""
+"""Transcripts in every format, and transfers of conversations between two stores, over a real socket."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_accept_chooses_the_form(client: httpx.Client, path: str, accept: str | 
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml;q=0.9, image/*", "application/json;q=0"])
-def test_form_that_there_is_not_is_406(client: httpx.Client, path: str, accept: str) -> None:
+def test_unknown_format_is_406(client: httpx.Client, path: str, accept: str) -> None:
     response = transcript(client, path, accept)
     assert (response.status_code, response.headers["vary"]) == (406, "Accept")
     expected = f"Accept '{accept}' allows none of application/json, application/x-ndjson, text/markdown."
@@ -235,7 +235,7 @@ def test_import_refuses_a_cut_export(client: httpx.Client, path: str) -> None:
     assert client.post("/import", content="".join(lines), headers=NDJSON).status_code == 200
 
 
-def test_largest_session_goes_both_ways(client: httpx.Client) -> None:
+def test_largest_session_round_trips(client: httpx.Client) -> None:
     large = {"a": ["x" * 1_000_000] * 7, "b": [0] * 99_900}
     created = client.post("/sessions", json={"context": large}).json()["id"]
     client.post(f"/sessions/{created}/start")
@@ -280,7 +280,7 @@ def test_import_needs_its_content_type(client: httpx.Client) -> None:
     assert client.post("/import?on_conflict=merge", content=HEADER, headers=NDJSON).status_code == 400
 
 
-def test_import_that_breaks_off_writes_nothing(daemon: Daemon, client: httpx.Client) -> None:
+def test_incomplete_import_writes_nothing(daemon: Daemon, client: httpx.Client) -> None:
     before = client.get("/sessions").json()
     body = (HEADER + session_line()).encode()
     head = (

@@ -1,4 +1,4 @@
-"""Files over HTTP: uploaded, named by messages, downloaded whole and in ranges, and never run by a browser."""
+"""Files over HTTP: uploaded, referred to by messages, downloaded whole and in ranges, and never run by a browser."""
 
 import hashlib
 import json
@@ -73,13 +73,13 @@ def test_file_may_be_empty(client: httpx.Client) -> None:
     assert client.get(file["url"], headers={"Range": "bytes=-1"}).status_code == 416
 
 
-def test_media_type_in_the_query_goes_first(client: httpx.Client) -> None:
+def test_media_type_in_the_query_takes_precedence(client: httpx.Client) -> None:
     headers, query = {"Content-Type": "application/octet-stream"}, {"media": "image/webp"}
     file = client.post("/files", content=b"of the query", headers=headers, params=query).json()
     assert file["media"] == "image/webp"
 
 
-def test_range_of_media_types_is_none(client: httpx.Client) -> None:
+def test_media_range_is_not_a_type(client: httpx.Client) -> None:
     assert upload(client, b"of a generated client", "*/*")["media"] == "application/octet-stream"
 
 
@@ -138,7 +138,7 @@ def test_range_past_the_end_is_refused(client: httpx.Client, requested: str) -> 
     assert response.json()["type"] == "urn:amplifierd:problem:range-not-satisfiable"
 
 
-def test_range_of_another_file_is_all_of_this(client: httpx.Client) -> None:
+def test_range_of_another_file_returns_the_whole_file(client: httpx.Client) -> None:
     url = upload(client)["url"]
     for tag, status in ((f'"{ID}"', 206), (f'W/"{ID}"', 200), ('"other"', 200), ("Sat, 28 Nov 2026 18:00:00 GMT", 200)):
         assert client.get(url, headers={"Range": "bytes=0-1", "If-Range": tag}).status_code == status
@@ -185,7 +185,7 @@ def test_page_cannot_include_a_file(client: httpx.Client, media: str) -> None:
 
 
 @pytest.mark.parametrize("media", ["text/html", "image/svg+xml", "application/xhtml+xml"])
-def test_page_that_is_a_file_runs_nothing(client: httpx.Client, media: str) -> None:
+def test_html_file_runs_no_script(client: httpx.Client, media: str) -> None:
     response = client.get(upload(client, f"<script>alert(1)</script>{media}".encode(), media)["url"])
     assert response.headers["Content-Security-Policy"] == CSP
     assert response.headers["Content-Disposition"].startswith("attachment")

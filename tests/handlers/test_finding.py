@@ -98,7 +98,7 @@ def test_deletion_needs_a_filter(client: httpx.Client, body: dict[str, object], 
     "body",
     [{}, {"older_than_days": -1}, {"older_than_days": 0, "status": []}, {"older_than_days": 0, "status": ["old"]}],
 )
-def test_cleanup_says_how_old(client: httpx.Client, body: dict[str, object]) -> None:
+def test_cleanup_requires_an_age(client: httpx.Client, body: dict[str, object]) -> None:
     assert client.post("/sessions/cleanup", json=body).status_code == 422
     assert client.get("/sessions/cleanup").status_code == 405
 

@@ -1,4 +1,4 @@
-"""`POST /import?format=`: files of other programs become sessions, and whatever they hold hurts nobody else."""
+"""`POST /import?format=`: files of other programs become sessions; hostile files do not affect other clients."""
 
 import io
 import json
@@ -82,7 +82,7 @@ def test_sample_of_each_format_is_imported(client: httpx.Client, name: str) -> N
     assert again["history"] == report["history"]
 
 
-def test_file_that_grew_extends_its_sessions(client: httpx.Client, conversation: list[Object]) -> None:
+def test_grown_file_extends_its_sessions(client: httpx.Client, conversation: list[Object]) -> None:
     session_id = conversation[-1]["sessionId"]
     first = imported(client, lines(*conversation[:3]))
     assert first["sessions"] == 1
@@ -105,7 +105,7 @@ def test_name_that_came_later_is_given(client: httpx.Client) -> None:
     assert client.get(f"/sessions/{session}").json()["name"] == "Greeting"
 
 
-def test_current_branch_that_changed_leaves_the_session(client: httpx.Client) -> None:
+def test_changed_branch_keeps_the_session(client: httpx.Client) -> None:
     other = json.loads(json.dumps(CHATGPT[0]).replace(CHATGPT_ID, f"6b0f0d9c-2222-4000-8000-{next(_numbers):012x}"))
     imported(client, json.dumps([other | {"current_node": "answer---first"}]).encode())
     again = imported(client, json.dumps([other]).encode())
@@ -169,7 +169,7 @@ def test_own_export_is_recognized(client: httpx.Client) -> None:
     assert report["skipped"] == 1
 
 
-def test_import_that_is_sent_again_has_no_second_effect(client: httpx.Client, conversation: list[Object]) -> None:
+def test_repeated_import_has_no_second_effect(client: httpx.Client, conversation: list[Object]) -> None:
     key = {"Idempotency-Key": f"import-{next(_numbers)}"}
     first = send(client, lines(*conversation), **key)
     again = send(client, lines(*conversation), **key)
@@ -327,7 +327,7 @@ def conversions_of(daemon: Daemon) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to see processes")
-def test_client_that_has_gone_ends_the_conversion(sqlite_daemon: Daemon) -> None:
+def test_disconnected_client_ends_the_conversion(sqlite_daemon: Daemon) -> None:
     with sqlite_daemon.client() as client:
         before = client.get("/sessions").json()
         request = client.build_request("POST", "/import?format=auto", content=MESSAGE * 300_000, headers=OCTETS)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import httpx
 
 
-def test_patch_answers_with_the_new_version(client: httpx.Client, new_session: Callable[..., str]) -> None:
+def test_patch_returns_the_new_version(client: httpx.Client, new_session: Callable[..., str]) -> None:
     path = f"/sessions/{new_session('one')}/messages/1"
     read = client.get(path)
     assert (read.headers["etag"], "version" in read.json()) == ('"1"', False)
@@ -54,7 +54,7 @@ def test_deleted_message_stays_as_tombstone(client: httpx.Client, new_session: C
     assert summary["lastMessage"]["content"] == ""
 
 
-def test_invalid_corrections_say_why(client: httpx.Client, new_session: Callable[..., str]) -> None:
+def test_invalid_corrections_are_explained(client: httpx.Client, new_session: Callable[..., str]) -> None:
     path = f"/sessions/{new_session({'parts': [{'type': 'text', 'text': 'one'}]})}/messages/1"
     refused = client.patch(path, json={"content": "two"})
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/content")

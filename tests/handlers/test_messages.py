@@ -1,4 +1,4 @@
-"""The operations on messages, over a real socket."""
+"""The message operations over a real socket."""
 
 import httpx
 import pytest
@@ -40,7 +40,7 @@ def test_long_transcript_is_streamed_whole(client: httpx.Client) -> None:
     assert sequences(response) == list(range(1, 41))
 
 
-def test_appending_counts(client: httpx.Client, messages: str) -> None:
+def test_append_increases_the_count(client: httpx.Client, messages: str) -> None:
     session = client.get(messages.removesuffix("/messages")).json()
     assert session["messageCount"] == 10
     last = client.get(messages, params={"limit": 1, "before_sequence": 11}).json()["messages"][0]

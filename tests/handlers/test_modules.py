@@ -1,4 +1,4 @@
-"""Modules over HTTP: those of collections and of installed packages, and the configurations that profiles give them."""
+"""Modules over HTTP: those of collections and installed packages, and their configurations in profiles."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Parts of messages over HTTP: as they were sent, named where they are wrong, shown in a transcript, found."""
+"""Parts of messages over HTTP: returned as sent, validated with the place of a fault, rendered and searchable."""
 
 import json
 from typing import Any
@@ -85,7 +85,7 @@ def test_content_is_required_without_parts(client: httpx.Client, path: str, body
     assert violations(client.post(f"{path}/messages/batch", json=batch)) == [("/messages/1/content", detail)]
 
 
-def test_parts_come_back_digit_for_digit(client: httpx.Client, path: str) -> None:
+def test_parts_keep_every_digit(client: httpx.Client, path: str) -> None:
     text = '[{"type":"data","kind":"x","value":[1.0,12345678901234567890,"\\u00e9",null],"native":{"b":1,"a":-0.0}}]'
     sent = client.post(f"{path}/messages", content=f'{{"parts": {text}}}', headers={"Content-Type": "application/json"})
     assert f'"parts":{text}' in sent.text
@@ -94,13 +94,13 @@ def test_parts_come_back_digit_for_digit(client: httpx.Client, path: str) -> Non
 
 
 @pytest.mark.parametrize("value", ["1e400", '"\\ud800"', '{"a":1,"a":2}', "NaN", "[" * 101 + "]" * 101])
-def test_parts_that_are_no_i_json_are_refused(client: httpx.Client, path: str, value: str) -> None:
+def test_parts_other_than_i_json_are_refused(client: httpx.Client, path: str, value: str) -> None:
     body = f'{{"parts":[{{"type":"data","kind":"x","value":{value}}}]}}'
     sent = client.post(f"{path}/messages", content=body, headers={"Content-Type": "application/json"})
     assert sent.status_code == 400
 
 
-def test_usage_is_summed_up(client: httpx.Client, path: str) -> None:
+def test_usage_is_summed(client: httpx.Client, path: str) -> None:
     usage = {"input_tokens": 120, "output_tokens": 12, "cached_tokens": 100, "reasoning_tokens": 4, "cost": "0.0042"}
     message = client.post(f"{path}/messages", json={"content": "x", "model": "m-1", "usage": usage}).json()
     assert message["model"] == "m-1"

@@ -1,4 +1,4 @@
-"""Mount plans over HTTP: what a session runs with, in two forms."""
+"""Mount plans over HTTP, in both forms."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Profiles over a real socket: as JSON and as files, by names with a slash."""
+"""Profiles over a real socket: as JSON and as files, with slashes in their names."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ WHOLE: dict[str, Any] = {
 }
 
 
-def test_any_profile_may_be_a_session_s(client: httpx.Client) -> None:
+def test_session_accepts_any_profile(client: httpx.Client) -> None:
     for name in ("-", "-dash/x", "a/-b", "0/0"):
         assert client.post("/profiles", json={"name": name}).status_code == 201
         session = client.post("/sessions", json={"profile": name})
@@ -150,7 +150,7 @@ def test_active_profile(client: httpx.Client) -> None:
     assert client.post("/sessions").json()["profile"] == "default"
 
 
-def test_session_gets_overrides_and_another_profile(client: httpx.Client) -> None:
+def test_session_accepts_overrides_and_another_profile(client: httpx.Client) -> None:
     client.post("/profiles", json=WHOLE)
     overrides = {"session": {"context_manager": None, "orchestrator": {"config": {"n": 2.50}}}, "tools": []}
     session = client.post("/sessions", json={"profile": WHOLE["name"], "settings_overrides": overrides}).json()
@@ -163,7 +163,7 @@ def test_session_gets_overrides_and_another_profile(client: httpx.Client) -> Non
     assert client.get(f"{path}/profile").json()["name"] == "default"
 
 
-def test_profile_is_a_file_and_comes_back_from_it(client: httpx.Client) -> None:
+def test_profile_round_trips_through_a_file(client: httpx.Client) -> None:
     profile = client.post("/profiles", json=WHOLE).json()
     written = client.get("/profiles/foundation/whole", headers={"Accept": "text/markdown"})
     assert written.headers["content-type"] == "text/markdown; charset=utf-8"
@@ -239,6 +239,6 @@ def test_file_is_utf_8(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "path", ["/profiles//", "/profiles//a", "/profiles/a//b", "/profiles/" + "a/" * 3_000, "/profiles/%00"]
 )
-def test_path_that_no_profile_has_is_404(daemon: Daemon, path: str) -> None:
+def test_unknown_profile_path_is_404(daemon: Daemon, path: str) -> None:
     response = exchange(daemon.port, get(f"/api/v1{path}"))
     assert response.status == 404, response.json

@@ -1,4 +1,4 @@
-"""The operations on the daemon itself, and the pages beside the contract."""
+"""The operations on the daemon itself, and the pages outside the contract."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def test_live(client: httpx.Client) -> None:
     assert client.get("/live").json() == {"status": "alive"}
 
 
-def test_probe_asks_from_the_command_line(daemon: Daemon) -> None:
+def test_probe_runs_from_the_command_line(daemon: Daemon) -> None:
     well = probe("--port", str(daemon.port))
     assert (well.returncode, well.stdout) == (0, "healthy\n")
     alive = probe("--url", f"{daemon.url}/", "--live", http_proxy="http://127.0.0.1:1")
@@ -36,7 +36,7 @@ def test_probe_asks_from_the_command_line(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense", "ftp://127.0.0.1:1", "http://nosuch.invalid"])
-def test_probe_that_gets_no_answer_fails(url: str) -> None:
+def test_probe_without_a_response_fails(url: str) -> None:
     failed = probe("--url", url)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert re.fullmatch(f"Error: {url}/api/v1/health does not respond: .*\\.\n", failed.stderr)
@@ -56,7 +56,7 @@ def test_status(daemon: Daemon, client: httpx.Client) -> None:
     assert client.get("/status").json()["uptimeSeconds"] >= first["uptimeSeconds"] > 0
 
 
-def test_root_says_what_this_is(daemon: Daemon) -> None:
+def test_root_describes_the_service(daemon: Daemon) -> None:
     index = http_get(daemon.url).json()
     assert index.keys() == {"name", "version", "description", "api", "docs", "openapi"}
     assert (index["name"], index["version"]) == ("amplifierd", __version__)
@@ -64,7 +64,7 @@ def test_root_says_what_this_is(daemon: Daemon) -> None:
     assert http_get(daemon.url + index["openapi"]).json()["openapi"] == "3.0.3"
 
 
-def test_contract_is_served_as_it_is(daemon: Daemon) -> None:
+def test_contract_is_served_unchanged(daemon: Daemon) -> None:
     text = http_get(f"{daemon.url}/openapi.yaml")
     assert text.headers["content-type"] == "application/yaml"
     assert text.content == CONTRACT.read_bytes()
@@ -73,7 +73,7 @@ def test_contract_is_served_as_it_is(daemon: Daemon) -> None:
 
 @pytest.mark.parametrize("asset", ["docs/scalar.js", "docs/reference.js", "web/icon.svg"])
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
-def test_reference_is_served_whole(daemon: Daemon, asset: str, coding: str) -> None:
+def test_reference_is_served_completely(daemon: Daemon, asset: str, coding: str) -> None:
     page = http_get(f"{daemon.url}/docs")
     assert f'"{asset}"' in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]

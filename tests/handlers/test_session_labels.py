@@ -1,4 +1,4 @@
-"""Labels, archived and pinned sessions over HTTP, and lists by them."""
+"""Labels, archived and pinned sessions over HTTP, and lists filtered by them."""
 
 from typing import Any
 from uuid import uuid4
@@ -53,7 +53,7 @@ def test_labels_are_merged_and_removed(client: httpx.Client, project: str) -> No
         (["a"], "/labels"),
     ],
 )
-def test_labels_that_no_session_may_have_are_refused(client: httpx.Client, labels: object, pointer: str) -> None:
+def test_invalid_labels_are_refused(client: httpx.Client, labels: object, pointer: str) -> None:
     session = client.post("/sessions").json()
     for response in (
         client.post("/sessions", json={"labels": labels}),
@@ -114,7 +114,7 @@ def test_total_is_counted_on_request(client: httpx.Client, project: str) -> None
         f"ids={'&ids='.join(str(uuid4()) for _ in range(51))}",
     ],
 )
-def test_filter_that_is_none_is_refused(client: httpx.Client, query: str) -> None:
+def test_invalid_filter_is_refused(client: httpx.Client, query: str) -> None:
     response = client.get(f"/sessions?{query}")
     assert response.status_code == 400
     assert response.json()["detail"].startswith(f"Query parameter '{query.partition('=')[0]}' is ")

@@ -1,4 +1,4 @@
-"""The operations on sessions, over a real socket."""
+"""The session operations over a real socket."""
 
 from uuid import uuid4
 
@@ -15,14 +15,14 @@ def test_creation_returns_the_location(client: httpx.Client) -> None:
     assert client.get(f"/sessions/{created.json()['id']}").json() == created.json()
 
 
-def test_creating_needs_no_body(client: httpx.Client) -> None:
+def test_create_needs_no_body(client: httpx.Client) -> None:
     created = client.post("/sessions")
     assert created.status_code == 201
     session = created.json()
     assert (session["profile"], session["context"], session["amplifiedDir"]) == ("default", {}, ".")
 
 
-def test_pages_lead_on_by_their_link(client: httpx.Client) -> None:
+def test_pages_are_linked(client: httpx.Client) -> None:
     for _ in range(7):
         client.post("/sessions")
     whole = client.get("/sessions").json()
@@ -69,7 +69,7 @@ def test_deleting_twice_is_404(client: httpx.Client) -> None:
     assert client.delete(path).status_code == 404
 
 
-def test_resuming_moves_the_session_to_the_front(client: httpx.Client) -> None:
+def test_resume_moves_the_session_to_the_front(client: httpx.Client) -> None:
     first = client.post("/sessions").json()
     client.post("/sessions")
     resumed = client.post(f"/sessions/{first['id']}/resume").json()

@@ -1,4 +1,4 @@
-"""What is said about the generated clients."""
+"""The documentation of the generated clients."""
 
 import re
 from pathlib import Path

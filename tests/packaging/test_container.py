@@ -1,4 +1,4 @@
-"""The container: its file is sound, its steps make a tree that serves, and the page's manifests are valid."""
+"""The container: its file is valid, its build steps create an image that serves, and the page's manifests are valid."""
 
 import fcntl
 import pickle
@@ -66,7 +66,7 @@ def arguments_on_page(command: str) -> list[str]:
 
 
 @pytest.mark.timeout(900)
-def test_anybody_can_serve_from_a_root_that_can_only_be_read(image: Stage, volume: Path) -> None:
+def test_any_user_can_serve_from_a_read_only_root(image: Stage, volume: Path) -> None:
     refused = Container(image, user=NOBODY, volume=volume).run()
     assert (refused.returncode, "keys create" in refused.stderr) == (1, True), refused.stderr
     created = Container(image, *arguments_on_page("keys create"), user=NOBODY, volume=volume).run()
@@ -121,7 +121,7 @@ def test_linter_finds_nothing() -> None:
     run("hadolint", "--failure-threshold", "style", DOCKERFILE)
 
 
-def test_everything_that_is_copied_is_there_and_sent() -> None:
+def test_copied_files_exist_and_are_in_the_context() -> None:
     sent = {line[1:] for line in (ROOT / "docker/Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"}
     copied = {
         source

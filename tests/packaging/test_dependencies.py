@@ -1,4 +1,4 @@
-"""What a user's installation brings with it: versions that were tried, and none that may come to break."""
+"""The dependencies of an installation: only tested versions, and no future ones that may be incompatible."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Formats of histories are found by an entry point, also those of other packages, as docs/history.md shows."""
+"""History formats are found by entry point, including those of other packages, as docs/history.md shows."""
 
 import os
 import re

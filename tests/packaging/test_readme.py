@@ -1,4 +1,4 @@
-"""What the documentation says is so: its commands give the output it shows, and every setting is in it."""
+"""The documentation is accurate: its commands print the output it shows, and it lists every setting."""
 
 import os
 import re

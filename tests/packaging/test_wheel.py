@@ -1,4 +1,4 @@
-"""The wheel, installed into an empty environment away from the checkout, serves a request and tests a storage."""
+"""The wheel, installed in an empty environment outside the checkout, serves a request and tests a storage."""
 
 import re
 import subprocess

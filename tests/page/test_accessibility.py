@@ -1,4 +1,4 @@
-"""Every view, in both themes, without a violation of a rule of axe-core."""
+"""Every view, in both themes, passes the rules of axe-core."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A server with keys: the page asks for one, keeps it for the tab, and shows a reader nothing to press."""
+"""A server with keys: the page asks for one, keeps it for the tab, and shows a reader no controls."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_key_is_asked_for_and_kept_for_the_tab(page: Page, daemon: Daemon, sessi
     expect(page.get_by_role("dialog", name="This server needs a key")).to_be_visible()
 
 
-def test_reader_sees_nothing_to_press(page: Page, daemon: Daemon, session: str) -> None:
+def test_reader_sees_no_controls(page: Page, daemon: Daemon, session: str) -> None:
     page.goto(f"/?session={session}")
     give(page, create_key(daemon.database, "--scope", "read"))
     expect(page.get_by_text("Quinces")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Collections in the page: what each brings, and what of it could not be used."""
+"""Collections in the page: what each provides, and which problems it has."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Messages that are corrected: from the page, and by others while the page shows them."""
+"""Corrections of messages: made in the page, and made by others while the page shows them."""
 
 import re
 from collections.abc import Callable

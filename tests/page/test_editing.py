@@ -1,4 +1,4 @@
-"""What a person changes from the page, and what the page says if somebody else was first."""
+"""Changes made in the page, and conflicts with other clients' changes."""
 
 import json
 import re
@@ -119,7 +119,7 @@ def test_complete_and_resume(page: Page, client: httpx.Client, new_session: Call
     assert client.get(f"/sessions/{session}").json()["status"] == "active"
 
 
-def test_delete_asks_first(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+def test_delete_needs_confirmation(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session("Hello", "Goodbye", name="To go")
     page.goto(f"/?session={session}")
     page.get_by_role("button", name="Delete").click()
@@ -283,7 +283,7 @@ def test_directory_file_is_refused_if_it_would_be_changed(page: Page, client: ht
     assert directory_of(client, path)[0] == metadata | {"a": [None, {"b": None}]}
 
 
-def test_directory_with_a_number_that_would_be_rounded_is_not_made(page: Page, client: httpx.Client) -> None:
+def test_directory_with_a_number_that_would_be_rounded_is_refused(page: Page, client: httpx.Client) -> None:
     page.goto("/?view=directories")
     page.get_by_role("button", name="New directory").click()
     dialog = page.get_by_role("dialog")

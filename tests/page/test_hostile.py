@@ -1,4 +1,4 @@
-"""What clients store stays text: nothing of it runs, and nothing of it is sent or read elsewhere."""
+"""Stored content stays text in the page: it runs no script, sends nothing and loads nothing from elsewhere."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -132,7 +132,7 @@ def _alarm(page: Page) -> Iterator[None]:
     assert page.locator(f"main :is({ALLOWED_LINKS}), main [onerror], main [onload]").count() == 0
 
 
-def test_contents_are_many() -> None:
+def test_hostile_contents_cover_many_cases() -> None:
     assert len(set(CONTENTS)) >= 200
 
 

@@ -1,4 +1,4 @@
-"""A session that is open follows what is appended to it, also after the daemon was away."""
+"""An open session follows new messages, even after the daemon was restarted."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_new_messages_appear_at_the_end(page: Page, client: httpx.Client, new_se
     assert shown == list(range(shown[0], 66))
 
 
-def test_reader_above_sees_a_badge(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+def test_reader_above_the_end_sees_a_badge(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session(*(f"Message {number}" for number in range(1, 101)))
     page.goto(f"/?session={session}#10")
     expect(page.get_by_text("Message 10", exact=True)).to_be_in_viewport()

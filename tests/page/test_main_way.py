@@ -1,4 +1,4 @@
-"""From the list to a message, an answer and a branch, on each kind of database."""
+"""The main path through the page, from the list to a message, a response and a branch, on each kind of database."""
 
 import re
 from collections.abc import Callable

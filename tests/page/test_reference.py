@@ -1,4 +1,4 @@
-"""The API reference: it folds responses, asks no other server, and sends requests that work."""
+"""The API reference: it folds responses, contacts no other server, and sends valid requests."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Pictures of four views and of the API reference for the documentation: `make page`."""
+"""Screenshots of four views and of the API reference for the documentation: `make page`."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The search by meaning in the page, of a daemon with an embedder and of one without."""
+"""The search by meaning in the page, with and without an embedder."""
 
 import re
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def test_choice_stays_while_other_words_are_typed(page: Page) -> None:
     expect(page).to_have_url(re.compile("q=tram$"))
 
 
-def test_choice_can_be_left_without_an_embedder(plain_page: Page, sqlite_daemon: Daemon) -> None:
+def test_choice_can_be_undone_without_an_embedder(plain_page: Page, sqlite_daemon: Daemon) -> None:
     with sqlite_daemon.client() as client:
         path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
         client.post(path, json={"content": "The tram was early"}).raise_for_status()

@@ -1,4 +1,4 @@
-"""Browsers get the page at `/`, everybody else JSON; its files, and nothing else, are below `/web/`."""
+"""Browsers get the page at `/`, other clients JSON; only the page's files are below `/web/`."""
 
 import gzip
 import re
@@ -33,7 +33,7 @@ MAX_LINES = 200
         ("", "application/json"),
     ],
 )
-def test_root_is_what_accept_prefers(daemon: Daemon, accept: str, content_type: str) -> None:
+def test_root_follows_the_accept_header(daemon: Daemon, accept: str, content_type: str) -> None:
     response = http_get(f"{daemon.url}/", headers={"Accept": accept})
     assert (response.status_code, response.headers["Content-Type"]) == (200, content_type)
     assert "Accept" in response.headers["Vary"]

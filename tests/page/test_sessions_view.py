@@ -91,7 +91,7 @@ def test_new_session_appears(page: Page, new_session: Callable[..., str]) -> Non
     expect(page.get_by_role("link", name="It arrives")).to_be_visible()
 
 
-def test_long_list_goes_on(page: Page, new_session: Callable[..., str]) -> None:
+def test_long_list_continues(page: Page, new_session: Callable[..., str]) -> None:
     for number in range(60):
         new_session(name=f"Numbered {number}")
     page.goto("/?name=numbered")

@@ -18,6 +18,6 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield running
 
 
-def test_status_tells_how_far_the_search_index_is(page: Page) -> None:
+def test_status_shows_the_state_of_the_search_index(page: Page) -> None:
     page.goto("/?view=status")
     expect(page.locator(".facts > div", has_text="Search index").locator("dd")).to_have_text("Up to date")

@@ -1,4 +1,4 @@
-"""A transcript of any length: it opens where the address says, and holds few elements wherever the reader goes."""
+"""A transcript of any length opens where the address says, and keeps few elements at any scroll position."""
 
 import json
 import re
@@ -141,7 +141,7 @@ def test_scrolling_reaches_every_message_with_few_elements(page: Page, long_sess
     assert seen >= set(range(400, 521))
 
 
-def test_reader_stays_while_messages_come_above(page: Page, long_session: str) -> None:
+def test_reader_keeps_position_while_messages_load_above(page: Page, long_session: str) -> None:
     page.goto(f"/?session={long_session}#1000")
     expect(row(page, 1_000)).to_be_in_viewport()
     # Chunk 49 has the message; 48 and 50 came with it.
@@ -158,7 +158,7 @@ def test_reader_stays_while_messages_come_above(page: Page, long_session: str) -
     assert abs(top(page, shown) - before) < 2
 
 
-def test_reader_scrolls_while_messages_come_above(page: Page, long_session: str) -> None:
+def test_reader_scrolls_while_messages_load_above(page: Page, long_session: str) -> None:
     page.goto(f"/?session={long_session}#1000")
     expect(row(page, 1_000)).to_be_in_viewport()
     page.evaluate(SCROLL_BEFORE_DRAWING)
@@ -167,7 +167,7 @@ def test_reader_scrolls_while_messages_come_above(page: Page, long_session: str)
     assert abs(top(page, 961) + 300) < 2
 
 
-def test_dragged_bar_shows_what_is_there(page: Page, long_session: str) -> None:
+def test_dragged_scroll_bar_shows_messages(page: Page, long_session: str) -> None:
     page.goto(f"/?session={long_session}")
     expect(row(page, COUNT)).to_be_in_viewport()
     page.evaluate("document.querySelector('.transcript').scrollTop = 0")

@@ -1,4 +1,4 @@
-"""The libraries of the page are files of published packages, byte for byte, with their licences."""
+"""The page's libraries are the files of published packages, byte for byte, with their licences."""
 
 import base64
 import hashlib

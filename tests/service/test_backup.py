@@ -1,4 +1,4 @@
-"""`amplifierd backup` and `restore`, beside real daemons."""
+"""`amplifierd backup` and `restore`, with running daemons."""
 
 import asyncio
 import re
@@ -70,7 +70,7 @@ def daemon(path: Path) -> Iterator[Daemon]:
         yield running
 
 
-def test_backup_has_all_that_was_acknowledged_before_it(daemon: Daemon, tmp_path: Path) -> None:
+def test_backup_has_every_acknowledged_write(daemon: Daemon, tmp_path: Path) -> None:
     with Load([daemon.api]) as load:
         load.wait_for_more(40)
         before = {session_id: [*contents] for session_id, contents in load.acknowledged.items()}
@@ -102,7 +102,7 @@ def test_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> Non
     assert contents_of(f"sqlite:///{tmp_path}/b.db") == ["kept"]
 
 
-def test_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp_path: Path) -> None:
+def test_backup_replaces_a_file_only_with_force(daemon: Daemon, path: Path, tmp_path: Path) -> None:
     file = tmp_path / "b.db"
     file.write_text("what was there")
     (tmp_path / "b.db-wal").write_text("a log of what was there")
@@ -119,7 +119,7 @@ def test_backup_replaces_a_file_only_when_told(daemon: Daemon, path: Path, tmp_p
     assert [name for name in names(tmp_path) if name.endswith("part")] == []
 
 
-def test_backup_that_cannot_be_made_leaves_nothing(daemon: Daemon, tmp_path: Path) -> None:
+def test_failed_backup_leaves_nothing(daemon: Daemon, tmp_path: Path) -> None:
     before = names(tmp_path)
     assert_fails(
         "backup", "--database", daemon.database, tmp_path / "no/b.db", words="can't be written: .*Check the path"
@@ -148,7 +148,7 @@ def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     )
 
 
-def test_restore_keeps_what_was_there(path: Path, tmp_path: Path) -> None:
+def test_restore_keeps_the_old_database(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         say(daemon, "backed up")
         run("backup", "--database", daemon.database, tmp_path / "b.db")
@@ -188,7 +188,7 @@ def test_damaged_database_is_kept_when_replaced(path: Path, tmp_path: Path, at: 
     assert contents_of(f"sqlite:///{path}") == ["backed up"]
 
 
-def test_backup_that_is_not_sound_is_not_restored(path: Path, tmp_path: Path) -> None:
+def test_unsound_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         for number in range(30):
             say(daemon, f"{number} " * 1_000)
@@ -229,6 +229,6 @@ def test_damaged_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
     assert len(intact) <= 1, intact
 
 
-def test_postgresql_has_its_own(second_postgres: str, tmp_path: Path) -> None:
+def test_postgresql_is_left_to_pg_dump(second_postgres: str, tmp_path: Path) -> None:
     for command in ("backup", "restore"):
         assert_fails(command, "--database", second_postgres, tmp_path / "b.db", words="pg_dump.*amplifierd copy")

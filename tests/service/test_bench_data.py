@@ -1,4 +1,4 @@
-"""The databases that the benchmarks fill by SQL are as the storage would have written them."""
+"""The databases that the benchmarks fill with SQL equal those that the storage would write."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`amplifierd check`, beside real daemons on each kind of database."""
+"""`amplifierd check`, with running daemons on each kind of database."""
 
 import os
 import pty
@@ -73,7 +73,7 @@ def test_check_finds_nothing_while_everything_changes(database: str) -> None:
         load.stop()
 
 
-def test_repair_beside_a_daemon_is_seen_by_its_clients(database: str) -> None:
+def test_repair_is_visible_to_clients_of_a_daemon(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]
         messages = [{"content": f"a{number}", "token_count": 2} for number in range(5)]
@@ -126,7 +126,7 @@ def test_labels_of_a_lost_session_are_deleted(tmp_path: Path) -> None:
         assert check(database).stdout == f"Nothing is wrong in {number} sessions with {messages} messages.\n"
 
 
-def test_messages_without_their_session_are_not_said_to_be_repaired(tmp_path: Path) -> None:
+def test_messages_without_their_session_are_not_reported_as_repaired(tmp_path: Path) -> None:
     database = lost_session(tmp_path, "session", "session_number", messages=3)
     lost = "Messages of 1 sessions have lost the rows that name their sessions.\n"
     repaired = check(database, "--repair")

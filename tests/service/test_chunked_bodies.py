@@ -1,4 +1,4 @@
-"""Chunked bodies with extensions, among other requests, however they are cut: given to the protocol piece by piece."""
+"""Chunked bodies with extensions, pipelined with other requests, and split at any place."""
 
 import asyncio
 import random
@@ -101,7 +101,7 @@ async def receive(pieces: list[bytes], chance: random.Random) -> bytes:
     return wire.sent
 
 
-async def test_chunked_bodies_arrive_whole_however_they_are_cut(fuzz: Fuzz) -> None:
+async def test_chunked_bodies_are_complete_at_any_split(fuzz: Fuzz) -> None:
     for seed in fuzz.seeds():
         chance = random.Random(seed)  # noqa: S311  # a test, not a secret
         for _ in range(HISTORIES):

@@ -1,4 +1,4 @@
-"""Collections from a host: fetched by git with HTTPS, and nothing else than what the source says."""
+"""Collections from a host: fetched by git over HTTPS, and only what the source names."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +61,7 @@ async def test_host_without_a_valid_certificate_is_refused(
         await fetch(GitSource(f"https://{host.address}/a/.git", "main", ""), target, nothing)
 
 
-async def test_host_that_sends_without_an_end_is_left(
+async def test_endless_response_of_a_host_is_aborted(
     host: GitHost, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(git, "MAX_SECONDS", 2)

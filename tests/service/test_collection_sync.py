@@ -1,4 +1,4 @@
-"""Collections beside other requests, under limits, through crashes, from the command line, in copies."""
+"""Collections: concurrent requests, limits, crashes, the command line and copies."""
 
 import asyncio
 import os
@@ -83,7 +83,7 @@ def test_sync_of_many_files_does_not_block_others(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("is_repository", [False, True], ids=["folder", "repository"])
-def test_killed_daemon_leaves_a_whole_collection(database: str, tmp_path: Path, *, is_repository: bool) -> None:
+def test_killed_daemon_leaves_a_complete_collection(database: str, tmp_path: Path, *, is_repository: bool) -> None:
     folder = tmp_path / "c"
     options = ["--collections-path", str(tmp_path)]
     version_of(folder, "0")
@@ -287,7 +287,7 @@ def plans(client: httpx.Client, ids: list[str]) -> list[Any]:
     return [*(client.get(f"/sessions/{session_id}/mount-plan").json() for session_id in ids), *generated]
 
 
-def test_copy_takes_collections_along(database: str, second_postgres: str, tmp_path: Path) -> None:
+def test_copy_includes_collections(database: str, second_postgres: str, tmp_path: Path) -> None:
     folder = make(tmp_path / "c", {"a.md": profile("a"), "b.md": "---\n"})
     options = ["--collections-path", str(tmp_path)]
     with Daemon(database, *options) as daemon, daemon.client() as client:

@@ -1,4 +1,4 @@
-"""The command line: what it says when it starts, and when it can't."""
+"""The command line: its output at the start, and its errors."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from failed_commands import assert_fails, run
 from keys import create_key
 
 
-def test_signal_that_comes_early_ends_it_too(tmp_path: Path) -> None:
+def test_early_signal_stops_the_start(tmp_path: Path) -> None:
     for _ in range(5):
         with Daemon(f"sqlite:///{tmp_path}/a.db", start="command") as daemon:
             assert daemon.stop() == 0
@@ -32,7 +32,7 @@ def test_start_prints_its_paths(tmp_path: Path) -> None:
         assert (tmp_path / "deep/er/a.db").exists()
 
 
-def test_options_are_environment_variables_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_also_environment_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'notaport' is not a valid integer" in run("serve", AMPLIFIERD_PORT="notaport").stderr
     assert_fails(words="'nosuch:' is not understood", AMPLIFIERD_DATABASE="nosuch:")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -63,7 +63,7 @@ def test_port_in_use_is_one_sentence(tmp_path: Path) -> None:
         )
 
 
-def test_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
+def test_port_in_use_does_not_hide_an_invalid_database(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
         (tmp_path / "text.db").write_text("this is no database, only text" * 100)
@@ -80,7 +80,7 @@ def test_port_in_use_hides_no_bad_database(tmp_path: Path) -> None:
     assert not (tmp_path / "new.db").exists()
 
 
-def test_data_path_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_unwritable_data_path_is_one_sentence(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     (tmp_path / "file").write_text("in the way")
     for path in ("/proc/x/y", "/sys", str(tmp_path / "file/x")):
@@ -103,7 +103,7 @@ def run_without_home(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={}, cwd=cwd)
 
 
-def test_places_have_to_be_named_without_a_home_directory(tmp_path: Path, postgres: str) -> None:
+def test_places_are_required_without_a_home_directory(tmp_path: Path, postgres: str) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     create_key(database)
     for command in (["serve"], ["keys", "list"], ["export"], ["check"], ["cleanup", "--older-than-days", "1"]):
@@ -156,7 +156,7 @@ def test_closed_output_is_one_sentence(tmp_path: Path, command: str) -> None:
     assert run("check", "--database", f"sqlite:///{path}").returncode == 0
 
 
-def test_closed_error_output_gets_nothing(tmp_path: Path) -> None:
+def test_closed_stderr_is_ignored(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     for command in ("keys create --name x --create", "export", "serve --port 0 --max-age 0.1"):
         line = f"exec {sys.executable} -m amplifierd {command} --database {database} 2>&-"
@@ -197,7 +197,7 @@ def test_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
     assert_fails("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Cannot listen on 192.0.2.1")
 
 
-def test_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_unwritable_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert_fails("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
     assert_fails("--database", f"sqlite:///{tmp_path}", words="can't be opened for writing")
@@ -261,7 +261,7 @@ def test_typo_is_named(arguments: list[str], words: str) -> None:
         ["check", "--database"],
     ],
 )
-def test_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[str]) -> None:
+def test_missing_database_is_not_created(tmp_path: Path, arguments: list[str]) -> None:
     path = tmp_path / "typo.db"
     outcome = run(*(argument.format(tmp_path) for argument in arguments), f"sqlite:///{path}")
     assert outcome.returncode == 1
@@ -276,7 +276,7 @@ def test_database_that_is_not_there_is_not_made(tmp_path: Path, arguments: list[
     [["export"], ["import", os.devnull], ["cleanup", "--older-than-days", "1"], ["keys", "create", "--name", "ci"]],
     ids=lambda arguments: arguments[0],
 )
-def test_empty_database_is_left_as_it_is(tmp_path: Path, second_postgres: str, arguments: list[str]) -> None:
+def test_empty_database_stays_unchanged(tmp_path: Path, second_postgres: str, arguments: list[str]) -> None:
     path = tmp_path / "empty.db"
     path.touch()
     outcome = run(*arguments, "--database", f"sqlite:///{path}")
@@ -288,7 +288,7 @@ def test_empty_database_is_left_as_it_is(tmp_path: Path, second_postgres: str, a
     execute(second_postgres, "CREATE SCHEMA amplifierd")
 
 
-def test_workspace_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_unknown_workspace_is_an_error(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/a.db"
     create_key(database, "--workspace", "team")
     file = tmp_path / "export.ndjson"

@@ -1,4 +1,4 @@
-"""`amplifierd copy`, from each kind of database to each."""
+"""`amplifierd copy`, between all kinds of databases."""
 
 import asyncio
 import re
@@ -58,7 +58,7 @@ async def exported(storage: Storage) -> list[object]:
     return [line async for batch in export.batches for line in batch]
 
 
-async def test_keys_and_contexts_are_copied_too(storage: Storage, database: str, second_postgres: str) -> None:
+async def test_keys_and_contexts_are_copied(storage: Storage, database: str, second_postgres: str) -> None:
     await storage.create_profile(W, NewProfile("a/b", session=NewSessionConfig(ModuleConfig("loop"))))
     await storage.activate_profile(W, "a/b")
     await storage.create_directory(W, NewDirectory("x", "a/b", Raw(b'{"n":1.0}')))
@@ -130,7 +130,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-async def test_copy_has_all(storage: Storage, filled: list[Session], database: str, target: str) -> None:
+async def test_copy_is_complete(storage: Storage, filled: list[Session], database: str, target: str) -> None:
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
     assert re.search(r"^32 sessions with 2408 messages are the same in both, 0 of", copied.stdout)
@@ -146,7 +146,7 @@ async def test_copy_has_all(storage: Storage, filled: list[Session], database: s
     assert "32 sessions with 2408 messages are the same in both, 31 of" in again.stdout
 
 
-async def test_differences_are_reported_and_stay(
+async def test_differences_are_reported_and_kept(
     storage: Storage, filled: list[Session], database: str, target: str
 ) -> None:
     assert (await asyncio.to_thread(copy, database, target)).returncode == 0
@@ -163,7 +163,7 @@ async def test_differences_are_reported_and_stay(
     assert await storage.count_sessions(W) == 32
 
 
-async def test_copy_that_was_killed_goes_on(storage: Storage, database: str, target: str) -> None:
+async def test_killed_copy_continues(storage: Storage, database: str, target: str) -> None:
     turn = NewMessages([BatchMessage(content="What is asked and what is answered.")] * 250)
     for _ in range(120):
         session = await storage.create_session(W, NewSession())

@@ -1,4 +1,4 @@
-"""A database file that was damaged: refused at the start, never served as if nothing were."""
+"""A damaged database file is refused at the start, and never served as if it were intact."""
 
 import asyncio
 import re
@@ -96,7 +96,7 @@ def test_damaged_file_without_a_log_is_refused_unchanged(path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_page_in_the_midst_is_500_and_the_log_says_what_to_do(path: Path) -> None:
+def test_damaged_page_is_500_and_the_log_says_what_to_do(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(path.read_bytes().index(b"50 50 50") // PAGE * PAGE)
         file.write(b"\xff" * PAGE)
@@ -156,7 +156,7 @@ def test_damaged_search_index_is_rebuilt(path: Path) -> None:
     assert run("check", "--database", f"sqlite:///{path}").exit_code == 0
 
 
-def test_damaged_page_of_postgresql_is_said_as_well() -> None:
+def test_damaged_page_of_postgresql_is_reported() -> None:
     with PostgresServer("fsync=off") as server:
         with Daemon(server.url(), check_responses=False) as daemon, daemon.client() as client:
             session_id = client.post("/sessions").json()["id"]
@@ -186,7 +186,7 @@ async def fetch(url: str, statement: str) -> str:
         await connection.close()
 
 
-def test_file_that_is_replaced_while_it_is_opened_is_refused(path: Path, tmp_path: Path) -> None:
+def test_file_replaced_during_opening_is_refused(path: Path, tmp_path: Path) -> None:
     run("backup", "--database", f"sqlite:///{path}", tmp_path / "b.db")
     held = apsw.VFSFile("", str(path), [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READWRITE, 0])
     held.xLock(apsw.SQLITE_LOCK_SHARED)

@@ -1,4 +1,4 @@
-"""A request whose response does not begin in time is given up: 503, and what it held is free for others."""
+"""A request whose response does not begin in time gets 503, and frees its resources."""
 
 # ruff: noqa: SLF001  # what takes long is put where the storage waits
 
@@ -59,7 +59,7 @@ def instead(monkeypatch: pytest.MonkeyPatch, storage: Storage, name: str, work: 
     monkeypatch.setattr(storage, name, work)
 
 
-def test_statements_that_do_not_end_leave_room_for_others(
+def test_endless_statements_do_not_block_other_requests(
     hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, client = hasty
@@ -74,9 +74,7 @@ def test_statements_that_do_not_end_leave_room_for_others(
     assert client.get("/search", params={"q": "x"}).json() == []
 
 
-def test_request_that_does_not_end_is_answered_all_the_same(
-    hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_request_gets_a_response(hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch) -> None:
     storage, client = hasty
     released = asyncio.Event()
 
@@ -101,7 +99,7 @@ def test_request_that_does_not_end_is_answered_all_the_same(
         storage._writer._loop.call_soon_threadsafe(released.set)
 
 
-def test_connection_goes_on_after_requests_that_were_given_up(
+def test_connection_continues_after_timed_out_requests(
     hasty: tuple[Any, httpx.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage, client = hasty
@@ -119,7 +117,7 @@ def test_connection_goes_on_after_requests_that_were_given_up(
             assert [connection.response().status for _ in range(2)] == [200, 200]
 
 
-def test_bodies_and_streams_have_as_long_for_each_part(hasty: tuple[Any, httpx.Client]) -> None:
+def test_time_limit_applies_to_each_part_of_bodies_and_streams(hasty: tuple[Any, httpx.Client]) -> None:
     _, client = hasty
 
     def slowly(*parts: bytes) -> Iterator[bytes]:
@@ -159,7 +157,7 @@ def locked(database: str) -> Iterator[None]:
         runner.run(lent.close())
 
 
-def test_write_that_waits_is_withdrawn(database: str) -> None:
+def test_waiting_write_is_withdrawn(database: str) -> None:
     with Daemon(database, "--request-timeout", "1") as daemon, daemon.client() as client:
         path = f"/sessions/{client.post('/sessions').json()['id']}"
         # Whether PostgreSQL has the append already depends on what came first.

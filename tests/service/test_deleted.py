@@ -1,4 +1,4 @@
-"""What was deleted is gone: from every file of SQLite (table, search index, log), from every table of PostgreSQL."""
+"""Deleted text is gone from every SQLite file (tables, search index, log) and every PostgreSQL table."""
 
 import asyncio
 import re
@@ -71,7 +71,7 @@ def test_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> None
         wait_until_gone(daemon.database, each)
 
 
-def test_context_that_was_replaced_is_gone(client: httpx.Client, daemon: Daemon) -> None:
+def test_replaced_context_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     short, long = canary(), canary()
     path = say(client, context={"short": short})
     client.patch(path, json={"context": {"short": None, "long": long * 100}})
@@ -167,7 +167,7 @@ def test_recorded_response_is_gone_after_its_time(database: str, tmp_path: Path)
         wait_until_gone(database, word)
 
 
-def test_clean_stop_leaves_nothing_of_what_was_deleted(tmp_path: Path) -> None:
+def test_clean_stop_leaves_no_deleted_text(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}") as daemon, daemon.client() as client:
         path = say(client, word, context={"a": word})
@@ -177,7 +177,7 @@ def test_clean_stop_leaves_nothing_of_what_was_deleted(tmp_path: Path) -> None:
     assert files_with(tmp_path, word) == []
 
 
-def test_next_start_removes_what_a_killed_daemon_left(tmp_path: Path) -> None:
+def test_next_start_removes_remains_of_a_killed_daemon(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}") as daemon, daemon.client() as client:
         path = say(client, word)

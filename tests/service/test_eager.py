@@ -1,4 +1,4 @@
-"""A connection's task: what it begins at once, and how what waits goes on, ends and is given up."""
+"""The task of a connection: what runs at once, and how waiting work resumes, ends and is cancelled."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,7 +32,7 @@ async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
 
 
 @EITHER
-async def test_task_that_need_not_wait_is_done_at_once(make: Make) -> None:
+async def test_task_without_waiting_runs_at_once(make: Make) -> None:
     waiting: set[asyncio.Task[Any]] = set()
     eager = make(asyncio.get_running_loop(), waiting)
     tasks: list[asyncio.Task[Any] | None] = []
@@ -74,7 +74,7 @@ async def test_waiting_task_resumes_in_the_same_task(make: Make) -> None:
 
 
 @EITHER
-async def test_result_that_work_no_longer_needs_is_released(make: Make) -> None:
+async def test_unneeded_result_is_released(make: Make) -> None:
     loop = asyncio.get_running_loop()
     eager = make(loop, set())
     is_taken, gate = asyncio.Event(), asyncio.Event()
@@ -96,7 +96,7 @@ async def test_result_that_work_no_longer_needs_is_released(make: Make) -> None:
 
 
 @EITHER
-async def test_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
+async def test_timeout_of_an_eager_task_cancels_its_wait(make: Make) -> None:
     eager = make(asyncio.get_running_loop(), set())
     done = []
     ended = asyncio.Event()
@@ -117,7 +117,7 @@ async def test_timeout_that_begins_at_once_ends_what_waits(make: Make) -> None:
     eager.end()
 
 
-async def test_task_cancelled_before_it_resumes_is_given_up() -> None:
+async def test_task_cancelled_before_resuming_ends() -> None:
     waiting: set[asyncio.Task[Any]] = set()
     loop = asyncio.get_running_loop()
     eager = ReusableEagerTask(loop, waiting)

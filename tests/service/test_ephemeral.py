@@ -1,4 +1,4 @@
-"""A daemon for a test run: it says where it is, keeps nothing, and does not outlive those who started it."""
+"""A daemon for a test run: it prints its address, keeps nothing, and does not outlive its parent."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_daemon_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_daemon_that_ends_at_once_keeps_nothing(workers: str) -> None:
+def test_daemon_that_stops_at_once_keeps_nothing(workers: str) -> None:
     command = [*SERVE, "--workers", workers, "--shutdown-timeout", "300"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -91,7 +91,7 @@ def test_daemon_ends_with_its_parent() -> None:
     until(lambda: is_gone(ready["pid"]))
 
 
-def test_daemon_without_a_parent_outlives_who_started_it() -> None:
+def test_daemon_without_a_parent_outlives_its_starter() -> None:
     parent = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); input()"
     command = [sys.executable, "-c", parent, *SERVE, "--parent", "none", "--max-age", "600"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -105,12 +105,12 @@ def test_daemon_without_a_parent_outlives_who_started_it() -> None:
     until(lambda: is_gone(ready["pid"]))
 
 
-def test_daemon_ends_at_its_age() -> None:
+def test_daemon_ends_at_its_maximum_age() -> None:
     with subprocess.Popen([*SERVE, "--max-age", "0.5"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.wait(120) == 0
 
 
-def test_its_port_can_be_chosen() -> None:
+def test_port_can_be_chosen() -> None:
     with daemon("--port", "0", "--check-responses") as url:
         assert httpx.get(f"{url}/api/v1/health").status_code == 200
 
@@ -120,7 +120,7 @@ def test_failed_start_is_reported() -> None:
         pass
 
 
-def test_daemon_leaves_the_database_of_the_environment_alone(tmp_path: Path) -> None:
+def test_daemon_ignores_the_database_of_the_environment(tmp_path: Path) -> None:
     environment = os.environ | {"AMPLIFIERD_DATABASE": "postgresql://nobody@127.0.0.1:9/production"}
     with subprocess.Popen(SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
         assert process.stdout is not None
@@ -135,14 +135,14 @@ def test_refused_seed_is_reported(amplifierd_server: Server) -> None:
         amplifierd_server.reset([{"messages": [{"contnt": "x"}]}])
 
 
-def test_fixture_gives_what_was_seeded(amplifierd_server: Server) -> None:
+def test_fixture_provides_the_seed(amplifierd_server: Server) -> None:
     assert [session["messageCount"] for session in amplifierd_server.sessions] == [2, 0]
     listed = httpx.get(f"{amplifierd_server.api}/sessions").json()
     assert [session["id"] for session in listed] == [session["id"] for session in amplifierd_server.sessions[::-1]]
     httpx.post(f"{amplifierd_server.api}/sessions")
 
 
-def test_proxy_for_others_is_not_asked(amplifierd_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_proxy_is_not_used(amplifierd_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("AMPLIFIERD_PORT", amplifierd_server.url.rpartition(":")[2])
     with daemon() as url:

@@ -1,4 +1,4 @@
-"""Streams of events as libraries for Server-Sent Events read them, over heartbeats and a restart."""
+"""Event streams read by libraries for Server-Sent Events, with heartbeats and across a restart."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ def kill_after(done: threading.Event, process: subprocess.Popen[str]) -> None:
     process.kill()
 
 
-def test_stream_loses_and_doubles_nothing(tmp_path: Path, read_with_eventsource: Reader) -> None:
+def test_stream_has_each_event_once(tmp_path: Path, read_with_eventsource: Reader) -> None:
     readers: list[Reader] = [read_with_httpx_sse, read_with_sseclient, read_with_eventsource]
     done = threading.Event()
     queues: list[Seen] = [queue.Queue() for _ in readers]
@@ -149,7 +149,7 @@ def await_heartbeat(client: httpx.Client, path: str) -> None:
         assert time.monotonic() - begun > 10
 
 
-async def test_heartbeat_stays_out_of_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_heartbeat_does_not_split_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "PING_SECONDS", 0.001)
     long = b'"' + b"x" * (3 * sse.PIECE_BYTES) + b'"'
     sent: list[bytes] = []

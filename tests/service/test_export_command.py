@@ -1,4 +1,4 @@
-"""`amplifierd export` in formats of others: what comes in comes out, what a format cannot say is told."""
+"""`amplifierd export` in other formats: content round-trips, and what a format cannot express is reported."""
 
 import base64
 import json
@@ -69,7 +69,7 @@ def by_text(records: list[Object]) -> list[Object]:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_records_come_out_as_they_went_in(name: str, tmp_path: Path, run: Run) -> None:
+def test_records_round_trip(name: str, tmp_path: Path, run: Run) -> None:
     source = tmp_path / "source.jsonl"
     source.write_bytes(lines(*SOURCES[name]))
     assert run("import", source)[0] == 0
@@ -243,7 +243,7 @@ def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
     assert text == (folder / names[0]).read_text()
 
 
-def test_page_is_one_file(tmp_path: Path, filled: Run) -> None:
+def test_html_page_is_one_file(tmp_path: Path, filled: Run) -> None:
     folder = tmp_path / "pages"
     status, _, errors = filled("export", "--format", "html", "--output", folder)
     assert (status, "Exported 3 sessions." in errors) == (0, True), errors
@@ -270,7 +270,7 @@ def test_page_is_one_file(tmp_path: Path, filled: Run) -> None:
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
-def test_mistake_is_one_sentence(options: list[str], words: str, filled: Run, tmp_path: Path) -> None:
+def test_usage_mistake_is_one_sentence(options: list[str], words: str, filled: Run, tmp_path: Path) -> None:
     status, text, errors = filled("export", *options)
     assert (status != 0, text) == (True, "")
     assert words in errors

@@ -1,4 +1,4 @@
-"""A daemon whose disk takes no more: it says so, reads on, and goes on when it can, and nothing is lost or doubled."""
+"""A daemon on a full disk: it reports the failure, continues to read, recovers, and loses or duplicates nothing."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ class Shortage:
 
 
 @pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])
-def test_refused_request_leaves_nothing_and_others_stay(disk: SmallDisk, *, of_space: bool) -> None:
+def test_refused_request_leaves_nothing_and_others_are_kept(disk: SmallDisk, *, of_space: bool) -> None:
     database = f"sqlite:///{disk.directory}/a.db"
     with Daemon(database, within=disk.within) as daemon, daemon.client() as client, Load([daemon.api]) as load:
         session_id = client.post("/sessions").json()["id"]

@@ -30,7 +30,7 @@ def messages_in(found: list[Object]) -> list[Object]:
     return [line["message"] for line in found if "message" in line]
 
 
-def test_files_of_opencode_become_sessions(import_: Import, exported: Exported, storage: Path) -> None:
+def test_opencode_files_become_sessions(import_: Import, exported: Exported, storage: Path) -> None:
     status, output = import_(storage.parent)
     assert (status, "Not understood" in output) == (0, False), output
     assert "Imported 2 sessions, extended 0, with 4 messages in all" in output
@@ -48,7 +48,7 @@ def test_files_of_opencode_become_sessions(import_: Import, exported: Exported, 
     assert results["parts"][0]["output"] == "one"
 
 
-def test_files_are_read_again_when_one_changed(import_: Import, exported: Exported, storage: Path) -> None:
+def test_files_are_read_again_if_one_changes(import_: Import, exported: Exported, storage: Path) -> None:
     import_(storage)
     before = exported()
     assert "Read 0 files; 1 unchanged." in import_(storage)[1]
@@ -64,7 +64,7 @@ def test_files_are_read_again_when_one_changed(import_: Import, exported: Export
     assert all(message in messages_in(exported()) for message in messages_in(before))
 
 
-def test_database_that_opencode_made_of_the_files_adds_nothing(
+def test_database_migrated_from_the_files_adds_nothing(
     import_: Import, exported: Exported, storage: Path, tmp_path: Path
 ) -> None:
     import_(storage)
@@ -103,9 +103,7 @@ def test_faults_name_their_files_and_the_rest_is_imported(import_: Import, expor
     assert import_(storage)[1].splitlines()[3:] == output.splitlines()[3:]
 
 
-def test_archive_of_the_files_is_read_like_the_folder(
-    import_: Import, exported: Exported, storage: Path, tmp_path: Path
-) -> None:
+def test_archive_is_read_like_the_folder(import_: Import, exported: Exported, storage: Path, tmp_path: Path) -> None:
     import_(storage)
     before = exported()
     archive = tmp_path / "opencode.zip"
@@ -117,7 +115,7 @@ def test_archive_of_the_files_is_read_like_the_folder(
     assert exported() == before
 
 
-def test_name_of_a_file_is_any_bytes(import_: Import, exported: Exported, storage: Path) -> None:
+def test_file_name_may_be_any_bytes(import_: Import, exported: Exported, storage: Path) -> None:
     Path(os.fsdecode(bytes(storage / "part/msg_1") + b"/prt_\xff.json")).write_text('{"type":"text","text":"Odd name"}')
     status, output = import_(storage.parent)
     assert (status, "Not understood" in output) == (0, False), output

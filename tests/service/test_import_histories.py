@@ -1,4 +1,4 @@
-"""`amplifierd import` of other tools' files: it writes what is new, and reports what is wrong."""
+"""`amplifierd import` of other tools' files: it writes what is new, and reports faults."""
 
 import json
 import re
@@ -24,7 +24,7 @@ def sessions_in(found: list[Object]) -> list[Object]:
     return [line["session"] for line in found if "session" in line]
 
 
-def test_directory_is_imported_and_changes_nothing_again(tmp_path: Path, import_: Import, exported: Exported) -> None:
+def test_directory_is_imported_once(tmp_path: Path, import_: Import, exported: Exported) -> None:
     folder = tmp_path / "projects"
     for name, sample in SAMPLES.items():
         (folder / name).mkdir(parents=True)
@@ -46,7 +46,7 @@ def test_directory_is_imported_and_changes_nothing_again(tmp_path: Path, import_
     assert exported() == before
 
 
-def test_file_that_grew_extends_its_sessions(tmp_path: Path, import_: Import, exported: Exported) -> None:
+def test_grown_file_extends_its_sessions(tmp_path: Path, import_: Import, exported: Exported) -> None:
     file = tmp_path / "a.jsonl"
     file.write_bytes(lines(*CLAUDE_CODE[:9]))
     assert import_(file)[0] == 0
@@ -78,7 +78,7 @@ def test_deleted_session_is_imported_again(
     assert exported() == before
 
 
-def test_current_branch_that_changed_leaves_the_session(tmp_path: Path, import_: Import, exported: Exported) -> None:
+def test_changed_branch_keeps_the_session(tmp_path: Path, import_: Import, exported: Exported) -> None:
     file = tmp_path / "conversations.json"
     file.write_text(json.dumps([CHATGPT[0] | {"current_node": "answer---first"}]))
     assert import_(file)[0] == 0
@@ -134,7 +134,7 @@ def test_long_data_urls_become_stored_files(tmp_path: Path, sqlite_template: Pat
 
 
 @pytest.mark.parametrize("url", ["a.png", f"/files/{'0' * 64}", f"https://example.com/{'a' * 70_000}"])
-def test_file_that_cannot_be_named_is_reported(url: str, tmp_path: Path, import_: Import, exported: Exported) -> None:
+def test_file_with_an_invalid_name_is_reported(url: str, tmp_path: Path, import_: Import, exported: Exported) -> None:
     content = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": url}}]
     source = tmp_path / "a.jsonl"
     source.write_bytes(lines({"messages": [{"role": "user", "content": content}]}))
@@ -158,7 +158,7 @@ def test_faults_have_file_and_line(tmp_path: Path, import_: Import, exported: Ex
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b'{"a": 1}', b"PK\x03\x04 cut"])
-def test_file_that_is_not_recognized_is_an_error(tmp_path: Path, import_: Import, content: bytes) -> None:
+def test_unrecognized_file_is_an_error(tmp_path: Path, import_: Import, content: bytes) -> None:
     file = tmp_path / "a"
     file.write_bytes(content)
     status, output = import_(file)
@@ -178,7 +178,7 @@ def test_unknown_format_is_named(tmp_path: Path, import_: Import) -> None:
     assert import_("--format", "codex", file)[0] == 0
 
 
-def test_session_of_an_agent_belongs_to_its_caller(tmp_path: Path, import_: Import, exported: Exported) -> None:
+def test_agent_session_belongs_to_its_caller(tmp_path: Path, import_: Import, exported: Exported) -> None:
     for name, records in (("main", CLAUDE_CODE[:13]), ("agent", CLAUDE_CODE[13:15])):
         (tmp_path / f"{name}.jsonl").write_bytes(lines(*records))
     late = code_line("x3", "x2", answer("m6", text("More.")), isSidechain=True, agentId="ab12")

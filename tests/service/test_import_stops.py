@@ -1,4 +1,4 @@
-"""An import that is interrupted ends, also if it reads a file that would take long; a defect ends one file of it."""
+"""An interrupted import stops, even while reading a slow file; a defect in a format costs only one file."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A session of the kernel, `amplifier-core` as it is published, is made from a mount plan, and what it says kept."""
+"""The published kernel, `amplifier-core`, creates a session from a mount plan, and its messages are stored."""
 
 import json
 import os
@@ -128,7 +128,7 @@ def keep(client: httpx.Client, session_id: str, messages: list[dict[str, Any]]) 
     assert json.loads(stored[1]["parts"][0]["input"]) == {"a": 19, "b": 23}
 
 
-def test_module_that_is_gone_is_left_out_by_the_kernel(tmp_path: Path) -> None:
+def test_kernel_skips_a_missing_module(tmp_path: Path) -> None:
     files = kernel_modules.files()
     folder = make(
         tmp_path / "team", files | {"assistant.md": files["assistant.md"].replace("module: log", "module: no")}
@@ -147,7 +147,7 @@ def test_module_that_is_gone_is_left_out_by_the_kernel(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["orchestrator", "context"])
-def test_kernel_asks_for_what_a_plan_lacks(tmp_path: Path, place: str) -> None:
+def test_kernel_reports_what_a_plan_lacks(tmp_path: Path, place: str) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, daemon.client() as client:
         plan = client.post("/mount-plans/generate?form=kernel", json={"profile_id": "default"}).json()
     other = {"orchestrator": "context", "context": "orchestrator"}[place]

@@ -1,4 +1,4 @@
-"""A daemon that has seen keys never serves without one, whatever becomes of them."""
+"""A daemon that has once had keys never serves without one, even if the keys are lost."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ def create_key(url: str) -> None:
     amplifierd_keys("create", "--name", "x", "--database", url)
 
 
-def test_keys_that_vanish_open_no_door(database: str) -> None:
+def test_lost_keys_do_not_open_the_daemon(database: str) -> None:
     with Daemon(database) as daemon, daemon.client() as client:
         assert client.get("/sessions").status_code == 200
         create_key(database)

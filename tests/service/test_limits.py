@@ -67,7 +67,7 @@ def with_headers(headers: int, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [100, 8_192, 1_000_000])
-def test_target_may_be_as_long_as_the_longest_of_the_contract(daemon: Daemon, piece: int) -> None:
+def test_longest_target_of_the_contract_is_accepted(daemon: Daemon, piece: int) -> None:
     most = longest_target(load_document(CONTRACT))
     for length, status in ((most, 400), (most + 1, 414)):
         request = get(f"{HEALTH}?{'x' * (length - len(HEALTH) - 1)}")
@@ -114,7 +114,7 @@ def test_trailer_does_not_become_a_header(daemon: Daemon, client: httpx.Client) 
     assert response.status == 201
 
 
-def test_head_that_does_not_arrive_is_408(short_timeouts: int) -> None:
+def test_missing_head_is_408(short_timeouts: int) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(get(HEALTH)[:-3])
         assert_problem_and_close(connection.response(), 408, "within 0.5 seconds")
@@ -137,7 +137,7 @@ def test_connection_without_a_request_is_closed(short_timeouts: int, nothing: by
 
 
 @pytest.mark.parametrize("trickle", [False, True])
-def test_body_that_does_not_arrive_is_408(short_timeouts: int, trickle: bool) -> None:
+def test_missing_body_is_408(short_timeouts: int, trickle: bool) -> None:
     with Connection(short_timeouts) as connection:
         connection.send(post(SESSIONS, b" " * 10_000)[:-9_000])
         stopped = threading.Event()
@@ -153,7 +153,7 @@ def test_body_that_does_not_arrive_is_408(short_timeouts: int, trickle: bool) ->
         thread.join()
 
 
-def test_body_that_keeps_arriving_is_accepted(app: Any) -> None:
+def test_slow_body_is_accepted(app: Any) -> None:
     body = b'{"context":{"a":"' + b"x" * 15_000 + b'"}}'
     request = post(SESSIONS, body)
     # The body takes longer than the limit, and each of its parts a twentieth of that.
@@ -166,7 +166,7 @@ def test_body_that_keeps_arriving_is_accepted(app: Any) -> None:
         assert connection.response().status == 200
 
 
-def test_client_does_not_wait_for_a_server_that_does_not_read() -> None:
+def test_time_limit_of_a_body_excludes_the_server() -> None:
     received = 0
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
@@ -253,7 +253,7 @@ def test_pipelined_requests_wait_for_earlier_responses() -> None:
         assert [connection.response().status for _ in range(2)] == [204, 204]
 
 
-def test_response_that_has_begun_is_not_aborted_by_a_body() -> None:
+def test_started_response_is_not_aborted_by_a_slow_body() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -300,7 +300,7 @@ def test_client_with_an_early_response_may_send_its_body(daemon: Daemon) -> None
         assert is_over(connection)
 
 
-def test_disconnect_of_a_client_is_noticed_while_a_request_waits() -> None:
+def test_disconnect_is_noticed_while_a_request_waits() -> None:
     noticed = threading.Event()
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The log: a line for each request, as a text or in JSON, from the first line to the last."""
+"""The log: one line for each request, as text or JSON, from the start to the end."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from daemon import Daemon, http_get
 from failed_commands import run
 
 
-def test_logs_are_a_line_a_request(tmp_path: Path) -> None:
+def test_log_has_one_line_for_each_request(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon:
         response = http_get(f"{daemon.api}/sessions/a%0ab?x=1")
         http_get(f"{daemon.api}/health")
@@ -52,7 +52,7 @@ def json_lines(text: str) -> list[dict[str, Any]]:
     return lines
 
 
-def test_log_in_json_is_that_from_its_first_line_to_its_last(tmp_path: Path) -> None:
+def test_json_log_is_json_in_every_line(tmp_path: Path) -> None:
     options = ["--log-format", "json", "--workers", "2"]
     with Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon:
         http_get(f"{daemon.api}/health", timeout=60)
@@ -106,7 +106,7 @@ def test_logs_can_be_json(tmp_path: Path) -> None:
     assert line["level"] == "INFO"
 
 
-def test_warnings_alone_leave_requests_out(tmp_path: Path) -> None:
+def test_log_at_warning_level_omits_requests(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--log-level", "warning") as daemon:
         http_get(f"{daemon.api}/health")
         daemon.stop()

@@ -1,4 +1,4 @@
-"""A daemon whose database is in memory: it serves the contract, and what it keeps ends with it."""
+"""A daemon with its database in memory: it serves the contract, and its data ends with it."""
 
 import subprocess
 import sys

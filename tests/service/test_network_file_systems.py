@@ -1,4 +1,4 @@
-"""A SQLite file that other machines may write to: refused, or locked for one machine."""
+"""A SQLite file on a network file system: refused, or locked for one machine."""
 
 import shutil
 import subprocess
@@ -90,7 +90,7 @@ def test_file_system_of_a_path_is_known(mounts: Path, path: str, found: str | No
     assert shared_file_system(Path(path), mounts) == found
 
 
-def test_machine_that_does_not_say_is_trusted(tmp_path: Path) -> None:
+def test_unknown_file_system_is_trusted(tmp_path: Path) -> None:
     assert shared_file_system(tmp_path, tmp_path / "nothing") is None
 
 
@@ -111,7 +111,7 @@ def test_file_is_refused_unless_an_option_allows_it(tmp_path: Path, nfs: Path) -
         lock_for_this_machine(tmp_path / "a.db", single_machine=False, mounts=nfs)
 
 
-def test_lock_excludes_machines_and_not_processes(tmp_path: Path, nfs: Path) -> None:
+def test_lock_excludes_other_machines_but_not_processes(tmp_path: Path, nfs: Path) -> None:
     path, own_machine, other_machine = tmp_path / "a.db", boot(tmp_path, "here"), boot(tmp_path, "there")
     command = [sys.executable, "-c", HOLD, str(path), str(nfs), str(own_machine)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -143,7 +143,7 @@ def fuse(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(target)], check=True)
 
 
-def test_daemons_of_two_machines_do_not_serve_one_file(fuse: Path, tmp_path: Path) -> None:
+def test_daemons_on_two_machines_cannot_serve_one_file(fuse: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{fuse / 'a.db'}"
     refused = run_amplifierd("serve", "--port", "0", "--database", url)
     assert (refused.returncode, "of type fuse" in refused.stderr) == (1, True)

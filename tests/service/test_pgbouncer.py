@@ -1,4 +1,4 @@
-"""PgBouncer between a daemon and its database, with the usual cure for its refusal of what a connection starts with."""
+"""PgBouncer between a daemon and its database, configured to ignore the daemon's start-up parameters."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can happen to a PostgreSQL, and to those who use it: nothing acknowledged is lost, nothing is doubled."""
+"""Failures of PostgreSQL: acknowledged writes are neither lost nor duplicated."""
 
 import asyncio
 import json
@@ -67,7 +67,7 @@ def test_operation_is_503_while_the_server_is_unavailable(server: PostgresServer
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["in order", "in a crash"])
-def test_restart_under_load_loses_and_doubles_nothing(server: PostgresServer, node: Daemon, how: int) -> None:
+def test_restart_under_load_keeps_each_message_once(server: PostgresServer, node: Daemon, how: int) -> None:
     with Load([node.api]) as load:
         for _ in range(2):
             load.wait_for_more(50)
@@ -80,7 +80,7 @@ def test_restart_under_load_loses_and_doubles_nothing(server: PostgresServer, no
         load.check(node.api)
 
 
-def test_connections_that_are_killed_lose_and_double_nothing(server: PostgresServer, node: Daemon) -> None:
+def test_killed_connections_keep_each_message_once(server: PostgresServer, node: Daemon) -> None:
     with Load([node.api]) as load:
         for _ in range(20):
             load.wait_for_more(10)
@@ -90,7 +90,7 @@ def test_connections_that_are_killed_lose_and_double_nothing(server: PostgresSer
         load.check(node.api)
 
 
-def test_worker_that_starts_without_a_server_is_restarted(server: PostgresServer) -> None:
+def test_worker_that_starts_without_postgresql_is_restarted(server: PostgresServer) -> None:
     with Daemon(server.url(), "--workers", "2") as node, Load([node.api]) as load:
         load.wait_for_more(10)
         server.stop()
@@ -128,7 +128,7 @@ def test_pool_without_a_free_connection_is_503_in_bounded_time(server: PostgresS
         assert ask(0) == 200
 
 
-def test_standby_that_is_promoted_has_all_that_was_acknowledged() -> None:
+def test_promoted_standby_has_every_acknowledged_write() -> None:
     # Every commit waits for a standby; there is none while it is being made.
     with PostgresServer() as primary:
         asyncio.run(execute(primary.url(), "SELECT pg_create_physical_replication_slot('standby')"))
@@ -147,7 +147,7 @@ def test_standby_that_is_promoted_has_all_that_was_acknowledged() -> None:
                 load.check(node.api)
 
 
-def test_node_that_is_killed_takes_nothing_with_it(server: PostgresServer, node: Daemon) -> None:
+def test_killed_node_loses_nothing(server: PostgresServer, node: Daemon) -> None:
     other = Daemon(server.url())
     with Load([other.api, node.api]) as load:
         load.wait_for_more(50)
@@ -200,7 +200,7 @@ class Tail:
             return
 
 
-def test_server_that_is_stuck_does_not_keep_a_node_from_ending(server: PostgresServer) -> None:
+def test_stuck_server_does_not_prevent_shutdown(server: PostgresServer) -> None:
     request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue")
     with Daemon(server.url()) as node, ExitStack() as stack:
         assert exchange(node.port, post("/api/v1/sessions", b"{}")).status == 201

@@ -1,4 +1,4 @@
-"""What a daemon tells those who watch over it, while it starts, and while its storage takes no writes."""
+"""Probes of a daemon: during the start, and while its storage accepts no writes."""
 
 import asyncio
 import signal
@@ -141,7 +141,7 @@ def is_unwritable(response: httpx.Response | None) -> bool:
 
 @pytest.mark.parametrize("writes", [True, False], ids=["under writes", "idle"])
 @pytest.mark.parametrize("of_space", [True, False], ids=["no space", "no growth of files"])
-def test_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: bool, writes: bool) -> None:
+def test_disk_without_writes_is_unhealthy(disk: SmallDisk, *, of_space: bool, writes: bool) -> None:
     with Daemon(f"sqlite:///{disk.directory}/a.db", within=disk.within) as daemon, daemon.client() as client:
         assert client.get("/health").status_code == 200
         if of_space and disk.is_mounted:
@@ -165,7 +165,7 @@ def test_disk_that_takes_no_writes_is_not_healthy(disk: SmallDisk, *, of_space: 
             daemon.wait_for_log("The storage accepts writes again")
 
 
-def test_server_that_only_reads_is_not_healthy(second_postgres: str) -> None:
+def test_read_only_server_is_unhealthy(second_postgres: str) -> None:
     name = second_postgres.rpartition("/")[2].partition("?")[0]
     with Daemon(second_postgres) as daemon, daemon.client() as client:
         assert client.get("/health").status_code == 200

@@ -1,4 +1,4 @@
-"""Behind a proxy that serves the daemon below a prefix, every reference leads on, and nothing is held back."""
+"""Behind a proxy with a path prefix, all links work, and responses are not buffered."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def test_location_leads_to_the_session(client: httpx.Client) -> None:
     assert again.json()["id"] == forked.json()["id"] != url.path.rpartition("/")[2]
 
 
-def test_link_leads_through_all_pages(client: httpx.Client) -> None:
+def test_links_lead_through_all_pages(client: httpx.Client) -> None:
     url = created(client)
     contents = [f"turn {number}" for number in range(5)]
     client.post(f"{url}/messages/batch", json={"messages": [{"content": each, "role": "user"} for each in contents]})
@@ -94,7 +94,7 @@ def test_aborted_upload_leaves_nothing(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "docs"])
-def test_page_names_what_is_there(prefix: str, path: str) -> None:
+def test_page_refers_to_existing_files(prefix: str, path: str) -> None:
     page = http_get(f"{prefix}{path}", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
     names = re.findall(r'(?:src|href)="([^"]+)"', page.text)

@@ -1,4 +1,4 @@
-"""The conversation that was recorded from the API's first clients works from end to end, over a real socket."""
+"""A conversation that was recorded from the API's first clients works from end to end, over a real socket."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ def test_session_from_its_opening_to_its_end(api: str) -> None:
     assert requests.get(f"{url}/messages", timeout=120).status_code == 404
 
 
-def test_session_that_is_not_there(api: str) -> None:
+def test_unknown_session_is_404(api: str) -> None:
     response = requests.get(f"{api}/sessions/non-existent-session-id", timeout=120)
     assert (response.status_code, response.reason) == (404, "Not Found")
     assert response.json()["detail"] == "Session non-existent-session-id not found"

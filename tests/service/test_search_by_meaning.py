@@ -1,4 +1,4 @@
-"""The search by meaning of a real daemon: with a model in its process, with a service, and with nothing."""
+"""Search by meaning with a running daemon: with a model in the process, with a service, and without an embedder."""
 
 import os
 import re
@@ -76,7 +76,7 @@ def with_service(database: str, service: EmbeddingService, *options: str) -> Dae
     return Daemon(database, *own, *options)
 
 
-def test_model_in_the_process_finds_what_is_meant(database: str) -> None:
+def test_local_model_finds_messages_by_meaning(database: str) -> None:
     with Daemon(database, "--embedder", "wordllama") as daemon, daemon.client() as client:
         say(client, *SAID)
         wait_for_vectors(database, 3)
@@ -120,7 +120,7 @@ def test_killed_daemon_continues_with_the_vectors(database: str, service: Embedd
         assert before <= 600
 
 
-def test_deleted_means_gone(database: str, service: EmbeddingService) -> None:
+def test_deletion_removes_vectors(database: str, service: EmbeddingService) -> None:
     with with_service(database, service) as daemon, daemon.client() as client:
         path, others = say(client, "xxx", "yyy"), say(client, "zzz")
         wait_for_vectors(database, 3)
@@ -138,7 +138,7 @@ def test_deleted_means_gone(database: str, service: EmbeddingService) -> None:
         until(lambda: not vectors(database))
 
 
-def test_key_is_sent_to_the_service_alone(tmp_path: Path, database: str, service: EmbeddingService) -> None:
+def test_key_is_sent_only_to_the_service(tmp_path: Path, database: str, service: EmbeddingService) -> None:
     key = tmp_path / "key"
     key.write_text("secret-of-the-service\n")
     with with_service(database, service, "--embedder-key-file", str(key)) as daemon, daemon.client() as client:
@@ -155,7 +155,7 @@ def test_key_is_sent_to_the_service_alone(tmp_path: Path, database: str, service
         assert places_with(database, "secret-of-the-service") in ([], ["key"])
 
 
-def test_service_that_fails_stops_neither_writes_nor_words(database: str, service: EmbeddingService) -> None:
+def test_failing_service_stops_neither_writes_nor_word_search(database: str, service: EmbeddingService) -> None:
     service.status = 500
     with with_service(database, service) as daemon, daemon.client() as client:
         say(client, "needle")
@@ -171,7 +171,7 @@ def test_service_that_fails_stops_neither_writes_nor_words(database: str, servic
         assert search(client, "neddle") == [1]
 
 
-def test_text_that_the_service_refuses_is_left_out(database: str, service: EmbeddingService) -> None:
+def test_text_refused_by_the_service_is_skipped(database: str, service: EmbeddingService) -> None:
     service.refused = "forbidden"
     with with_service(database, service) as daemon, daemon.client() as client:
         say(client, "xxx", "forbidden yyy", "zzz")
@@ -207,7 +207,7 @@ def test_text_that_the_service_refuses_is_left_out(database: str, service: Embed
         ),
     ],
 )
-def test_start_says_what_is_wrong(tmp_path: Path, options: list[str], sentence: str) -> None:
+def test_invalid_embedder_prevents_the_start(tmp_path: Path, options: list[str], sentence: str) -> None:
     places = ["--database", f"sqlite:///{tmp_path / 'a.db'}", "--data-path", str(tmp_path / "data")]
     ended = assert_fails(*places, *options, words=re.escape(sentence))
     assert ended.returncode == 1
@@ -233,7 +233,7 @@ def test_extension_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path
     assert sentence in ended.stderr
 
 
-def test_copy_makes_vectors_again(tmp_path: Path, service: EmbeddingService) -> None:
+def test_copy_computes_vectors_again(tmp_path: Path, service: EmbeddingService) -> None:
     source, target = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
     with with_service(source, service) as daemon, daemon.client() as client:
         say(client, "xxx", "yyy")
@@ -292,7 +292,7 @@ async def test_url_of_the_service_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("numbers", ["", "NaN", "1e999", "1, null", "1, " * 8_192 + "1"])
-async def test_answer_without_a_usable_vector_is_refused(service: EmbeddingService, numbers: str) -> None:
+async def test_response_without_a_usable_vector_is_refused(service: EmbeddingService, numbers: str) -> None:
     service.content = f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}'.encode()
     embedder = OpenAIEmbedder(EmbedderOptions(service.url, MODEL))
     with pytest.raises(EmbedderRefused, match="its "):

@@ -1,4 +1,4 @@
-"""How far the search index is, and the search that is refused while more waits than it can index."""
+"""The state of the search index, and searches that are refused while too many messages wait for it."""
 
 import time
 from pathlib import Path
@@ -40,7 +40,7 @@ def hits(client: httpx.Client, words: str) -> int:
     return len(client.get("/search", params={"q": words, "limit": AT_ONCE}).raise_for_status().json())
 
 
-def test_search_is_refused_while_too_much_waits_and_answered_afterwards(tmp_path: Path) -> None:
+def test_search_is_refused_only_while_too_many_messages_wait(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         append(client, MESSAGES)

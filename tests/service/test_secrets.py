@@ -1,4 +1,4 @@
-"""What a daemon knows and nobody should read in its log: keys, passwords, what is said."""
+"""The log contains no secrets: no keys, passwords or contents of messages."""
 
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,7 +16,7 @@ def with_password(url: str) -> str:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_log_tells_no_secret(database: str, log_format: str) -> None:
+def test_log_contains_no_secret(database: str, log_format: str) -> None:
     url = with_password(database) if database.startswith("postgresql") else database
     key = create_key(database)
     with Daemon(url, "--log-format", log_format) as daemon, daemon.client() as client:
@@ -34,7 +34,7 @@ def test_log_tells_no_secret(database: str, log_format: str) -> None:
     assert [word for word in (secret, PASSWORD, "confidential", "between-us") if word in daemon.log] == []
 
 
-def test_database_that_is_away_is_named_without_its_password() -> None:
+def test_unavailable_database_is_named_without_its_password() -> None:
     with pytest.raises(RuntimeError) as refused:
         Daemon(f"postgresql://postgres:{PASSWORD}@127.0.0.1:1/x")
     assert "postgresql://postgres:…@127.0.0.1:1/x can't be opened" in str(refused.value)

@@ -1,4 +1,4 @@
-"""Requests sent again under their key, over a real socket: also after a crash, and to another process."""
+"""Retries with an idempotency key over a real socket, even after a crash or to another process."""
 
 import asyncio
 import sqlite3
@@ -39,7 +39,7 @@ POSTS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("post", "body"), POSTS)
-def test_post_that_is_sent_again_has_no_second_effect(client: httpx.Client, post: str, body: Any) -> None:
+def test_repeated_post_has_no_second_effect(client: httpx.Client, post: str, body: Any) -> None:
     session_id = client.post("/sessions").json()["id"]
     if "start" not in post:
         client.post(f"/sessions/{session_id}/start")
@@ -106,7 +106,7 @@ def writes_held_up(database: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("post", "body"), POSTS)
-def test_request_that_is_still_handled_is_409(database: str, post: str, body: Any) -> None:
+def test_request_in_progress_is_409(database: str, post: str, body: Any) -> None:
     with Daemon(database) as daemon, daemon.client() as client, ThreadPoolExecutor() as threads:
         session_id = client.post("/sessions").json()["id"]
         if "start" not in post:
@@ -133,7 +133,7 @@ CONTEXTS: list[tuple[str, Any]] = [
 ]
 
 
-def test_profiles_and_directories_are_sent_again_without_a_second_effect(client: httpx.Client) -> None:
+def test_repeated_profiles_and_directories_have_no_second_effect(client: httpx.Client) -> None:
     for number, (url, body) in enumerate(CONTEXTS):
         headers = {"Idempotency-Key": f"context-{number}"}
         first = client.post(url, json=body, headers=headers)
@@ -168,7 +168,7 @@ def test_key_of_a_profile_or_directory_in_progress_is_409(database: str, tmp_pat
         assert {each.result() for each in waiting} <= {200, 201}
 
 
-def test_import_that_is_sent_again_has_no_second_effect(database: str, client: httpx.Client, path: str) -> None:
+def test_repeated_import_has_no_second_effect(database: str, client: httpx.Client, path: str) -> None:
     assert path
     exported = client.get("/export").text
     with Daemon(database) as daemon, daemon.client() as other:
@@ -183,7 +183,7 @@ def test_import_that_is_sent_again_has_no_second_effect(database: str, client: h
         assert "was used for another request" in changed.json()["detail"]
 
 
-def test_key_outlives_a_crash_and_reaches_another_process(database: str) -> None:
+def test_key_survives_a_crash_and_works_on_another_process(database: str) -> None:
     headers = {"Idempotency-Key": "k"}
     first = Daemon(database)
     with first.client() as client:

@@ -1,4 +1,4 @@
-"""Shutdown: requests in flight get their responses, and acknowledged writes are there after the next start."""
+"""Shutdown: requests in flight get their responses, and acknowledged writes are stored at the next start."""
 
 import os
 import re
@@ -101,7 +101,7 @@ def test_admitted_requests_get_responses_under_load(database: str, workers: str)
         torture.check(daemon.api, all_answered=True)
 
 
-def test_worker_that_dies_is_replaced(database: str) -> None:
+def test_killed_worker_is_replaced(database: str) -> None:
     with Daemon(database, "--workers", "2", check_responses=False) as daemon, Load([daemon.api]) as load:
         load.wait_for_more(50)
         dead = wait_for_two_workers(daemon)[0]

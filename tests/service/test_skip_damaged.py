@@ -1,4 +1,4 @@
-"""`amplifierd export` and `copy` of damaged databases: with --skip-damaged all else is there, and this is reported."""
+"""`amplifierd export` and `copy` of damaged databases: --skip-damaged transfers the rest, and reports the damage."""
 
 import json
 from pathlib import Path
@@ -92,7 +92,7 @@ def of(messages: list[dict[str, Any]]) -> list[str]:
     return ["deleted" if "deletedAt" in message else message["content"].partition(" ")[0] for message in messages]
 
 
-def test_export_goes_on_past_damaged_records(filled: Filled, tmp_path: Path) -> None:
+def test_export_skips_damaged_records(filled: Filled, tmp_path: Path) -> None:
     filled.damage()
     file = tmp_path / "export.ndjson"
     refused = run_amplifierd("export", "--database", filled.database, str(file))
@@ -111,7 +111,7 @@ def test_export_goes_on_past_damaged_records(filled: Filled, tmp_path: Path) -> 
     assert len(found[filled.long]) == 50
 
 
-def test_copy_goes_on_past_damaged_records(filled: Filled, tmp_path: Path) -> None:
+def test_copy_skips_damaged_records(filled: Filled, tmp_path: Path) -> None:
     filled.damage()
     target = f"sqlite:///{tmp_path}/copy.db"
     refused = run_amplifierd("copy", "--from", filled.database, "--to", target)
@@ -126,7 +126,7 @@ def test_copy_goes_on_past_damaged_records(filled: Filled, tmp_path: Path) -> No
     assert of(found[filled.gap]) == ["1", "deleted", "3", "4"]
 
 
-def test_undamaged_database_is_exported_and_copied_as_ever(filled: Filled, tmp_path: Path) -> None:
+def test_undamaged_database_is_exported_and_copied_unchanged(filled: Filled, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("as_ever.ndjson", "skipping.ndjson")]
     for file, options in zip(files, [[], ["--skip-damaged"]], strict=True):
         ran = run_amplifierd("export", "--files", *options, "--database", filled.database, str(file))
@@ -137,7 +137,7 @@ def test_undamaged_database_is_exported_and_copied_as_ever(filled: Filled, tmp_p
 
 
 @pytest.mark.parametrize("form", ["openai", "sharegpt"])
-def test_other_formats_go_on_too(filled: Filled, tmp_path: Path, form: str) -> None:
+def test_other_formats_skip_damaged_records(filled: Filled, tmp_path: Path, form: str) -> None:
     filled.damage()
     file = tmp_path / "export.jsonl"
     options = ["--format", form, "--database", filled.database]
@@ -155,7 +155,7 @@ def overwrite(path: Path, text: bytes) -> None:
         file.write(b"\xff" * PAGE)
 
 
-def test_page_in_the_midst_loses_its_messages_and_no_others(tmp_path: Path) -> None:
+def test_damaged_page_loses_only_its_messages(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     filled = Filled(f"sqlite:///{path}")
     overwrite(path, b"25 25 25")

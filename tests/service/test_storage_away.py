@@ -1,4 +1,4 @@
-"""A storage that is away, or broken: every operation says so, nothing is written, and the daemon goes on after it."""
+"""An unavailable or failing storage: every operation reports it, nothing is written, and the daemon recovers."""
 
 import fcntl
 import re
@@ -41,7 +41,7 @@ def held_by_another(path: Path) -> Iterator[None]:
         yield
 
 
-def test_operations_are_all_that_use_the_storage() -> None:
+def test_operations_cover_every_use_of_the_storage() -> None:
     declared = {(method.upper(), path) for path, method, _ in load_document(CONTRACT).operations()}
     tried = {
         (method, re.sub("|".join(PARAMETERS), lambda found: PARAMETERS[found[0]], path.partition("?")[0]))
@@ -97,7 +97,7 @@ def test_defect_is_500_without_internals(database: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["moved", "deleted", "replaced"])
-def test_database_that_is_not_in_its_place_takes_no_writes(tmp_path: Path, how: str) -> None:
+def test_moved_database_refuses_writes(tmp_path: Path, how: str) -> None:
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         session_id = client.post("/sessions").json()["id"]

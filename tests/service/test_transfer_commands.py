@@ -1,4 +1,4 @@
-"""Exports and imports by the command line: whole files, imports that go on, and errors in a sentence."""
+"""Exports and imports on the command line: complete files, resumed imports, and errors of one sentence."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def path(client: httpx.Client) -> str:
     return create_conversation(client)
 
 
-def test_command_line_does_the_same(tmp_path: Path, daemon: Daemon, client: httpx.Client, path: str) -> None:
+def test_command_line_matches_http(tmp_path: Path, daemon: Daemon, client: httpx.Client, path: str) -> None:
     assert path
     file = tmp_path / "sessions.ndjson"
     exported = run_amplifierd("export", "--database", daemon.database, str(file))
@@ -78,7 +78,7 @@ SMALL_PIECES = str(Path(__file__).parents[1] / "small_pieces.py")
 
 
 @pytest.mark.parametrize("options", [[], ["--on-conflict", "new_id"]], ids=["fail", "new_id"])
-def test_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: list[str]) -> None:
+def test_killed_import_continues(tmp_path: Path, database: str, options: list[str]) -> None:
     key = create_key(database)
     file = tmp_path / "export.ndjson"
     file.write_bytes(sessions_of(60, 20))
@@ -101,7 +101,7 @@ def test_import_that_was_killed_goes_on(tmp_path: Path, database: str, options: 
         assert (once_more.returncode == 0) is bool(options), once_more.stderr
 
 
-def test_file_is_imported_with_new_ids_any_number_of_times(tmp_path: Path, database: str) -> None:
+def test_import_with_new_ids_can_be_repeated(tmp_path: Path, database: str) -> None:
     file = tmp_path / "export.ndjson"
     file.write_bytes(sessions_of(2, 3))
     with Daemon(database) as daemon, daemon.client() as client:

@@ -1,4 +1,4 @@
-"""What clients get of applications that answer wrongly, or not at all; and of those that answer without a length."""
+"""Applications with invalid, missing or unfinished responses, or responses without a length."""
 
 import asyncio
 import http.client
@@ -50,7 +50,7 @@ def answering(*messages: dict[str, Any], error: Exception | None = None) -> Any:
         answering(start((b"content-length", b"one")), body(b"")),
     ],
 )
-def test_answers_of_500_say_what_went_wrong(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_responses_become_500(app: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
         response = exchange(port, get("/"))
@@ -71,7 +71,7 @@ def test_answers_of_500_say_what_went_wrong(app: Any, caplog: pytest.LogCaptureF
         answering(OK, body(b"four", more=True)),
     ],
 )
-def test_answer_of_another_length_or_without_end_is_cut(app: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_response_of_wrong_length_is_cut_off(app: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with serving(app) as port:
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -96,7 +96,7 @@ def test_response_without_a_length_is_chunked_or_ends_the_connection(version: by
             assert connection.response().body == b"one, two"
 
 
-def test_application_s_own_chunked_is_the_server_s() -> None:
+def test_chunked_header_of_the_application_is_replaced() -> None:
     for headers in ([], [(b"content-length", b"3")]):
         app = answering(start((b"transfer-encoding", b"chunked"), *headers), body(b"one"))
         with serving(app) as port, Connection(port) as connection:
@@ -123,7 +123,7 @@ def test_headers_may_be_an_iterator() -> None:
             assert (response.headers["x-name"], response.body) == ("a", b"one")
 
 
-def test_messages_after_the_response_are_a_hidden_defect(
+def test_messages_after_the_response_are_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = answering(start((b"content-length", b"3")), body(b"one"), OK, body(b"two"))
@@ -138,7 +138,7 @@ def test_messages_after_the_response_are_a_hidden_defect(
 VARIABLE: ContextVar[int] = ContextVar("VARIABLE", default=0)
 
 
-def test_context_variable_is_gone_with_its_request() -> None:
+def test_context_variables_end_with_the_request() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             seen = [VARIABLE.get()]
@@ -160,7 +160,7 @@ def test_context_variable_is_gone_with_its_request() -> None:
         assert [connection.response().json for _ in range(3)] == [[0, 4], [0], [0, 4]]
 
 
-def test_response_without_end_stops_when_its_client_leaves() -> None:
+def test_endless_response_stops_after_a_disconnect() -> None:
     ended = threading.Event()
 
     async def endless(scope: Any, _receive: Receive, send: Send) -> None:

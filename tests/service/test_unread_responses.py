@@ -1,4 +1,4 @@
-"""Responses that many clients do not read: they stay within the server's limits, and are complete when read."""
+"""Many responses that clients do not read stay within the server's limits, and are complete when read later."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ CHUNKS_READ = 128
 LARGE_TEXT = "x" * (2 * MIB)
 
 
-def test_unread_responses_are_complete_in_the_end(database: str) -> None:
+def test_unread_responses_are_complete_when_read(database: str) -> None:
     with ExitStack() as running:
         # Checked responses are collected before they are sent.
         daemon = running.enter_context(Daemon(database, check_responses=False))
@@ -78,7 +78,7 @@ def large(unsent: UnsentData, ended: list[str]) -> Any:
     return app
 
 
-def test_reader_takes_the_room_of_the_client_that_has_not_read_for_longest() -> None:
+def test_longest_unread_response_is_aborted_first() -> None:
     ended: list[str] = []
     unsent = UnsentData(memory_bytes=MIB, file_bytes=2 * LARGE_BYTES + MIB)
     with serving(large(unsent, ended)) as port, ExitStack() as running:
@@ -98,7 +98,7 @@ def test_reader_takes_the_room_of_the_client_that_has_not_read_for_longest() -> 
             connection.read_body(head)
 
 
-def test_block_that_is_written_at_once_takes_room_until_it_is_read() -> None:
+def test_block_written_at_once_counts_until_it_is_read() -> None:
     async def hold_while_one_is_unread() -> None:
         unsent = UnsentData(memory_bytes=2 * SHORT_BYTES - 1, file_bytes=0)
         is_read = asyncio.Event()
@@ -125,7 +125,7 @@ def test_block_that_is_written_at_once_takes_room_until_it_is_read() -> None:
 
 # The connection is full after so many sends; of another response before, if it is full at once.
 @pytest.mark.parametrize("read_bytes", [0, 1])
-def test_block_that_is_written_at_once_ends_if_it_is_not_read(read_bytes: int) -> None:
+def test_block_written_at_once_times_out_if_unread(read_bytes: int) -> None:
     async def send_to_gone() -> None:
         unsent = UnsentData(memory_bytes=SHORT_BYTES, file_bytes=0)
         parts: list[Any] = []
@@ -143,7 +143,7 @@ def test_block_that_is_written_at_once_ends_if_it_is_not_read(read_bytes: int) -
     asyncio.run(send_to_gone())
 
 
-def test_transcript_that_is_written_at_once_is_whole(database: str) -> None:
+def test_transcript_written_at_once_is_complete(database: str) -> None:
     with Daemon(database, check_responses=False) as daemon, daemon.client() as client:
         path = f"/sessions/{client.post('/sessions', json={}).raise_for_status().json()['id']}/messages"
         for number in range(50):
@@ -162,7 +162,7 @@ def test_response_larger_than_the_whole_limit_is_refused() -> None:
         exchange(port, get("/"))
 
 
-def test_reader_takes_room_from_a_response_that_ends_already() -> None:
+def test_reader_takes_room_from_an_ending_response() -> None:
     async def hold_when_the_other_is_overdue() -> bytes:
         unsent = UnsentData(memory_bytes=0, file_bytes=LARGE_BYTES)
         loop, is_overdue, never = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
@@ -215,7 +215,7 @@ def test_writes_get_their_response_even_without_room(client_without_room: httpx.
     assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (503, "busy")
 
 
-def test_head_takes_no_room(client_without_room: httpx.Client) -> None:
+def test_head_request_takes_no_room(client_without_room: httpx.Client) -> None:
     client = client_without_room
     path = f"/sessions/{client.post('/sessions', json={}).json()['id']}"
     client.post(f"{path}/messages", json={"role": "user", "content": "a" * 300_000}).raise_for_status()
@@ -236,7 +236,7 @@ def test_requests_of_disconnected_clients_do_not_block_others(database: str) -> 
         until(lambda: client.get(path).content == whole)
 
 
-def test_pipelined_response_that_nobody_reads_ends() -> None:
+def test_unread_pipelined_response_times_out() -> None:
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = [(b"content-length", b"%d" % LARGE_BYTES)]

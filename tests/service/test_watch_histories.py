@@ -1,4 +1,4 @@
-"""`amplifierd import --watch`: what other tools write is in the database while they write it."""
+"""`amplifierd import --watch` imports what other tools write, while they write it."""
 
 import json
 import os
@@ -107,9 +107,7 @@ def start(daemon: Daemon, tmp_path: Path) -> Iterator[Start]:
         yield started
 
 
-def test_watch_imports_lines_when_they_are_whole(
-    tmp_path: Path, start: Start, contents: Contents, session: str
-) -> None:
+def test_watch_imports_complete_lines(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
     file = tmp_path / "projects" / "a" / "b.jsonl"
     file.parent.mkdir(parents=True)
     whole = said_in(session, "one", "two", "three")
@@ -145,7 +143,7 @@ def test_watch_waits_for_directories(tmp_path: Path, start: Start, contents: Con
     assert watch.stop(signal.SIGINT) == 0, watch.output
 
 
-def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+def test_watch_continues_after_faults(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
     folder = tmp_path / "projects"
     folder.mkdir()
     (folder / "a.zip").write_bytes(b"PK\x03\x04 cut")
@@ -160,7 +158,7 @@ def test_watch_goes_on_after_faults(tmp_path: Path, start: Start, contents: Cont
     assert f"{folder}/a.zip:1: It cannot be read: the archive cannot be unpacked" in watch.output
 
 
-def test_watch_forgets_a_fault_that_was_mended(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+def test_watch_forgets_a_fixed_fault(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
     file = tmp_path / "projects" / "a.jsonl"
     file.parent.mkdir()
     file.write_bytes(said_in(session, "one") + b"{broken\n")

@@ -1,4 +1,4 @@
-"""`amplifierd workspaces`, beside a real daemon."""
+"""`amplifierd workspaces`, with a running daemon."""
 
 from pathlib import Path
 

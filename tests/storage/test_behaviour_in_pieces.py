@@ -1,4 +1,4 @@
-"""Large writes that take many small pieces have the effect of those that take one."""
+"""Large writes have the same effect in many small pieces as in one."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,10 +14,10 @@ from amplifierd.testing.storage.requests import test_transfer as transfer
 
 TESTS: list[Callable[[Storage], Awaitable[None]]] = [
     parts.test_calls_are_forked,
-    own_ids.test_session_with_the_id_of_a_deleted_one_is_new,
-    files.test_file_goes_with_its_last_fork,
+    own_ids.test_session_with_the_id_of_a_deleted_session_is_new,
+    files.test_file_is_deleted_with_its_last_fork,
     files.test_export_finds_few_files_among_many,
-    transfer.test_extend_appends_what_is_missing,
+    transfer.test_extend_appends_missing_messages,
 ]
 
 
@@ -31,10 +31,12 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.__name__)
-async def test_pieces_have_the_effect_of_a_whole(storage: Storage, test: Callable[[Storage], Awaitable[None]]) -> None:
+async def test_pieces_have_the_effect_of_one_write(
+    storage: Storage, test: Callable[[Storage], Awaitable[None]]
+) -> None:
     await test(storage)
 
 
 @pytest.mark.parametrize("is_sorted", [True, False])
 async def test_parents_are_resolved_in_many_runs(storage: Storage, *, is_sorted: bool) -> None:
-    await transfer.test_import_resolves_parents_that_come_later(storage, is_sorted=is_sorted)
+    await transfer.test_import_resolves_later_parents(storage, is_sorted=is_sorted)

@@ -32,7 +32,7 @@ W = "default"
         {"profile": "c"},
     ],
 )
-async def test_page_looks_at_a_bounded_number_of_sessions(
+async def test_page_examines_a_bounded_number_of_sessions(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, sort: SessionSort, filters: dict[str, Any]
 ) -> None:
     await five(storage)
@@ -45,7 +45,7 @@ async def test_page_looks_at_a_bounded_number_of_sessions(
     assert await paged(storage, sort=sort, **filters) == expected
 
 
-async def test_pages_of_a_role_look_at_a_bounded_number_of_messages(
+async def test_pages_of_a_role_examine_a_bounded_number_of_messages(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = await conversation(storage)
@@ -64,7 +64,7 @@ async def test_short_pages_have_the_same_sessions(
 ) -> None:
     monkeypatch.setattr(session_pages, "MAX_SCANNED", 2)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 0)
-    await labels.test_sessions_are_listed_by_what_is_said_of_them(storage, sort)
+    await labels.test_sessions_are_filtered_by_labels_and_marks(storage, sort)
 
 
 async def test_subtree_is_found_in_the_order_of_the_list(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What is cancelled lets go at once of what it waits for, and takes no other with it."""
+"""A cancelled operation releases its resources at once, and does not affect other operations."""
 
 # ruff: noqa: SLF001  # what takes long is put where a storage waits
 
@@ -61,7 +61,7 @@ def never_ending(begun: list[str]) -> Callable[[apsw.Connection], object]:
     return work
 
 
-async def test_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any) -> None:
+async def test_sqlite_read_is_interrupted_and_frees_its_thread(sqlite: Any) -> None:
     for _ in range(3):
         begun: list[str] = []
         reads = [started(sqlite._readers.work(never_ending(begun))) for _ in range(20)]
@@ -71,7 +71,7 @@ async def test_read_of_sqlite_is_interrupted_and_frees_its_thread(sqlite: Any) -
     assert await sqlite._readers.work(lambda connection: connection.execute("SELECT 1").fetchall()) == [(1,)]
 
 
-async def test_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None:
+async def test_sqlite_list_is_interrupted(sqlite: Any) -> None:
     endless = (
         "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number) "
         "SELECT CAST('x' AS BLOB) FROM number WHERE n < 100000 OR n < 0"
@@ -84,7 +84,7 @@ async def test_list_of_sqlite_that_is_read_is_interrupted(sqlite: Any) -> None:
     assert not sqlite._readers._lent
 
 
-async def test_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> None:
+async def test_waiting_sqlite_write_is_withdrawn(sqlite: Any) -> None:
     session = await sqlite.create_session(W, NewSession())
     begun: list[str] = []
     running = started(sqlite._writer.write(never_ending(begun)))
@@ -101,7 +101,7 @@ async def test_write_of_sqlite_that_has_not_begun_is_withdrawn(sqlite: Any) -> N
     assert [message.content for message in await read(sqlite, session.id)] == ["yes"]
 
 
-async def test_running_write_of_sqlite_is_interrupted(sqlite: Any) -> None:
+async def test_running_sqlite_write_is_interrupted(sqlite: Any) -> None:
     session = await sqlite.create_session(W, NewSession())
     writer: Writer = sqlite._writer
     begun: list[str] = []
@@ -130,7 +130,7 @@ async def test_running_write_of_sqlite_is_interrupted(sqlite: Any) -> None:
     assert (await sqlite.get_session(W, session.id)).name == session.name
 
 
-async def test_statement_of_postgresql_is_cancelled(postgresql: Any) -> None:
+async def test_postgresql_statement_is_cancelled(postgresql: Any) -> None:
     async def sleep(change: Any) -> None:
         await change.transaction.connection.execute("SELECT pg_sleep(300)")
 
@@ -146,7 +146,7 @@ async def test_statement_of_postgresql_is_cancelled(postgresql: Any) -> None:
     await postgresql.ping()
 
 
-async def test_cancelled_write_of_postgresql_is_undone(postgresql: Any) -> None:
+async def test_cancelled_postgresql_write_is_rolled_back(postgresql: Any) -> None:
     async def sleep(change: Any) -> None:
         await change.transaction.connection.execute("SELECT pg_sleep(300)")
 

@@ -1,4 +1,4 @@
-"""A check finds what is wrong, and nothing where nothing is; a repair puts right what can be."""
+"""A check finds damage and reports no false faults; a repair fixes what can be fixed."""
 
 import asyncio
 import re
@@ -74,7 +74,7 @@ async def test_sound_database_has_no_faults(storage: Storage, database: str, ses
     assert (contents.sessions, contents.messages) == (4, 4)
 
 
-async def test_database_that_is_new_has_no_faults(storage: Storage, database: str) -> None:
+async def test_new_database_has_no_faults(storage: Storage, database: str) -> None:
     assert await storage.count_sessions(W) == 0
     assert await check(database) == []
 
@@ -166,7 +166,7 @@ async def test_damage_is_found_and_repaired(
     assert await search(storage, "afterwards") == [appended.sequence]
 
 
-async def test_remains_of_a_session_are_repaired(storage: Storage, database: str, session: Session) -> None:
+async def test_session_is_rebuilt_from_its_remains(storage: Storage, database: str, session: Session) -> None:
     before = await read(storage, session.id)
     await asyncio.to_thread(vandalise, database, "DELETE FROM session WHERE token_usage = 15")
     [lost] = [finding for finding in await check(database) if finding.fault == "parts"]
@@ -190,7 +190,7 @@ async def test_failed_session_is_repaired_without_error_details(storage: Storage
     assert (again.status, bytes(again.context), again.error_details) == ("active", b'{"a":1}', UNSET)
 
 
-async def test_details_that_somebody_left_are_no_obstacle(storage: Storage, database: str) -> None:
+async def test_leftover_details_do_not_prevent_repair(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
     left = "INSERT INTO session_detail (workspace, session_id, context) VALUES ('default', '{}', '{{}}')"
     await asyncio.to_thread(vandalise, database, left.format(session.id))
@@ -217,7 +217,7 @@ async def test_faults_of_a_session_are_limited(storage: Storage, database: str) 
     assert "has lost 50 messages: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 …, which" in text
 
 
-async def test_search_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
+async def test_search_index_is_checked_word_for_word(storage: Storage, database: str, session: Session) -> None:
     statements = {
         "sqlite": "INSERT OR REPLACE INTO search (rowid, words, forms)"
         " SELECT number << 31 | 4, 'word4 said is', 'word 4'"
@@ -258,7 +258,7 @@ async def test_words_longer_than_an_index_keeps_are_no_fault(storage: Storage, d
     assert await check(database) == []
 
 
-async def test_message_that_is_not_in_the_search_is_named(storage: Storage, database: str, session: Session) -> None:
+async def test_message_missing_from_the_index_is_named(storage: Storage, database: str, session: Session) -> None:
     statements = {
         "sqlite": "DELETE FROM search WHERE rowid IN ("
         "SELECT number << 31 | 4 FROM session_number WHERE session_id = '{}')",
@@ -273,7 +273,7 @@ async def test_message_that_is_not_in_the_search_is_named(storage: Storage, data
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-async def test_search_that_is_ahead_is_found(storage: Storage, database: str, session: Session) -> None:
+async def test_index_ahead_of_messages_is_found(storage: Storage, database: str, session: Session) -> None:
     # The other workspace may be in the index by now.
     ahead = "UPDATE search_progress SET revision = revision + 2 WHERE workspace = 'default'"
     await asyncio.to_thread(vandalise, database, ahead)
@@ -288,7 +288,7 @@ async def test_search_that_is_ahead_is_found(storage: Storage, database: str, se
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-async def test_words_of_no_message_are_found(storage: Storage, database: str, session: Session) -> None:
+async def test_indexed_words_without_a_message_are_found(storage: Storage, database: str, session: Session) -> None:
     assert await storage.get_session(W, session.id) == session
     await asyncio.to_thread(vandalise, database, "INSERT INTO search (rowid, words) VALUES (99 << 31 | 1, 'stray')")
     assert [finding.text for finding in await check(database)] == ["The search index has words of missing messages."]
@@ -296,7 +296,7 @@ async def test_words_of_no_message_are_found(storage: Storage, database: str, se
     assert await check(database) == []
 
 
-async def test_lost_profile_of_a_session_is_found_and_forgotten(storage: Storage, database: str) -> None:
+async def test_lost_profile_of_a_session_is_found_and_cleared(storage: Storage, database: str) -> None:
     await storage.create_profile(W, NewProfile(name="base"))
     kept, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
     damage = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"

@@ -64,7 +64,7 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("name", BESIDE)
-async def test_rows_beside_a_session_are_checked_and_written_again(storage: Storage, database: str, name: str) -> None:
+async def test_derived_rows_are_checked_and_rewritten(storage: Storage, database: str, name: str) -> None:
     session_id = await filled(storage, "first")
     before = await storage.get_session(W, session_id), await read(storage, session_id)
     assert await check(database) == []
@@ -82,7 +82,7 @@ async def test_rows_beside_a_session_are_checked_and_written_again(storage: Stor
     )
 
 
-async def test_followers_are_told_again_of_lost_corrections(storage: Storage, database: str) -> None:
+async def test_followers_get_lost_corrections_again(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=str(n)) for n in range(3)]))
     await storage.update_message(W, session.id, 2, MessagePatch(content="better"))
@@ -126,7 +126,7 @@ NUMBERS = {
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("how", NUMBERS)
-async def test_transcripts_are_given_back_to_their_sessions(storage: Storage, database: str, how: str) -> None:
+async def test_transcripts_are_reattached_to_their_sessions(storage: Storage, database: str, how: str) -> None:
     ids = [await filled(storage, text) for text in ("first", "second")]
     before = [(await storage.get_session(W, each), await read(storage, each)) for each in ids]
     await asyncio.to_thread(vandalise, database, *(each.format(*ids) for each in NUMBERS[how]))
@@ -152,7 +152,7 @@ def unreadable(database: str, session_id: str, sequence: int) -> str:
     return f"UPDATE {table} SET {change} {condition}"  # noqa: S608  # of the test
 
 
-async def test_repair_keeps_what_unreadable_messages_have_beside_them(storage: Storage, database: str) -> None:
+async def test_repair_keeps_derived_rows_of_unreadable_messages(storage: Storage, database: str) -> None:
     session_id = await filled(storage, "first")
     opened = await any_database(database)
     kept = [
@@ -199,9 +199,7 @@ async def test_repair_empties_no_session_whose_transcript_may_be_stored(storage:
     assert [message.content for message in await read(storage, first)] == ["first", "", "", ""]
 
 
-async def test_corrections_from_before_their_count_are_counted_with_the_next_one(
-    storage: Storage, database: str
-) -> None:
+async def test_old_corrections_are_counted_with_the_next_one(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=str(n)) for n in range(3)]))
     await storage.update_message(W, session.id, 1, MessagePatch(content="better"))
@@ -222,7 +220,7 @@ async def skipping(storage: Storage) -> tuple[list[str | None], list[str]]:
     return [line.session.name or None for line in lines if isinstance(line.session, Session)], warnings
 
 
-async def test_export_goes_on_past_damaged_labels_and_names(storage: Storage, database: str) -> None:
+async def test_export_skips_damaged_labels_and_names(storage: Storage, database: str) -> None:
     ids = [await filled(storage, text) for text in ("first", "second")]
     await asyncio.to_thread(vandalise, database, "UPDATE session SET labels = '{' WHERE name = 'first'")
     names, warnings = await skipping(storage)

@@ -1,4 +1,4 @@
-"""The clock of a storage, which never goes back, and is never more than a day ahead of the machine's."""
+"""The clock of a storage never goes back, and is never more than a day ahead of the machine's."""
 
 from amplifierd.storage.values.clock import Clock, text_at
 from amplifierd.testing.storage.requests.test_clock import HOUR, NOON, Machine

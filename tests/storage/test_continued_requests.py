@@ -1,4 +1,4 @@
-"""Requests of many transactions that are interrupted, and continued when they are sent again."""
+"""Interrupted requests of many transactions continue when they are sent again."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -108,7 +108,7 @@ async def test_failing_import_continues_past_its_own_sessions(storage: Storage) 
 
 
 @pytest.mark.usefixtures("small_pieces")
-async def test_import_that_is_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
+async def test_import_sent_to_two_nodes_has_one_effect(storage: Storage, database: str) -> None:
     await many(storage, 300)
     lines = await exported(storage)
     async with open_storage(database) as other:
@@ -136,7 +136,7 @@ async def test_interrupted_cleanup_reports_all_deletions(storage: Storage) -> No
     assert [session.id for session in await sessions(storage)] == [later.id]
 
 
-async def test_import_that_goes_on_gives_the_same_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_continued_import_keeps_its_new_ids(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = family(await storage.create_session("elsewhere", NewSession()))
     await storage.import_sessions(W, export_of(lines), "fail")
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 1)

@@ -54,7 +54,7 @@ def harmless(part: str) -> bool:
 @pytest.mark.parametrize(
     "path", ["a/" * 33, "/".join(["x" * 250] * 5), "a\0b", "a\nb", "..", "a/../b", "~/.ssh", "C:\\x"]
 )
-def test_path_that_is_refused(path: str) -> None:
+def test_invalid_path_is_refused(path: str) -> None:
     with pytest.raises(DirectoryPathRefused):
         normalize(path)
 

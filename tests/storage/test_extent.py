@@ -1,4 +1,4 @@
-"""How much there is in a JSON text: counted on its characters, the same as on what it holds."""
+"""The number of values and levels of a JSON text, counted from its characters."""
 
 import json
 from typing import Any

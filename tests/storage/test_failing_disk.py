@@ -1,4 +1,4 @@
-"""A disk that fails under SQLite: what was acknowledged is kept, what was refused is not, and it goes on after it."""
+"""A failing disk under SQLite: acknowledged writes are kept, refused ones are not, and the storage recovers."""
 
 import asyncio
 import os
@@ -89,7 +89,7 @@ async def test_failing_disk_refuses_writes_for_good(disk: FailingDisk, tmp_path:
     check_integrity(disk.folder / "a.db")
 
 
-async def test_log_that_cannot_be_checkpointed_blocks_nothing(disk: FailingDisk, tmp_path: Path) -> None:
+async def test_failed_checkpoint_blocks_nothing(disk: FailingDisk, tmp_path: Path) -> None:
     database = disk.folder / "a.db"
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession())
@@ -107,7 +107,7 @@ async def test_log_that_cannot_be_checkpointed_blocks_nothing(disk: FailingDisk,
             await append(storage, session.id, "again")
 
 
-async def test_writer_outlives_whatever_goes_wrong_in_it(tmp_path: Path) -> None:
+async def test_writer_survives_any_error(tmp_path: Path) -> None:
     tried = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -144,7 +144,7 @@ def log_of(path: Path) -> Path:
 
 @pytest.mark.parametrize("cut", [1, 2_000, 4_096 + 23])
 @pytest.mark.parametrize("rest", [b"", b"\0" * 10_000, os.urandom(10_000)], ids=["cut off", "zeros", "garbage"])
-async def test_torn_end_of_the_log_is_left_out(disk: FailingDisk, tmp_path: Path, cut: int, rest: bytes) -> None:
+async def test_torn_end_of_the_log_is_ignored(disk: FailingDisk, tmp_path: Path, cut: int, rest: bytes) -> None:
     async with storage_on(disk) as storage:
         session = await storage.create_session(W, NewSession())
         for number in range(5):

@@ -1,4 +1,4 @@
-"""A limit that workspaces share: each has one operation at a time, and none keeps all the others waiting."""
+"""A limit shared by workspaces: each runs one operation at a time, and none keeps all others waiting."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,7 +12,7 @@ from amplifierd.storage.model.errors import StorageUnavailable, WriteCancelled
 KIND = "conversions"
 
 
-async def test_workspace_has_one_slot_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_workspace_uses_one_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 0.01)
     limit = FairLimit(2, KIND)
     async with limit.slot("a"):

@@ -1,4 +1,4 @@
-"""Files as they are stored: in chunks, in constant memory, until they expire or nothing refers to them."""
+"""Stored files: in chunks, in constant memory, until they expire or no message refers to them."""
 
 import asyncio
 from datetime import datetime
@@ -70,7 +70,7 @@ async def test_deleted_file_is_gone(storage: Storage) -> None:
         await storage.delete_file(W, file.id)
 
 
-async def test_upload_that_fails_leaves_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failed_upload_leaves_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(removal, "LEASE_SECONDS", 0.001)
     assert isinstance(storage, TransactionalStorage)
     progress = iter([None, None])
@@ -113,7 +113,7 @@ async def test_upload_takes_constant_memory(storage: Storage, monkeypatch: pytes
     assert max(blocks) == backend_files.CHUNKS_READ * files.CHUNK_BYTES
 
 
-async def test_unused_files_go_after_a_day(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unused_files_are_deleted_after_a_day(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 3_600)
     monkeypatch.setattr(files, "HELD_SECONDS", 0.001)
     monkeypatch.setattr(files, "FILES_AT_ONCE", 2)
@@ -131,7 +131,7 @@ async def test_unused_files_go_after_a_day(database: str, monkeypatch: pytest.Mo
         await wait_until_empty(storage, "removal")
 
 
-async def test_imported_reference_keeps_a_file_that_comes_later(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_imported_reference_keeps_a_later_file(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 3_600)
     monkeypatch.setattr(files, "HELD_SECONDS", 0.001)
     async with open_storage(database) as storage:
@@ -181,7 +181,7 @@ async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: 
     assert len(await findings(database)) == 2
 
 
-async def test_export_of_a_file_that_is_deleted_has_no_end(storage: Storage) -> None:
+async def test_export_of_a_deleted_file_is_incomplete(storage: Storage) -> None:
     session_id = await session_with(storage, await create(storage, LONG))
     batches = (await storage.export_session(W, session_id, files=True)).batches
     async for batch in batches:
@@ -199,21 +199,21 @@ async def test_written_file_passes_the_check(storage: Storage, database: str, co
     assert await findings(database) == []
 
 
-async def test_chunks_of_the_same_bytes_are_stored_once(storage: Storage, other: Storage, database: str) -> None:
-    await test_files.test_same_bytes_are_kept_once(storage, other)
+async def test_equal_chunks_are_stored_once(storage: Storage, other: Storage, database: str) -> None:
+    await test_files.test_equal_files_are_stored_once(storage, other)
     assert await count(storage, "file_chunk") == -(-len(LONG) // files.CHUNK_BYTES)
-    await test_files.test_same_bytes_that_meet_are_kept_once(storage, other)
+    await test_files.test_concurrent_uploads_of_equal_files_are_stored_once(storage, other)
     await wait_until_empty(storage, "removal")
     assert await count(storage, "file_chunk") == -(-len(LONG) // files.CHUNK_BYTES)
     assert await findings(database) == []
 
 
-async def test_chunks_go_with_the_last_session(storage: Storage) -> None:
-    await test_files.test_file_goes_with_its_last_session(storage)
+async def test_chunks_are_deleted_with_the_last_session(storage: Storage) -> None:
+    await test_files.test_file_is_deleted_with_its_last_session(storage)
     await wait_until_empty(storage, "file_chunk")
     assert await count(storage, "file_reference") == 0
 
 
-async def test_chunks_go_with_their_workspace(storage: Storage) -> None:
-    await test_files.test_workspace_goes_with_its_files(storage)
+async def test_chunks_are_deleted_with_their_workspace(storage: Storage) -> None:
+    await test_files.test_workspace_is_deleted_with_its_files(storage)
     assert await count(storage, "file_chunk") == 1

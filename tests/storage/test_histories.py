@@ -1,4 +1,4 @@
-"""Each database against the storage in memory: random histories have equal answers, errors and times."""
+"""Each database against the memory storage: random histories have equal results, errors and times."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def try_histories(history: Callable[[], History], number: int, how: settings) ->
 
 
 @pytest.mark.timeout(0)
-def test_storage_does_what_the_model_does(database: str, fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_matches_the_model(database: str, fuzz: Fuzz, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (session_pages, message_pages):
         monkeypatch.setattr(module, "MAX_SCANNED", 3)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 2)

@@ -1,4 +1,4 @@
-"""SQLite's index is written in short steps, and a search waits for a bounded number of messages."""
+"""SQLite's search index is written in short steps, and a search waits for a limited number of messages."""
 
 import asyncio
 import time
@@ -93,7 +93,7 @@ async def test_step_does_not_split_a_long_message(path: Path) -> None:
     connection.close()
 
 
-async def test_long_messages_are_found_as_they_are_now(path: Path) -> None:
+async def test_long_messages_are_found_by_their_current_text(path: Path) -> None:
     """Words that were split before a correction or a deletion are not indexed after it."""
     async with open_storage(f"sqlite:///{path}") as storage:
         ids = [await session_with(storage, "short", f"{LONG} old", LONG) for _ in range(6)]
@@ -113,7 +113,7 @@ async def test_long_messages_are_found_as_they_are_now(path: Path) -> None:
     assert [finding async for finding in open_maintenance(f"sqlite:///{path}").check()] == []
 
 
-async def test_search_that_would_wait_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_search_with_a_long_wait_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "IDLE_SECONDS", 60)
     monkeypatch.setattr(group_commit, "BUSY_SECONDS", 60)
     async with open_storage(f"sqlite:///{path}") as storage:
@@ -133,7 +133,7 @@ async def test_search_that_would_wait_long_is_refused(path: Path, monkeypatch: p
         assert await search(storage, "four") == [(session_id, sequence) for sequence in range(1, 5)]
 
 
-async def test_search_that_would_index_many_bytes_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_search_with_many_bytes_to_index_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "IDLE_SECONDS", 60)
     monkeypatch.setattr(group_commit, "BUSY_SECONDS", 60)
     monkeypatch.setattr(waiting, "MAX_BYTES", 100)
@@ -143,7 +143,7 @@ async def test_search_that_would_index_many_bytes_is_refused(path: Path, monkeyp
             await search(storage, "five")
 
 
-async def test_index_is_written_while_others_write_without_a_pause(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_index_progresses_during_constant_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "BUSY_SECONDS", 0.01)
     async with open_storage(f"sqlite:///{path}") as storage:
         session = await storage.create_session(W, NewSession())
@@ -197,7 +197,7 @@ async def test_workspace_with_many_writes_does_not_stop_the_index_of_others(
     assert {workspace for (workspace,) in rows} == set(sessions)
 
 
-def test_text_that_cannot_be_split_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsplittable_text_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 

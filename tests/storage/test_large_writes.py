@@ -1,4 +1,4 @@
-"""Large patches and appends: other writes do not wait for all of them."""
+"""Large patches and appends do not keep other writes waiting until all of them are done."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ LARGE = Raw(b'{"text":"%s"}' % (b"x" * LARGE_WRITE))
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5, 90])
-def test_depth_is_merged_like_the_rest(depth: int) -> None:
+def test_deep_patch_is_merged(depth: int) -> None:
     def around(inner: str) -> str:
         return '{"a":' * depth + inner + "}" * depth
 
@@ -212,7 +212,7 @@ async def test_change_waits_for_few_large_changes_of_another_session(
     assert ended.index("short") <= MAX_UNSIZED + 2
 
 
-async def test_write_left_to_the_next_group_can_be_withdrawn(tmp_path: Path) -> None:
+async def test_deferred_write_can_be_withdrawn(tmp_path: Path) -> None:
     sizes = [0, MAX_RESULTS_BYTES + 1]
     calls: list[None] = []
     all_wait, is_held, may_end = threading.Event(), threading.Event(), threading.Event()

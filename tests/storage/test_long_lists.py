@@ -1,4 +1,4 @@
-"""Lists that are longer than a block: read at once, whoever reads them however slowly."""
+"""Lists longer than a block: the database is read at once, however slowly the client reads."""
 
 import asyncio
 from pathlib import Path
@@ -35,7 +35,7 @@ async def listed(storage: Storage, session_id: str) -> Listing:
     return transcript.messages
 
 
-async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -> None:
+async def test_stalled_readers_do_not_block_others(storage: Storage) -> None:
     session_id = await long_transcript(storage)
     stalled = [await listed(storage, session_id) for _ in range(60)]
     assert len(await read(storage, session_id, MessageQuery(limit=1))) == 1
@@ -46,7 +46,7 @@ async def test_readers_that_stall_keep_no_other_from_reading(storage: Storage) -
         await listing.rest.aclose()
 
 
-async def test_lists_that_wait_together_are_in_files(storage: Storage) -> None:
+async def test_waiting_lists_are_in_files(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(4):
         await storage.append_message(W, session.id, NewMessage(content="x" * 400_000))
@@ -57,7 +57,7 @@ async def test_lists_that_wait_together_are_in_files(storage: Storage) -> None:
         assert len(await records(listing, Message)) == 4
 
 
-async def test_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stalled_reader_does_not_let_the_log_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 4_800)
     path = tmp_path / "a.db"
     async with open_storage(f"sqlite:///{path}") as storage:
@@ -70,7 +70,7 @@ async def test_reader_that_stalls_does_not_let_the_log_grow(tmp_path: Path, monk
         assert len(await records(stalled, Message)) == COUNT
 
 
-async def test_readers_that_are_done_leave_few_connections(tmp_path: Path) -> None:
+async def test_finished_readers_leave_few_connections(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     async with open_storage(f"sqlite:///{path}") as storage:
         session_id = await long_transcript(storage)
@@ -92,7 +92,7 @@ def times_open(path: Path) -> int:
     return [link.resolve().name for link in Path("/proc/self/fd").iterdir()].count(path.name)
 
 
-async def test_transcript_is_whole_or_not_there(storage: Storage) -> None:
+async def test_transcript_is_complete_or_missing(storage: Storage) -> None:
     seen: set[int] = set()
     for _ in range(300):
         session = await storage.create_session(W, NewSession())
@@ -115,7 +115,7 @@ def disk_of(storage: Storage) -> TemporaryDisk:
     return storage._disk  # noqa: SLF001  # no caller can tell
 
 
-async def test_imports_have_only_so_much_disk(storage: Storage) -> None:
+async def test_imports_share_limited_disk_space(storage: Storage) -> None:
     session_id = await long_transcript(storage)
     lines = await exported(storage)
     disk = disk_of(storage)
@@ -130,7 +130,7 @@ async def test_imports_have_only_so_much_disk(storage: Storage) -> None:
     assert (await storage.get_session("other", session_id)).message_count == COUNT
 
 
-async def test_waiting_lists_have_only_so_much_disk(storage: Storage) -> None:
+async def test_waiting_lists_share_limited_disk_space(storage: Storage) -> None:
     session_id = await long_transcript(storage)
     first = await listed(storage, session_id)
     disk = disk_of(storage)

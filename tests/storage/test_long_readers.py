@@ -1,4 +1,4 @@
-"""A program that reads SQLite's file in one long transaction: its log grows, which is said, and shrinks afterwards."""
+"""A long transaction of another program makes SQLite's log grow, which is reported; the log shrinks afterwards."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Many who follow the same: nothing is lost to any of them, it is read once for all, and others go on in between."""
+"""Many followers of one session: the database is read once for all of them, and none loses an event."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -9,7 +9,7 @@ from amplifierd.storage.operations.events.topics import WOKEN_AT_ONCE, Topic
 FOLLOWERS = 10 * WOKEN_AT_ONCE
 
 
-async def test_topic_reads_once_for_many_and_lets_others_run() -> None:
+async def test_topic_reads_once_for_all_and_yields() -> None:
     topic, reads, woken = Topic(), 0, 0
     turns: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The model that the extra installs finds messages by queries that have no word of them."""
+"""The model that the extra installs finds messages by queries that share no word with them."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def test_queries_share_no_word_with_their_messages(kind: str) -> None:
         assert not message & query
 
 
-async def test_meaning_finds_what_words_do_not(database: str) -> None:
+async def test_meaning_finds_messages_that_words_miss(database: str) -> None:
     async with open_storage(database, embedder=WordLlamaEmbedder(EmbedderOptions())) as storage:
         session = await storage.create_session(W, NewSession())
         messages = [BatchMessage(content=case["message"]) for kind in CASES for case in CASES[kind]]

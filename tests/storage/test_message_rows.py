@@ -1,4 +1,4 @@
-"""Messages in SQLite: of a record only what the row does not tell is kept, and it is read as it was written."""
+"""Messages in SQLite: a record keeps only what its row lacks, and is read as it was written."""
 
 import signal
 import subprocess
@@ -136,7 +136,7 @@ migrations.migrate(apsw.Connection(sys.argv[1]), sys.argv[1], upgrade=True)
 """
 
 
-def test_upgrade_that_was_killed_is_done_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_upgrade_is_finished_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.db"
     scripts = migrations._scripts()  # noqa: SLF001  # what the program of that time had
     connection = apsw.Connection(str(path))
@@ -163,7 +163,7 @@ def test_upgrade_that_was_killed_is_done_by_the_next_start(tmp_path: Path, monke
     connection.close()
 
 
-async def test_messages_are_of_their_own_session(tmp_path: Path) -> None:
+async def test_messages_belong_to_their_session(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path / 'a.db'}"
     async with open_storage(database) as storage:
         first, second = [(await storage.create_session(W, NewSession())).id for _ in range(2)]

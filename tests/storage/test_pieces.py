@@ -1,4 +1,4 @@
-"""Forks, deletions, cleanups and imports in pieces: nobody sees a part, and what is given up is removed."""
+"""Forks, deletions, cleanups and imports in pieces: no partial result is visible, and abandoned pieces are removed."""
 
 import asyncio
 import hashlib
@@ -115,7 +115,7 @@ def cut_after(storage: Storage, pieces: int, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(storage, "_paced", cut)
 
 
-async def test_fork_in_pieces_is_as_the_session_is_at_its_end(storage: Storage, session_id: str) -> None:
+async def test_fork_in_pieces_equals_the_final_session(storage: Storage, session_id: str) -> None:
     forked = await storage.fork_session(W, session_id, Fork())
     assert (forked.message_count, forked.token_usage) == (COUNT, COUNT)
     assert await read(storage, forked.id) == await read(storage, session_id)
@@ -137,7 +137,7 @@ def do_before_pieces(storage: Storage, act: Callable[[], Awaitable[object]], mon
     monkeypatch.setattr(storage, "_fork_some", act_first)
 
 
-async def test_fork_ends_however_fast_others_append(
+async def test_fork_ends_despite_fast_appends(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def append() -> None:
@@ -149,7 +149,7 @@ async def test_fork_ends_however_fast_others_append(
     assert await read(storage, forked.id) == (await read(storage, session_id))[:COUNT]
 
 
-async def test_fork_ends_however_fast_others_correct(
+async def test_fork_ends_despite_fast_corrections(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
@@ -221,7 +221,7 @@ async def test_session_deleted_during_a_fork_has_no_fork(
     assert await number(storage, "SELECT COUNT(*) FROM message") == 0
 
 
-async def test_fork_that_ends_in_its_midst_leaves_nothing(
+async def test_aborted_fork_leaves_nothing(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     with monkeypatch.context() as patch:
@@ -261,7 +261,7 @@ async def test_pieces_of_a_killed_process_are_removed_after_its_lease(
         assert await number(other, messages) == COUNT
 
 
-async def test_deleted_session_is_gone_before_its_messages_are(
+async def test_session_is_deleted_before_its_messages(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     await storage.search_messages(W, SearchQuery("fox"))
@@ -286,7 +286,7 @@ async def test_deleted_session_is_gone_before_its_messages_are(
     assert await findings(database) == []
 
 
-async def test_session_comes_back_while_its_messages_are_being_removed(
+async def test_session_is_imported_while_its_messages_are_removed(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     lines = await exported(storage)
@@ -330,7 +330,7 @@ async def test_import_waits_for_another_of_the_same_session(storage: Storage, se
     assert session_id
 
 
-async def test_cleanup_takes_all_and_leaves_nothing(storage: Storage, session_id: str, database: str) -> None:
+async def test_cleanup_removes_everything(storage: Storage, session_id: str, database: str) -> None:
     for _ in range(5):
         await storage.fork_session(W, session_id, Fork())
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("active",), dry_run=False))
@@ -366,7 +366,7 @@ async def test_fork_has_corrections_made_during_copying(storage: Storage, monkey
     assert await waiting(storage, fork.id) == await waiting(storage, session_id) == [4, 5, 6, 7, 8, 9]
 
 
-async def test_session_waits_for_an_import_that_writes_its_id(storage: Storage) -> None:
+async def test_session_waits_for_an_import_of_its_id(storage: Storage) -> None:
     assert isinstance(storage, TransactionalStorage)
     key: Bindings = {"workspace": W, "id": ID}
     await storage._transact(staging.begin, storage.statements, key, "import")  # noqa: SLF001

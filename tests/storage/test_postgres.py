@@ -1,4 +1,4 @@
-"""What only PostgreSQL can be asked: its plans, its settings, its notifications."""
+"""Specific to PostgreSQL: query plans, settings and notifications."""
 
 import asyncio
 import json
@@ -222,7 +222,7 @@ async def test_every_hot_statement_uses_its_index(filled: str, statement: str, i
 
 
 @pytest.mark.parametrize("sort", ["-created_at", "created_at", "-name", "name"])
-async def test_page_begins_at_its_place_among_sessions_of_the_same_key(filled: str, sort: SessionSort) -> None:
+async def test_page_starts_at_its_position_among_equal_keys(filled: str, sort: SessionSort) -> None:
     for statement in (sessions(sort=sort, limit=5).listed(paged=True), sessions(sort=sort).end()):
         [scan] = [node for node in await explained_nodes(filled, statement) if "Index Name" in node]
         assert re.search(r"ROW\(.*, id\) [<>] ROW\(.*ROW\(.*, id\) [<>]= ROW\(", scan["Index Cond"])
@@ -258,7 +258,7 @@ async def test_reader_does_not_overtake_waiting_readers(url: str) -> None:
     assert first[0] >= 50
 
 
-async def test_commit_is_synced_where_the_server_s_default_would_not(url: str) -> None:
+async def test_commit_is_synced_despite_the_server_default(url: str) -> None:
     name = url.rpartition("/")[2]
     connection = await asyncpg.connect(url)
     await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
@@ -269,7 +269,7 @@ async def test_commit_is_synced_where_the_server_s_default_would_not(url: str) -
             assert await lent.connection.fetchval("SHOW synchronous_commit") == "on"
 
 
-async def test_node_that_stops_in_a_transaction_is_cut_off(url: str) -> None:
+async def test_node_stopped_in_a_transaction_is_disconnected(url: str) -> None:
     async with open_storage(url) as storage:
         pool = storage._pool  # type: ignore[attr-defined]  # noqa: SLF001  # what no other can tell
         async with pool.connection() as lent:
@@ -294,7 +294,7 @@ async def test_newer_schema_is_refused(url: str) -> None:
         ("{}_not", "does not exist"),
     ],
 )
-async def test_opening_error_does_not_tell_the_password(url: str, wrong: str, words: str) -> None:
+async def test_opening_error_does_not_contain_the_password(url: str, wrong: str, words: str) -> None:
     with pytest.raises(DatabaseUnusable, match=words) as refused:
         await open_storage(wrong.format(url)).open()
     assert "secret" not in str(refused.value)

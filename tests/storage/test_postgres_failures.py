@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL, of the driver and of the way to the server: which of them are a 503."""
+"""Errors of PostgreSQL, the driver and the network: which of them are a 503."""
 
 import asyncio
 import ssl
@@ -68,11 +68,11 @@ def test_defect_is_raised_unchanged(error: Exception) -> None:
     assert as_storage_error(error) is error
 
 
-def test_page_that_is_damaged_is_named_as_that() -> None:
+def test_damaged_page_is_reported_as_damage() -> None:
     assert isinstance(as_storage_error(asyncpg.DataCorruptedError("invalid page")), DatabaseDamaged)
 
 
-async def test_connection_that_can_t_be_given_back_fails_no_request(
+async def test_unreturnable_connection_fails_no_request(
     second_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with stalling(second_postgres) as (proxy, url):
@@ -92,7 +92,7 @@ async def test_connection_that_can_t_be_given_back_fails_no_request(
     assert "could not be given back: The storage is not available: PostgreSQL did not answer in time" in caplog.text
 
 
-async def test_transaction_that_did_not_end_does_not_reach_the_next_user(second_postgres: str) -> None:
+async def test_unfinished_transaction_does_not_reach_the_next_user(second_postgres: str) -> None:
     pool = await Pool.open(second_postgres)
     async with pool.connection() as lent:
         await lent.connection.execute("BEGIN")
@@ -103,7 +103,7 @@ async def test_transaction_that_did_not_end_does_not_reach_the_next_user(second_
     await pool.close()
 
 
-async def test_cancelled_request_leaves_a_connection_that_others_can_use(second_postgres: str) -> None:
+async def test_cancelled_request_leaves_a_usable_connection(second_postgres: str) -> None:
     pool = await Pool.open(second_postgres)
     process = await pool.row(PROCESS, {})
     waiting = asyncio.create_task(pool.row("SELECT pg_sleep(600)", {}))
@@ -115,7 +115,7 @@ async def test_cancelled_request_leaves_a_connection_that_others_can_use(second_
     await pool.close()
 
 
-async def test_closing_waits_for_what_is_lent(second_postgres: str) -> None:
+async def test_closing_waits_for_lent_connections(second_postgres: str) -> None:
     pool = await Pool.open(second_postgres)
     async with pool.connection() as lent:
         closing = asyncio.create_task(pool.close())

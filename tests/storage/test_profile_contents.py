@@ -1,4 +1,4 @@
-"""Contents of profiles, which are deleted with the last that has them, and positions in lists of names."""
+"""Contents of profiles are deleted with their last owner; positions in lists of names."""
 
 import msgspec
 from hypothesis import HealthCheck, given, settings

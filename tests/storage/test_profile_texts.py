@@ -1,4 +1,4 @@
-"""Texts of profiles are deleted with the last profile and the last session that have them."""
+"""Texts of profiles are deleted with the last profile and session that have them."""
 
 from amplifierd.storage import open_maintenance
 from amplifierd.storage.backend.storage import TransactionalStorage
@@ -13,7 +13,7 @@ async def counts(storage: Storage) -> list[int]:
     return [(await storage._rows.one(statement, {}))[0] for statement in statements]  # noqa: SLF001  # nobody shows it
 
 
-async def test_deleted_texts_leave_nothing(storage: Storage, database: str) -> None:
+async def test_deletion_removes_texts(storage: Storage, database: str) -> None:
     await add(storage, content(texts={"agents/zen.md": "1"}))
     session = await opened(storage)
     await storage.replace_collection(W, content("2.0.0", {"agents/zen.md": "2"}))

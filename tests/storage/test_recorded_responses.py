@@ -93,7 +93,7 @@ async def test_long_messages_are_not_kept_twice(storage: Storage) -> None:
     assert await recorded(again) == message
 
 
-async def test_oldest_responses_past_the_limit_have_no_second_effect(
+async def test_oldest_responses_beyond_the_limit_have_no_second_effect(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorded_responses, "MAX_TEXT_BYTES", 250_000)

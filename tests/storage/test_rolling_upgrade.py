@@ -1,4 +1,4 @@
-"""During a rolling upgrade the program from before the last change of the functions, and this one, share a database."""
+"""During a rolling upgrade, this program shares a database with the one before the last change of a function."""
 
 import io
 import os
@@ -87,7 +87,7 @@ def write(client: httpx.Client, session: str, name: str) -> list[str]:
     return profiles
 
 
-def test_program_before_and_this_one_share_a_database(second_postgres: str, earlier: Path) -> None:
+def test_previous_and_current_program_share_a_database(second_postgres: str, earlier: Path) -> None:
     with (
         Daemon(second_postgres, within=["env", f"PYTHONPATH={earlier / 'src'}"]) as old,
         old.client() as first,
@@ -130,7 +130,7 @@ async def modules_of_new_sessions(storage: Storage) -> list[list[str]]:
     return [[*(await storage.session_plan(W, each.id)).mounted.modules] for each in sessions]
 
 
-async def test_session_has_installed_modules_beside_an_older_version(
+async def test_session_has_installed_modules_despite_an_older_program(
     second_postgres: str,
 ) -> None:
     bash = Module(id="installed/tool/bash", type="tool", name="bash", version="1.0.0", location="file:///bash")

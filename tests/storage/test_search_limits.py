@@ -1,4 +1,4 @@
-"""Limits of searches: how many messages they examine and rank, how much text a page has, and who has to wait."""
+"""Limits of searches: the messages they examine and rank, the text of a page, and the time they wait."""
 
 import asyncio
 import time
@@ -99,7 +99,7 @@ async def test_results_do_not_depend_on_other_workspaces(
 
 
 @pytest.mark.parametrize(("text", "sequences"), [("needle", [11, 12]), ("need*", [11, 12]), ("needle ne*", [11, 12])])
-async def test_messages_are_looked_at_up_to_a_number_of_bytes(
+async def test_examined_messages_are_limited_in_bytes(
     storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch, text: str, sequences: list[int]
 ) -> None:
     for number in range(5):
@@ -109,7 +109,7 @@ async def test_messages_are_looked_at_up_to_a_number_of_bytes(
 
 
 @pytest.mark.parametrize("text", ["no", '"no no"', '"no no no"', "n*", '"no n"*', "no yes"])
-async def test_matches_count_up_to_a_number(storage: Storage, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+async def test_counted_matches_are_limited(storage: Storage, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="no " * 19 + "yes"))
     monkeypatch.setattr(results, "MAX_MATCHES", 4)
@@ -165,7 +165,7 @@ async def test_latest_of_many_hits_are_ranked(
     assert [hit.sequence for hit in await hits(storage, "needle")] == [10, 11, 12]
 
 
-async def test_page_ends_after_much_text(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_page_text_is_limited(storage: Storage, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         await storage.append_message(W, session.id, NewMessage(content="needle " * 20))
     monkeypatch.setattr(results, "MAX_PAGE_BYTES", 300)
@@ -178,7 +178,7 @@ async def test_page_ends_after_much_text(storage: Storage, session: Session, mon
     assert pages == [[12, 11], [10, 9], [8]]
 
 
-async def test_query_is_split_into_words_outside_of_the_event_loop(storage: Storage) -> None:
+async def test_query_is_split_outside_the_event_loop(storage: Storage) -> None:
     # A character of these is eighteen of words.
     text = "\ufdfa" * 1_000
     await storage.search_messages(W, SearchQuery("x"))
@@ -193,7 +193,7 @@ async def test_query_is_split_into_words_outside_of_the_event_loop(storage: Stor
     assert of_event_loop < of_parsing / 3
 
 
-async def test_batch_is_split_into_words_outside_of_the_event_loop(storage: Storage) -> None:
+async def test_batch_is_split_outside_the_event_loop(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     texts = [f"indexed word{number} other{number}" for number in range(1_000)]
     messages = NewMessages([BatchMessage(content=text) for text in texts])
@@ -207,7 +207,7 @@ async def test_batch_is_split_into_words_outside_of_the_event_loop(storage: Stor
     assert of_event_loop < time.thread_time() - begun
 
 
-async def test_search_that_waits_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_search_that_times_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = concurrency_limit.ConcurrencyLimit(1, "searches")
     async with limit.slot():
         monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 0.01)

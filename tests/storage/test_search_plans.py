@@ -1,4 +1,4 @@
-"""How much PostgreSQL reads for a search, counted by itself."""
+"""The amount of data that PostgreSQL reads for a search, by its own statistics."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
@@ -124,7 +124,7 @@ async def test_search_reads_as_many_messages_as_it_may_rank(
     assert words == 0
 
 
-async def test_short_messages_are_found_beside_longer_ones(filled: PostgresStorage) -> None:
+async def test_short_messages_are_found_among_long_ones(filled: PostgresStorage) -> None:
     # The search expects that few messages are enough, because they may be as long as the latest one.
     session = await filled.create_session(W, NewSession())
     await filled.append_message(W, session.id, NewMessage(content="other " * 500_000))

@@ -1,4 +1,4 @@
-"""What a person types finds what was meant: recall and precision over files of cases, on both databases."""
+"""Searches find what their users meant: recall and precision over files of cases, on both databases."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Databases in which a check finds no fault, after what the tests of the behaviour did in them."""
+"""A check finds no fault in the databases that the behaviour tests leave."""
 
 from collections.abc import Awaitable, Callable
 
@@ -32,8 +32,8 @@ TESTS: list[Callable[[Storage], Awaitable[None]]] = [
     corrections.test_search_follows_corrections,
     corrections.test_search_follows_corrections_of_long_messages,
     own_ids.test_own_ids_and_times_are_exported_and_imported,
-    files.test_file_goes_with_its_last_session,
-    files.test_workspace_goes_with_its_files,
+    files.test_file_is_deleted_with_its_last_session,
+    files.test_workspace_is_deleted_with_its_files,
 ]
 
 

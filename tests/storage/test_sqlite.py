@@ -1,4 +1,4 @@
-"""What only SQLite can be asked: its plans, its log, its files."""
+"""Specific to SQLite: query plans, the log and the files."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ def files_open(path: Path) -> int:
     return sum(link.resolve().name.startswith(path.name) for link in links)
 
 
-async def test_list_that_fails_leaves_no_connection_behind(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_list_returns_its_connection(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         await storage.create_session(W, NewSession())
         vandal = apsw.Connection(str(path))
@@ -74,7 +74,7 @@ async def test_list_that_fails_leaves_no_connection_behind(path: Path, caplog: p
     assert "are not in the search index yet: no such table: session" in caplog.text
 
 
-async def test_message_that_differs_from_the_index_is_not_found(path: Path) -> None:
+async def test_stale_index_entry_is_not_found(path: Path) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         session = await storage.create_session(W, NewSession())
         for text in ("apples", "more apples"):
@@ -272,7 +272,7 @@ FROM number
 """
 
 
-async def test_reader_is_given_up_at_the_end(path: Path) -> None:
+async def test_abandoned_reader_is_closed(path: Path) -> None:
     begun = threading.Event()
 
     def read(connection: apsw.Connection) -> None:
@@ -288,7 +288,7 @@ async def test_reader_is_given_up_at_the_end(path: Path) -> None:
             await reading
 
 
-async def test_new_database_is_its_owner_s_alone(path: Path) -> None:
+async def test_new_database_is_private_to_its_owner(path: Path) -> None:
     async with open_storage(f"sqlite:///{path}") as storage:
         await storage.create_session(W, NewSession())
         files = [path, *path.parent.glob(f"{path.name}-*")]

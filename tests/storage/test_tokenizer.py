@@ -1,4 +1,4 @@
-"""How texts are split into words."""
+"""Splitting texts into words."""
 
 import tracemalloc
 
@@ -19,7 +19,7 @@ from strategies import ANY_TEXT
         max_size=40,
     )
 )
-def test_words_are_the_same_with_their_places(text: str) -> None:
+def test_words_equal_words_with_positions(text: str) -> None:
     tokenizer = Tokenizer()
     indexed = tokenizer.indexed(text)
     tokens, forms = tokenizer.places(text), tokenizer.forms(text)

@@ -1,4 +1,4 @@
-"""A database of the first version, brought up to date: its sessions are there, counted, and have a profile."""
+"""The upgrade of a database of the first version: its sessions are kept, counted, and get a profile."""
 
 import shutil
 import sys
@@ -197,7 +197,7 @@ async def test_collection_of_an_older_program_is_listed_with_profiles_and_proble
     await check_collection(empty_database)
 
 
-async def test_upgrade_happens_only_if_allowed(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_upgrade_requires_permission(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await first_version(empty_database, monkeypatch)
     for _ in range(2):
         with pytest.raises(DatabaseOutOfDate, match=r"has schema 1, this program's is \d+$"):
@@ -218,7 +218,7 @@ async def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "a.db"
 
 
-async def test_file_that_another_program_has_open_is_not_upgraded(file: Path) -> None:
+async def test_file_open_in_another_program_is_not_upgraded(file: Path) -> None:
     database = f"sqlite:///{file}"
     older = apsw.Connection(str(file))
     older.pragma("journal_mode", "wal")
@@ -234,7 +234,7 @@ async def test_file_that_another_program_has_open_is_not_upgraded(file: Path) ->
         await open_and_close(open_storage(database))
 
 
-async def test_upgrade_leaves_what_is_left_of_a_lost_session(file: Path) -> None:
+async def test_upgrade_keeps_remains_of_a_lost_session(file: Path) -> None:
     database = f"sqlite:///{file}"
     connection = apsw.Connection(str(file))
     connection.execute("DELETE FROM session WHERE id = ?", (IDS[0],))

@@ -1,4 +1,4 @@
-"""The vectors of messages are written once, whatever the service, other processes and other work do."""
+"""Vectors of messages are written once, even with failing services, concurrent processes and other work."""
 
 import asyncio
 import logging
@@ -74,7 +74,7 @@ async def test_vectors_of_one_model_survive_another(
             assert caplog.text.count("This process stops writing vectors of messages") == 1
 
 
-async def test_model_that_comes_back_makes_all_vectors_again(
+async def test_model_used_again_computes_all_vectors_again(
     database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(database, service) as storage:
@@ -100,7 +100,7 @@ async def test_model_that_comes_back_makes_all_vectors_again(
         await until_found_by_meaning(storage, 40)
 
 
-async def test_service_that_is_slower_than_the_lease_gets_vectors_written(
+async def test_service_slower_than_the_lease_still_gets_vectors_written(
     database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "LEASE_SECONDS", 2)
@@ -167,7 +167,7 @@ async def test_busy_workspace_does_not_delay_others(
         assert sum(texts.count("xx") for texts in service.batches) < 320
 
 
-async def test_text_that_fails_the_service_is_skipped(database: str, service: EmbeddingService) -> None:
+async def test_text_that_breaks_the_service_is_skipped(database: str, service: EmbeddingService) -> None:
     service.failing = "poison"
     async with opened(database, service) as storage:
         await say(storage, "xx", "poison", "yy")
@@ -176,7 +176,7 @@ async def test_text_that_fails_the_service_is_skipped(database: str, service: Em
         await until_found_by_meaning(storage, 3)
 
 
-async def test_service_that_always_fails_loses_no_vector(database: str, service: EmbeddingService) -> None:
+async def test_failing_service_loses_no_vector(database: str, service: EmbeddingService) -> None:
     service.status = 500
     async with opened(database, service) as storage:
         await say(storage, "xx", "yy")
@@ -189,7 +189,7 @@ async def test_service_that_always_fails_loses_no_vector(database: str, service:
         await until_found_by_meaning(storage, 2)
 
 
-async def test_server_that_knows_no_vectors_leaves_none(second_postgres: str, service: EmbeddingService) -> None:
+async def test_server_without_vectors_leaves_none(second_postgres: str, service: EmbeddingService) -> None:
     async with opened(second_postgres, service) as storage, connected(second_postgres) as earlier:
         await say(storage, "xx", "yy", "zz")
         await say(storage, "ww")

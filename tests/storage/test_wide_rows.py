@@ -1,4 +1,4 @@
-"""A long message or context costs the client that asks for it, and nobody else."""
+"""A long message or context slows down only the requests for it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Words of long messages are found before the transactions that write them, so that other writes do not wait."""
+"""Words of long messages are extracted before the transactions that write them, so that other writes do not wait."""
 
 import asyncio
 import threading

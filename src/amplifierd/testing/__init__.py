@@ -1,4 +1,4 @@
-"""A daemon for tests, from Python (`daemon`, `Server`) and as a pytest plugin; `storage` has the tests of a storage.
+"""A daemon for tests, from Python (`daemon`, `Server`) and as a pytest plugin; `storage` has the tests for storages.
 
 Apart from `storage` it imports nothing of the package: it starts the program as a user does. Its parts are loaded when
 they are first used, because pytest loads the plugin, and with it this module, in every run.

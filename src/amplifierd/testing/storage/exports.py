@@ -1,4 +1,4 @@
-"""Exports: read to their end, made of lines, and changed as an older store would have written them."""
+"""Exports for tests: read completely, built from lines, or changed to look as if an older program had written them."""
 
 from collections.abc import AsyncGenerator
 from typing import Any

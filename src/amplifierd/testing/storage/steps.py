@@ -1,4 +1,4 @@
-"""Steps of tests: a session with what it names, lists read to their end, and waiting for what is written later."""
+"""Steps of tests: sessions with certain members, complete lists, and waiting for background writes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,1 +1,1 @@
-"""The behaviour of messages: transcripts, parts, corrections, ids of clients, files, and those who follow a session."""
+"""Tests of messages: transcripts, parts, corrections, client ids, files, event streams and search."""

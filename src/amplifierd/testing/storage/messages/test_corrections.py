@@ -1,4 +1,4 @@
-"""Corrections of messages: the content is replaced or deleted, and all that depends on it is updated."""
+"""Corrections of messages: the content is replaced or deleted, and everything derived from it is updated."""
 
 import hashlib
 import json
@@ -199,7 +199,7 @@ async def test_calls_follow_corrections(storage: Storage) -> None:
     assert await waiting(storage, session_id) == [2]
 
 
-async def test_files_go_with_the_last_reference(storage: Storage) -> None:
+async def test_files_are_deleted_with_the_last_reference(storage: Storage) -> None:
     files = []
     for content in (b"one", b"two"):
 
@@ -228,7 +228,7 @@ async def test_files_go_with_the_last_reference(storage: Storage) -> None:
         await storage.read_file(W, files[1].id)
 
 
-async def test_fork_keeps_what_it_has_copied(storage: Storage) -> None:
+async def test_fork_keeps_its_copies(storage: Storage) -> None:
     session_id = await session_with(storage, "one", "two")
     fork = await storage.fork_session(W, session_id, Fork())
     await storage.update_message(W, session_id, 1, MessagePatch(content="changed"))

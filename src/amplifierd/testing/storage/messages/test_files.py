@@ -1,4 +1,4 @@
-"""Files: the same bytes once, in constant memory, as long as a message refers to them."""
+"""Files: equal contents are stored once, in constant memory, for as long as a message refers to them."""
 
 import asyncio
 import hashlib
@@ -109,21 +109,21 @@ async def test_range_of_a_file(storage: Storage, first: int, last: int) -> None:
     assert await content_of(storage, file.id, first, last) == LONG[first : last + 1]
 
 
-async def test_same_bytes_are_kept_once(storage: Storage, other: Storage) -> None:
+async def test_equal_files_are_stored_once(storage: Storage, other: Storage) -> None:
     file = await storage.create_file(W, NewFile(pieces(LONG), "image/png", "a"))
     again = await other.create_file(W, NewFile(pieces(LONG, 7_777), "text/plain", "b"))
     assert again.expires_at > file.expires_at  # type: ignore[operator]  # both are held
     assert replace(again, expires_at=file.expires_at) == file
 
 
-async def test_same_bytes_that_meet_are_kept_once(storage: Storage, other: Storage) -> None:
+async def test_concurrent_uploads_of_equal_files_are_stored_once(storage: Storage, other: Storage) -> None:
     made = await asyncio.gather(*[create(each, LONG) for each in (storage, other, storage, other)])
     assert len({file.id for file in made}) == 1
     assert len(await records(await storage.list_files(W), File)) == 1
     assert await content_of(storage, made[0].id) == LONG
 
 
-async def test_deleted_file_is_not_there(storage: Storage) -> None:
+async def test_deleted_file_is_not_found(storage: Storage) -> None:
     file = await create(storage, LONG)
     await storage.delete_file(W, file.id)
     for refused in (storage.read_file(W, file.id), storage.delete_file(W, file.id)):
@@ -141,7 +141,7 @@ async def test_aborted_upload_stores_no_file(storage: Storage) -> None:
     assert await records(await storage.list_files(W), File) == []
 
 
-async def test_workspaces_have_files_of_their_own(storage: Storage) -> None:
+async def test_files_belong_to_their_workspace(storage: Storage) -> None:
     file = await create(storage, b"x", "theirs")
     assert not await is_there(storage, file.id)
     with pytest.raises(FileNotFound):
@@ -168,7 +168,7 @@ async def test_files_are_listed_in_pages(storage: Storage) -> None:
         assert len(await records(await storage.list_files(W, limit=2, cursor=strange), File)) <= 2
 
 
-async def test_file_goes_with_its_last_session(storage: Storage) -> None:
+async def test_file_is_deleted_with_its_last_session(storage: Storage) -> None:
     file = await create(storage, LONG)
     first, second = [await session_with(storage, file, file) for _ in range(2)]
     assert (await storage.read_file(W, file.id)).file.expires_at is UNSET
@@ -178,7 +178,7 @@ async def test_file_goes_with_its_last_session(storage: Storage) -> None:
     await wait_until_gone(storage, file.id)
 
 
-async def test_file_goes_with_its_last_fork(storage: Storage) -> None:
+async def test_file_is_deleted_with_its_last_fork(storage: Storage) -> None:
     early, late = await create(storage, b"early"), await create(storage, b"late")
     session = await storage.create_session(W, NewSession())
     for file in (early, late, late, late, late):
@@ -194,14 +194,14 @@ async def test_file_goes_with_its_last_fork(storage: Storage) -> None:
     await wait_until_gone(storage, early.id)
 
 
-async def test_file_goes_with_what_is_cleaned_up(storage: Storage) -> None:
+async def test_cleanup_deletes_files(storage: Storage) -> None:
     file = await create(storage, b"x")
     await storage.complete_session(W, await session_with(storage, file))
     await storage.clean_up_sessions(W, CleanUp(older_than_days=0, status=("completed",), dry_run=False))
     await wait_until_gone(storage, file.id)
 
 
-async def test_file_that_was_created_again_outlives_its_session(storage: Storage) -> None:
+async def test_file_created_again_outlives_its_session(storage: Storage) -> None:
     file = await create(storage, b"x")
     session_id = await session_with(storage, file)
     await create(storage, b"x")
@@ -210,7 +210,7 @@ async def test_file_that_was_created_again_outlives_its_session(storage: Storage
     await session_with(storage, file)
 
 
-async def test_file_that_two_created_outlives_the_session_of_one(storage: Storage, other: Storage) -> None:
+async def test_file_created_twice_outlives_one_session(storage: Storage, other: Storage) -> None:
     first = await create(storage, b"x")
     promised = await create(other, b"x")
     session_id = await session_with(storage, first)
@@ -236,7 +236,7 @@ async def test_file_in_use_is_not_deleted(storage: Storage) -> None:
     await wait_until_gone(storage, file.id)
 
 
-async def test_message_names_a_file_that_is_not_there(storage: Storage) -> None:
+async def test_message_rejects_unknown_file(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     file = await create(storage, b"x")
     unknown = replace(file, url=f"/files/{'0' * 64}")
@@ -297,7 +297,7 @@ async def test_import_refuses_a_long_url(storage: Storage) -> None:
         )
 
 
-async def test_append_beside_the_last_deletion_keeps_the_file_or_fails(storage: Storage, other: Storage) -> None:
+async def test_append_during_the_last_deletion_keeps_the_file_or_fails(storage: Storage, other: Storage) -> None:
     for number in range(10):
         file = await create(storage, bytes([number]))
         session_id = await session_with(storage, file)
@@ -314,7 +314,7 @@ async def test_append_beside_the_last_deletion_keeps_the_file_or_fails(storage: 
             assert await content_of(storage, file.id) == bytes([number])
 
 
-async def test_workspace_goes_with_its_files(storage: Storage) -> None:
+async def test_workspace_is_deleted_with_its_files(storage: Storage) -> None:
     used, _unused, kept = [await create(storage, each, "gone") for each in (b"used", LONG, b"kept")]
     await session_with(storage, used, kept, workspace="gone")
     await create(storage, b"kept")
@@ -329,7 +329,7 @@ async def test_workspace_goes_with_its_files(storage: Storage) -> None:
     assert await is_there(storage, kept.id)
 
 
-def test_unknown_media_is_any_bytes() -> None:
+def test_unknown_media_type_is_octet_stream() -> None:
     assert NewFile(pieces(b"")).media == UNKNOWN_MEDIA
 
 

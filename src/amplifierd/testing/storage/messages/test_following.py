@@ -1,4 +1,4 @@
-"""Event streams of every storage: no event is lost, and none comes twice."""
+"""Event streams: no event is lost or duplicated."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -136,14 +136,14 @@ async def test_returning_follower_continues_after_its_last_event(
         assert kinds_and_ids(await follower.upto("4")) == [*expected, ("message", "4")]
 
 
-async def test_follower_that_is_ahead_waits(storage: Storage, session: Session) -> None:
+async def test_follower_ahead_of_the_stream_waits(storage: Storage, session: Session) -> None:
     await say(storage, session.id, "one")
     async with following(storage, session.id, "2") as follower:
         await say(storage, session.id, "two", "three")
         assert kinds_and_ids([await follower.next()]) == [("message", "3")]
 
 
-async def test_follower_that_returns_often_gets_each_message_once(storage: Storage, session: Session) -> None:
+async def test_reconnecting_follower_gets_each_message_once(storage: Storage, session: Session) -> None:
     async def talk() -> None:
         for number in range(200):
             await say(storage, session.id, str(number))
@@ -163,7 +163,7 @@ async def test_follower_that_returns_often_gets_each_message_once(storage: Stora
     assert seen == [str(number) for number in range(1, 201)]
 
 
-async def test_long_transcript_comes_whole(storage: Storage, session: Session) -> None:
+async def test_long_transcript_is_streamed_completely(storage: Storage, session: Session) -> None:
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 5_000)] * 1_000))
     async with following(storage, session.id, "0") as follower:
         events = await follower.upto("1000.2")
@@ -179,7 +179,7 @@ async def test_batch_of_events_is_bounded(storage: Storage, session: Session) ->
     assert sum(len(event.data) for event in batch) < 512 * 1024
 
 
-async def test_deletion_is_the_end(storage: Storage, session: Session) -> None:
+async def test_stream_ends_with_the_deletion(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
         await storage.delete_session(W, session.id)
         deleted = await follower.next()
@@ -222,7 +222,7 @@ async def test_workspace_stream_reports_all_sessions(storage: Storage, other: St
     assert numbers == sorted(set(numbers))
 
 
-async def test_follower_that_returns_gets_each_session_once(storage: Storage, session: Session) -> None:
+async def test_returning_follower_gets_each_session_once(storage: Storage, session: Session) -> None:
     async with following_all(storage) as follower:
         await say(storage, session.id, "one")
         seen = (await follower.next()).id

@@ -1,4 +1,4 @@
-"""What every storage does with messages."""
+"""Appending and reading messages."""
 
 import asyncio
 
@@ -50,7 +50,7 @@ async def test_role_is_kept(storage: Storage, role: Role) -> None:
     assert [message.role for message in await read(storage, session_id)] == [role]
 
 
-async def test_appending_counts_and_moves_the_session(storage: Storage) -> None:
+async def test_append_updates_count_and_time(storage: Storage) -> None:
     session_id = await opened(storage)
     for expected in range(1, 4):
         message = await storage.append_message(W, session_id, NewMessage(content="x"))
@@ -59,7 +59,7 @@ async def test_appending_counts_and_moves_the_session(storage: Storage) -> None:
         assert session.updated_at == message.timestamp >= session.created_at
 
 
-async def test_concurrent_appends_leave_no_gap(storage: Storage) -> None:
+async def test_concurrent_appends_have_no_gaps(storage: Storage) -> None:
     one, other = await opened(storage), await opened(storage)
     appended = await asyncio.gather(
         *(
@@ -76,7 +76,7 @@ async def test_concurrent_appends_leave_no_gap(storage: Storage) -> None:
         assert (await storage.get_session(W, session_id)).message_count == 200
 
 
-async def test_request_that_fails_takes_no_other_with_it(storage: Storage) -> None:
+async def test_failed_request_does_not_affect_others(storage: Storage) -> None:
     session_id = await opened(storage)
     outcomes = await asyncio.gather(
         *(
@@ -89,7 +89,7 @@ async def test_request_that_fails_takes_no_other_with_it(storage: Storage) -> No
     assert [message.content for message in await read(storage, session_id)] == [str(n) for n in range(1, 100, 2)]
 
 
-async def test_transcript_s_times_never_go_back(storage: Storage) -> None:
+async def test_transcript_times_never_decrease(storage: Storage) -> None:
     session_id = await opened(storage, messages=50)
     times = [message.timestamp for message in await read(storage, session_id)]
     assert times == sorted(times)
@@ -129,7 +129,7 @@ async def test_empty_transcript_is_empty(storage: Storage) -> None:
     assert await read(storage, await opened(storage)) == []
 
 
-async def test_long_transcript_comes_in_blocks(storage: Storage) -> None:
+async def test_long_transcript_is_read_in_blocks(storage: Storage) -> None:
     session_id = await opened(storage)
     await asyncio.gather(
         *(storage.append_message(W, session_id, NewMessage(content=f"{n} " + "x" * 1_000)) for n in range(2_000))
@@ -141,7 +141,7 @@ async def test_long_transcript_comes_in_blocks(storage: Storage) -> None:
     assert [message.sequence for message in messages] == list(range(1, 2_001))
 
 
-async def test_transcript_deleted_while_read_is_read_whole(storage: Storage) -> None:
+async def test_transcript_deleted_during_a_read_is_read_completely(storage: Storage) -> None:
     session_id = await opened(storage)
     await asyncio.gather(
         *(storage.append_message(W, session_id, NewMessage(content="x" * 1_000)) for _ in range(1_000))

@@ -1,4 +1,4 @@
-"""Ids and times that clients give to sessions and messages: they are kept, and do not change the order."""
+"""Client-assigned ids and times of sessions and messages: they are kept, and do not change the order."""
 
 import asyncio
 from hashlib import sha256
@@ -52,7 +52,7 @@ async def test_session_keeps_its_own_id_in_lower_case(storage: Storage) -> None:
     assert (await storage.create_session("elsewhere", NewSession(id=ID))).id == ID
 
 
-async def test_session_of_an_own_id_is_created_once_under_a_key(storage: Storage) -> None:
+async def test_session_with_an_own_id_is_created_once_under_a_key(storage: Storage) -> None:
     first = await storage.create_session(W, NewSession(id=ID), once=IdempotentRequest("k", sha256(b"a")))
     again = IdempotentRequest("k", sha256(b"a"))
     assert await recorded(storage.create_session(W, NewSession(id=ID), once=again)) == first
@@ -73,7 +73,7 @@ async def test_session_keeps_its_own_time(storage: Storage, sent: str) -> None:
     assert [each.created_at for each in oldest_first] == sorted([before.created_at, created.created_at])
 
 
-async def test_session_with_the_id_of_a_deleted_one_is_new(storage: Storage) -> None:
+async def test_session_with_the_id_of_a_deleted_session_is_new(storage: Storage) -> None:
     await storage.create_session(W, NewSession(id=ID))
     old = [BatchMessage(content=f"old {number}", id=str(number)) for number in range(9)]
     await storage.append_messages(W, ID, NewMessages(old))
@@ -109,7 +109,7 @@ async def test_message_keeps_its_own_id_and_is_found_by_it(storage: Storage) -> 
         assert [message.sequence for message in await records(listed.messages, Message)] == found, query
 
 
-async def test_message_of_an_id_that_another_has_is_refused(storage: Storage) -> None:
+async def test_message_with_a_used_id_is_refused(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     other = await storage.create_session(W, NewSession())
     await storage.append_messages(W, session.id, NewMessages([BatchMessage("a"), BatchMessage("b", id="m")]))
@@ -127,7 +127,7 @@ async def test_message_of_an_id_that_another_has_is_refused(storage: Storage) ->
     assert (invalid.value.pointer, invalid.value.detail) == ("/messages/2/id", "is the id of /messages/0 as well")
 
 
-async def test_messages_of_one_id_at_the_same_time_are_one(storage: Storage) -> None:
+async def test_concurrent_messages_with_one_id_are_stored_once(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = NewMessage("a", id="m")
     done = await asyncio.gather(
@@ -139,7 +139,7 @@ async def test_messages_of_one_id_at_the_same_time_are_one(storage: Storage) -> 
     assert sum(isinstance(each, MessageIdInUse) for each in done) == 19
 
 
-async def test_message_of_an_own_id_is_appended_once_under_a_key(storage: Storage) -> None:
+async def test_message_with_an_own_id_is_appended_once_under_a_key(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = NewMessage("a", id="m", timestamp="2023-03-01T09:00:00Z")
     first = await storage.append_message(W, session.id, new, once=IdempotentRequest("k", sha256(b"a")))
@@ -148,7 +148,7 @@ async def test_message_of_an_own_id_is_appended_once_under_a_key(storage: Storag
 
 
 @pytest.mark.parametrize("sent", MOMENTS)
-async def test_message_keeps_its_own_time_and_moves_nothing(storage: Storage, sent: str) -> None:
+async def test_message_keeps_its_own_time(storage: Storage, sent: str) -> None:
     session = await storage.create_session(W, NewSession())
     first = await storage.append_message(W, session.id, NewMessage("a"))
     own = await storage.append_message(W, session.id, NewMessage("b", timestamp=sent))
@@ -177,7 +177,7 @@ async def test_own_ids_and_times_are_exported_and_imported(storage: Storage) -> 
         await storage.append_message("elsewhere", session.id, NewMessage("b", id="m"))
 
 
-async def test_import_of_two_messages_of_one_id_is_refused(storage: Storage) -> None:
+async def test_import_rejects_two_messages_with_one_id(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     new = [BatchMessage(str(number), id=str(number)) for number in range(600)]
     await storage.append_messages(W, session.id, NewMessages(new))

@@ -60,7 +60,7 @@ async def open_calls(storage: Storage, session_id: str, **query: Any) -> list[in
     return [message.sequence for message in await read(storage, session_id, MessageQuery(open_calls=True, **query))]
 
 
-async def test_parts_come_back_as_they_were_sent(storage: Storage) -> None:
+async def test_parts_are_returned_as_sent(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     appended = await storage.append_message(W, session.id, NewMessage(parts=TURN, role="assistant", model="m-1"))
     kept = await storage.get_message(W, session.id, 1)
@@ -81,7 +81,7 @@ async def test_recorded_response_has_its_parts(storage: Storage) -> None:
     assert (await storage.get_session(W, session.id)).usage == Usage(1, 0, 0, 0)
 
 
-async def test_content_is_what_texts_say_that_belong_to_no_result(storage: Storage) -> None:
+async def test_content_is_the_text_outside_results(storage: Storage) -> None:
     sent = parts({"type": "text", "text": "A"}, {"type": "text", "text": "B", "call": "c1"}, call("c1"))
     session = await storage.create_session(W, NewSession())
     assert (await storage.append_message(W, session.id, NewMessage(parts=sent))).content == "A"
@@ -93,7 +93,7 @@ async def test_content_is_what_texts_say_that_belong_to_no_result(storage: Stora
 
 
 @pytest.mark.parametrize("new", [NewMessage(), NewMessage("B", parts=parts({"type": "text", "text": "A"}))])
-async def test_content_that_is_missing_or_differs_is_refused(storage: Storage, new: NewMessage) -> None:
+async def test_missing_or_different_content_is_refused(storage: Storage, new: NewMessage) -> None:
     session = await storage.create_session(W, NewSession())
     with pytest.raises(MessageInvalid) as refused:
         await storage.append_message(W, session.id, new)
@@ -129,7 +129,7 @@ async def test_call_of_the_same_id_is_open_again(storage: Storage) -> None:
     assert await open_calls(storage, session_id) == []
 
 
-async def test_calls_and_results_of_a_batch_meet(storage: Storage) -> None:
+async def test_calls_match_results_in_a_batch(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     messages = [[result("c1")], [call("c1")], [call("c2"), call("c3")], [result("c1"), result("c2")]]
     batch = NewMessages([BatchMessage(parts=parts(*each)) for each in messages])
@@ -177,7 +177,7 @@ async def test_calls_are_forked(storage: Storage) -> None:
     assert await open_calls(storage, session_id) == [3]
 
 
-async def test_session_sums_usage_up(storage: Storage) -> None:
+async def test_session_sums_usage(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert session.usage is UNSET
     used = NewUsage(10, 2, 3, 1, "0.10", "EUR")
@@ -196,7 +196,7 @@ async def test_session_sums_usage_up(storage: Storage) -> None:
     assert (await storage.get_session(W, session.id)).usage == Usage(25, 4, 6, 2)
 
 
-async def test_sums_stay_at_the_most_that_they_hold(storage: Storage) -> None:
+async def test_sums_stop_at_their_maximum(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     dear = BatchMessage("x", usage=NewUsage(2**31 - 1, cost="999999999.999999999"))
     for _ in range(3):
@@ -227,7 +227,7 @@ async def test_import_refuses_contradictory_sums_and_contents(storage: Storage) 
             await storage.import_sessions("other", export_of(lines), "fail")
 
 
-async def test_deleted_session_leaves_no_calls(storage: Storage) -> None:
+async def test_deletion_removes_calls(storage: Storage) -> None:
     session_id = await session_with(storage, [call("c1")])
     lines = await exported(storage)
     await storage.delete_session(W, session_id)
@@ -253,7 +253,7 @@ async def test_deleted_session_leaves_no_calls(storage: Storage) -> None:
         ("thought", "all", []),
     ],
 )
-async def test_search_looks_in_texts_or_tools(
+async def test_search_scope_is_texts_or_tools(
     storage: Storage, text: str, scope: SearchScope, expected: list[int]
 ) -> None:
     await session_with(

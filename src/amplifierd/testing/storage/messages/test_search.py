@@ -1,4 +1,4 @@
-"""What every storage finds: words, phrases, beginnings of words, and never an error."""
+"""Search: words, phrases and prefixes; any text is a valid query."""
 
 import asyncio
 from typing import Literal
@@ -96,7 +96,7 @@ async def test_search_finds_words_phrases_and_prefixes(
     assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, sequence) for sequence in sequences]
 
 
-async def test_score_is_between_0_and_1_and_falls(storage: Storage, session: Session) -> None:
+async def test_score_is_between_0_and_1_and_decreases(storage: Storage, session: Session) -> None:
     assert session.id
     scores = [hit.score for hit in await hits(storage, "quick")]
     assert scores == sorted(scores, reverse=True)
@@ -184,7 +184,7 @@ async def test_search_finds_only_the_messages_of_a_session_imported_again(storag
     assert [len(await hits(storage, text)) for text in ("before", "after", "again")] == [1, 0, 1]
 
 
-async def test_message_is_found_as_soon_as_it_is_written(storage: Storage, session: Session, database: str) -> None:
+async def test_message_is_found_once_written(storage: Storage, session: Session, database: str) -> None:
     async with open_storage(database) as other:
         for number in range(50):
             writer, reader = (storage, other) if number % 2 else (other, storage)
@@ -203,7 +203,7 @@ async def test_concurrent_messages_are_all_found(storage: Storage) -> None:
         assert listing.next_cursor is None
 
 
-async def test_pages_follow_each_other_whatever_is_written(storage: Storage, session: Session) -> None:
+async def test_pages_are_consistent_during_writes(storage: Storage, session: Session) -> None:
     for number in range(60):
         await storage.append_message(W, session.id, NewMessage(content="needle " * (number % 5 + 1)))
     found: list[SearchHit] = []
@@ -232,7 +232,7 @@ async def test_equal_hits_are_ordered_by_session_and_message(storage: Storage) -
     assert {hit.score for hit in found} == {0.7475247383117676}
 
 
-async def test_cursor_that_is_made_up_is_a_position(storage: Storage, session: Session) -> None:
+async def test_any_cursor_is_a_position_in_results(storage: Storage, session: Session) -> None:
     assert session.id
     for cursor in ("A" * 32, "_" * 32, "f_8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"):
         await hits(storage, SearchQuery("fox", cursor=cursor))
@@ -243,7 +243,7 @@ async def test_term_counts_once(storage: Storage, session: Session) -> None:
     assert await hits(storage, "fox FOX fóx fox") == await hits(storage, "fox")
 
 
-async def test_first_16_terms_are_looked_for(storage: Storage) -> None:
+async def test_first_16_terms_are_used(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     words = [f"word{number}" for number in range(16)]
     await storage.append_message(W, session.id, NewMessage(content=" ".join(words)))
@@ -266,7 +266,7 @@ async def test_word_is_marked_after_a_dotted_capital_i(storage: Storage) -> None
     assert "<mark>needle</mark>" in hit.snippet
 
 
-async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) -> None:
+async def test_distant_matches_in_a_long_message_are_not_marked(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="word " * 10_000 + "needled"))
     await storage.append_message(W, session.id, NewMessage(content="word " * 250_000 + "needle"))
@@ -275,7 +275,7 @@ async def test_matches_far_into_a_long_message_are_not_marked(storage: Storage) 
 
 
 @pytest.mark.parametrize("far", [10, 1_000, 20_000])
-async def test_characters_without_spaces_are_marked_wherever_they_are(storage: Storage, far: int) -> None:
+async def test_characters_without_spaces_are_marked_anywhere(storage: Storage, far: int) -> None:
     session = await storage.create_session(W, NewSession())
     text = f"{'的文字' * far}数据库PostgreSQL{'很好' * 300}"
     await storage.append_message(W, session.id, NewMessage(content=text))
@@ -285,7 +285,7 @@ async def test_characters_without_spaces_are_marked_wherever_they_are(storage: S
 
 
 @pytest.mark.parametrize("far", [100, 1_000, 10_000, 100_000])
-async def test_word_itself_is_marked_wherever_it_is(storage: Storage, far: int) -> None:
+async def test_exact_word_is_marked_anywhere(storage: Storage, far: int) -> None:
     session = await storage.create_session(W, NewSession())
     text = f"{'word ' * far}Needles of a Needle, {'more ' * 100}"
     await storage.append_message(W, session.id, NewMessage(content=text))
@@ -299,7 +299,7 @@ async def test_word_itself_is_marked_wherever_it_is(storage: Storage, far: int) 
 
 
 @pytest.mark.parametrize("far", [100, 100_000])
-async def test_word_with_accents_is_marked_wherever_it_is(storage: Storage, far: int) -> None:
+async def test_word_with_accents_is_marked_anywhere(storage: Storage, far: int) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content=f"{'wörd ' * far}Résumé, {'möre ' * 100}"))
     [hit] = await hits(storage, "resume")
@@ -308,7 +308,7 @@ async def test_word_with_accents_is_marked_wherever_it_is(storage: Storage, far:
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("far", [100, 15_000])
-async def test_word_with_decomposed_accents_is_marked_wherever_it_is(
+async def test_word_with_decomposed_accents_is_marked_anywhere(
     storage: Storage, far: int, form: Literal["NFC", "NFD"]
 ) -> None:
     session = await storage.create_session(W, NewSession())

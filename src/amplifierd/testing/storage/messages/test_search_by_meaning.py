@@ -1,4 +1,4 @@
-"""What every storage finds by meaning, with an embedder of a few topics; and without one nothing changes."""
+"""Search by meaning, with an embedder that knows a few topics, and without an embedder."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -137,13 +137,13 @@ async def test_filters_apply_to_meaning(storage: Storage, session: Session) -> N
     assert await hits(storage, "kitten", tool="none") == []
 
 
-async def test_excluded_words_exclude_what_is_meant(storage: Storage, session: Session) -> None:
+async def test_excluded_words_exclude_similar_meanings(storage: Storage, session: Session) -> None:
     assert session.id
     assert 1 not in [hit.sequence for hit in await hits(storage, "kitten -puppy")]
     assert 1 in [hit.sequence for hit in await hits(storage, "kitten -bank")]
 
 
-async def test_call_of_a_tool_is_found_by_meaning(storage: Storage, session: Session) -> None:
+async def test_tool_call_is_found_by_meaning(storage: Storage, session: Session) -> None:
     call = {"type": "tool_call", "call": "c", "name": "look", "input": "{}"}
     parts = msgspec.Raw(msgspec.json.encode([{"type": "text", "text": "My cat"}, call]))
     await storage.append_message(W, session.id, NewMessage(role="assistant", parts=parts))
@@ -151,7 +151,7 @@ async def test_call_of_a_tool_is_found_by_meaning(storage: Storage, session: Ses
     assert [hit.sequence for hit in await hits(storage, "kitten tool:look")] == [6]
 
 
-async def test_pages_continue_where_they_end(storage: Storage, session: Session) -> None:
+async def test_pages_continue_at_the_cursor(storage: Storage, session: Session) -> None:
     assert session.id
     whole = await hits(storage, "rain")
     found: list[SearchHit] = []
@@ -200,7 +200,7 @@ async def test_results_do_not_depend_on_other_workspaces(storage: Storage, sessi
     assert await records(await storage.search_messages("other", query), SearchHit) == []
 
 
-async def test_embedder_that_is_away_stops_nothing_else(storage: Storage, embedder: Topics, session: Session) -> None:
+async def test_unavailable_embedder_stops_nothing_else(storage: Storage, embedder: Topics, session: Session) -> None:
     embedder.is_away = True
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="A kitten")]))
     assert [hit.sequence for hit in await hits(storage, "kitten", mode="words")] == [6]

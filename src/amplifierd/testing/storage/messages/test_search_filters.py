@@ -1,4 +1,4 @@
-"""Search filters in every storage: parameters, filters in the query, tools; and results by session."""
+"""Search filters: parameters, filters in the query, tools; and results grouped by session."""
 
 import json
 
@@ -48,7 +48,7 @@ async def hits(storage: Storage, query: SearchQuery | str) -> list[SearchHit]:
         (SearchQuery("fox", profile="a/b", amplified_dir="x/y", role="user"), 2),
     ],
 )
-async def test_filters_hold(storage: Storage, session: Session, filters: SearchQuery, expected: int) -> None:
+async def test_filters_apply(storage: Storage, session: Session, filters: SearchQuery, expected: int) -> None:
     other = await storage.create_session(W, NewSession())
     roles: list[Role] = ["user", "assistant", "tool"]
     for role in roles:
@@ -72,7 +72,7 @@ async def test_filters_hold(storage: Storage, session: Session, filters: SearchQ
         (SearchQuery("role:tool"), []),
     ],
 )
-async def test_filters_in_the_text_hold(storage: Storage, query: SearchQuery, roles: list[Role]) -> None:
+async def test_filters_in_the_text_apply(storage: Storage, query: SearchQuery, roles: list[Role]) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_message(W, session.id, NewMessage(content="hello, role: robot", role="user"))
     await storage.append_message(W, session.id, NewMessage(content="hello", role="tool"))
@@ -102,7 +102,7 @@ async def test_filters_in_the_text_hold(storage: Storage, query: SearchQuery, ro
         (SearchQuery('"label:team hello"'), False),
     ],
 )
-async def test_filters_of_sessions_in_the_text_hold(storage: Storage, query: SearchQuery, is_found: bool) -> None:
+async def test_session_filters_in_the_text_apply(storage: Storage, query: SearchQuery, is_found: bool) -> None:
     labels = {"team": "maps", "road": "x y"}
     session = await storage.create_session(W, NewSession(labels=labels, created_at="2001-02-03T04:05:06Z"))
     await storage.append_message(W, session.id, NewMessage(content="hello", role="user"))
@@ -143,7 +143,7 @@ async def append_call(storage: Storage, session: Session, name: str, text: str =
         (SearchQuery("looking"), [3, 4]),
     ],
 )
-async def test_tool_is_one_that_a_message_calls(
+async def test_tool_filter_matches_called_tools(
     storage: Storage, session: Session, query: SearchQuery, sequences: list[int]
 ) -> None:
     await append_call(storage, session, "read_file")
@@ -152,7 +152,7 @@ async def test_tool_is_one_that_a_message_calls(
     assert [hit.sequence for hit in await hits(storage, query)] == sequences
 
 
-async def test_tool_of_a_corrected_message_is_found_no_longer(storage: Storage, session: Session) -> None:
+async def test_tool_of_a_corrected_message_is_no_longer_found(storage: Storage, session: Session) -> None:
     await append_call(storage, session, "read_file")
     assert [hit.sequence for hit in await hits(storage, "tool:read_file")] == [3]
     other = Raw(b'[{"type":"tool_call","call":"c","name":"write","input":"read_file"}]')
@@ -190,7 +190,7 @@ def places(sessions: list[Session], found: list[SearchHit]) -> list[tuple[int, i
     return [(ids.index(hit.session_id), hit.sequence) for hit in found]
 
 
-async def test_hits_of_a_session_follow_each_other_in_a_group(storage: Storage) -> None:
+async def test_hits_are_grouped_by_session(storage: Storage) -> None:
     sessions = await sessions_with_needles(storage)
     found, cursor = await grouped(storage)
     others, last = await grouped(storage, cursor)
@@ -198,12 +198,12 @@ async def test_hits_of_a_session_follow_each_other_in_a_group(storage: Storage) 
     assert last is None
 
 
-async def test_hits_without_a_group_are_in_order_of_their_scores(storage: Storage) -> None:
+async def test_hits_without_groups_are_ordered_by_score(storage: Storage) -> None:
     sessions = await sessions_with_needles(storage)
     assert places(sessions, await hits(storage, "needle")) == [(0, 2), (0, 1), (2, 2), (1, 2), (2, 1), (1, 1)]
 
 
-async def test_page_of_a_group_goes_on_after_a_better_hit(storage: Storage) -> None:
+async def test_page_of_groups_continues_after_a_better_hit(storage: Storage) -> None:
     sessions = await sessions_with_needles(storage)
     _, cursor = await grouped(storage)
     await storage.append_message(W, sessions[2].id, NewMessage(content="needle " * 100))
@@ -211,7 +211,7 @@ async def test_page_of_a_group_goes_on_after_a_better_hit(storage: Storage) -> N
     assert places(sessions, found) == [(1, 1), (1, 2)]
 
 
-async def test_page_of_a_group_goes_on_after_a_deletion(storage: Storage) -> None:
+async def test_page_of_groups_continues_after_a_deletion(storage: Storage) -> None:
     sessions = await sessions_with_needles(storage)
     _, cursor = await grouped(storage)
     await storage.delete_session(W, sessions[2].id)

@@ -1,4 +1,4 @@
-"""What every storage finds in messages with more words than an index has of one."""
+"""Search in messages with more words than the index keeps for one message."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What every storage suggests for a query whose words are mistyped."""
+"""Search suggestions for mistyped words."""
 
 import pytest
 
@@ -94,7 +94,7 @@ async def test_words_of_most_messages_are_suggested_first(storage: Storage, sess
     assert [each.q for each in await suggested(storage, "xat", limit=2)] == ["cat", "bat"]
 
 
-async def test_suggestion_knows_what_was_just_written_and_nothing_deleted(storage: Storage, session_id: str) -> None:
+async def test_suggestion_uses_current_messages(storage: Storage, session_id: str) -> None:
     await storage.append_message(W, session_id, NewMessage(content="zebra"))
     assert [each.q for each in await suggested(storage, "zebr")] == ["zebra"]
     await storage.delete_session(W, session_id)

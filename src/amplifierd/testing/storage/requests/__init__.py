@@ -1,1 +1,1 @@
-"""The behaviour of requests that are sent again, fail, or meet others, of exports and imports, and of the clock."""
+"""Tests of requests: retries, failures and concurrency, exports and imports, and the clock."""

@@ -1,4 +1,4 @@
-"""A clock that is set back while a storage is open, or before it is opened again, does not change any order."""
+"""A clock that is set back, while a storage is open or between two openings, does not change any order."""
 
 from collections.abc import AsyncGenerator
 
@@ -51,7 +51,7 @@ async def ids(storage: Storage, query: SessionQuery) -> list[str]:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_sessions_keep_their_order_when_the_clock_goes_back(database: str, *, restarted: bool) -> None:
+async def test_sessions_keep_their_order_if_the_clock_goes_back(database: str, *, restarted: bool) -> None:
     machine = Machine()
     storage = opened(database, machine)
     await storage.open()
@@ -87,7 +87,7 @@ async def test_times_of_a_transcript_do_not_go_back(database: str) -> None:
     assert session.created_at < times[0]
 
 
-async def test_storages_that_share_a_database_go_on_from_each_other(database: str) -> None:
+async def test_storages_on_one_database_share_the_time(database: str) -> None:
     ahead, behind = Machine(NOON + HOUR), Machine(NOON)
     async with opened(database, ahead) as first:
         before = await first.create_session(W, NewSession())
@@ -114,7 +114,7 @@ async def completed_session(storage: Storage) -> str:
     return session.id
 
 
-async def test_cleanup_counts_days_by_the_machine_s_clock(database: str) -> None:
+async def test_cleanup_counts_days_by_the_system_clock(database: str) -> None:
     machine = Machine()
     async with opened(database, machine) as storage:
         old = await completed_session(storage)
@@ -130,7 +130,7 @@ async def test_cleanup_counts_days_by_the_machine_s_clock(database: str) -> None
         assert set(everything.session_ids) == {old, young, ahead}
 
 
-async def test_cleanup_of_0_days_takes_the_last_moment(storage: Storage) -> None:
+async def test_cleanup_of_0_days_includes_the_last_moment(storage: Storage) -> None:
     session = await storage.create_session("elsewhere", NewSession())
     session = replace(session, status="completed", updated_at=LAST_MOMENT)
 
@@ -141,7 +141,7 @@ async def test_cleanup_of_0_days_takes_the_last_moment(storage: Storage) -> None
     assert (await storage.clean_up_sessions(W, CleanUp(older_than_days=0))).session_ids == (session.id,)
 
 
-async def test_session_of_the_last_moment_there_is_goes_on_at_it(storage: Storage) -> None:
+async def test_session_of_the_latest_time_can_be_resumed(storage: Storage) -> None:
     session = replace(await storage.create_session("elsewhere", NewSession()), updated_at=LAST_MOMENT)
 
     async def batches() -> AsyncGenerator[list[ExportLine], None]:

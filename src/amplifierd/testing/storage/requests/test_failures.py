@@ -1,4 +1,4 @@
-"""Concurrent requests of which some fail, in every storage."""
+"""Concurrent requests, some of which fail."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ TOO_MANY = SessionPatch(context=Raw(b"{" + b",".join(b'"%d":0' % number for numb
 
 
 @pytest.mark.parametrize("failing", ["after it has written", "before", "not at all"])
-async def test_failure_takes_no_other_with_it(storage: Storage, failing: str) -> None:
+async def test_failure_does_not_affect_other_requests(storage: Storage, failing: str) -> None:
     session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
     patched = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
 
@@ -47,7 +47,7 @@ async def test_failure_takes_no_other_with_it(storage: Storage, failing: str) ->
     assert await storage.get_session(W, patched.id) == patched
 
 
-async def test_long_write_is_done_once_beside_failures(storage: Storage) -> None:
+async def test_long_write_is_done_once_despite_failures(storage: Storage) -> None:
     patched = await storage.create_session(W, NewSession())
     for number in range(250):
         session = await storage.create_session("source", NewSession())

@@ -1,4 +1,4 @@
-"""Retries of requests with an idempotency key, in every storage."""
+"""Retries of requests with an idempotency key."""
 
 import asyncio
 import hashlib
@@ -88,7 +88,7 @@ async def test_same_request_has_one_effect_and_one_response(storage: Storage, da
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_key_of_another_request_is_refused(storage: Storage, write: str) -> None:
+async def test_key_of_another_request_is_rejected(storage: Storage, write: str) -> None:
     session_id = await active(storage)
     await storage.create_session(W, NewSession(), once=once())
     before = await everything(storage, session_id)
@@ -97,7 +97,7 @@ async def test_key_of_another_request_is_refused(storage: Storage, write: str) -
     assert await everything(storage, session_id) == before
 
 
-async def test_requests_that_meet_have_one_effect(storage: Storage) -> None:
+async def test_concurrent_requests_have_one_effect(storage: Storage) -> None:
     session_id = await active(storage)
     new = NewMessage(content="x")
     results = await asyncio.gather(
@@ -131,13 +131,13 @@ async def test_recorded_response_is_deleted_with_its_session(storage: Storage, w
         assert await WRITES[write](storage, session_id, again) != response
 
 
-async def test_key_is_its_workspace_s_own(storage: Storage) -> None:
+async def test_key_belongs_to_its_workspace(storage: Storage) -> None:
     mine = await storage.create_session("mine", NewSession(), once=once())
     theirs = await storage.create_session("theirs", NewSession(), once=once(fingerprint="g"))
     assert mine.id != theirs.id
 
 
-async def test_key_is_forgotten_when_its_time_is_over(database: str) -> None:
+async def test_key_expires(database: str) -> None:
     async with open_storage(database, idempotency_ttl=1) as storage:
         began = time.monotonic()
         first = await storage.create_session(W, NewSession(), once=once())
@@ -156,7 +156,7 @@ async def test_key_is_forgotten_when_its_time_is_over(database: str) -> None:
             pytest.fail("The key is not forgotten.")
 
 
-async def test_import_that_comes_again_has_no_second_effect(storage: Storage) -> None:
+async def test_repeated_import_has_no_second_effect(storage: Storage) -> None:
     await active(storage)
 
     async def imported(*, key: IdempotentRequest, workspace: str = "copy") -> ImportReport:
@@ -170,7 +170,7 @@ async def test_import_that_comes_again_has_no_second_effect(storage: Storage) ->
         await imported(key=once(fingerprint="g"))
 
 
-async def test_cleanup_that_comes_again_has_no_second_effect(storage: Storage) -> None:
+async def test_repeated_cleanup_has_no_second_effect(storage: Storage) -> None:
     cleanup = CleanUp(older_than_days=0, status=("active",), dry_run=False)
     deleted = await active(storage)
     first = await storage.clean_up_sessions(W, cleanup, once=once())

@@ -1,4 +1,4 @@
-"""Exports and imports of every storage: an import restores an export unchanged."""
+"""Exports and imports: an import restores an export unchanged."""
 
 import asyncio
 from contextlib import aclosing
@@ -74,7 +74,7 @@ async def test_empty_store_exports_a_header(storage: Storage) -> None:
     assert await storage.import_sessions(W, export_of([HEADER]), "fail") == ImportReport()
 
 
-async def test_export_has_all(storage: Storage) -> None:
+async def test_export_is_complete(storage: Storage) -> None:
     await filled(storage)
     lines = await exported(storage)
     assert (lines[0], lines[-1]) == (ExportLine(header=ExportHeader()), ExportLine(end=ExportEnd(4, 24, 0)))
@@ -87,7 +87,7 @@ async def test_export_has_all(storage: Storage) -> None:
     assert messages == [message for session in sessions for message in await read(storage, session.id)]
 
 
-async def test_import_writes_what_was_exported(storage: Storage) -> None:
+async def test_import_restores_an_export(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
     await emptied(storage)
@@ -162,7 +162,7 @@ def but(record: Session | Message, **values: object) -> ExportLine:
 
 
 @pytest.mark.parametrize("is_sorted", [True, False])
-async def test_import_resolves_parents_that_come_later(storage: Storage, *, is_sorted: bool) -> None:
+async def test_import_resolves_later_parents(storage: Storage, *, is_sorted: bool) -> None:
     header, *lines = family(await storage.create_session("elsewhere", NewSession()))
     lines = [header, *(lines if is_sorted else reversed(lines))]
     await storage.import_sessions(W, export_of(lines), "fail")
@@ -178,7 +178,7 @@ async def test_import_resolves_parents_that_come_later(storage: Storage, *, is_s
         assert parent == renamed.get(str(old), old)
 
 
-async def test_extend_appends_what_is_missing(storage: Storage) -> None:
+async def test_extend_appends_missing_messages(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(name="Kept"))
     sent = [BatchMessage(content=str(number), id=f"m{number}", token_count=1) for number in range(8)]
     await storage.append_messages(W, session.id, NewMessages(sent))
@@ -200,7 +200,7 @@ async def test_extend_appends_what_is_missing(storage: Storage) -> None:
     assert [(hit.session_id, hit.sequence) for hit in found] == [(session.id, 9)]
 
 
-async def test_extend_writes_nothing_that_is_there(storage: Storage) -> None:
+async def test_extend_writes_nothing_if_complete(storage: Storage) -> None:
     await filled(storage)
     before = await exported(storage)
     assert await storage.import_sessions(W, export_of(before), "extend") == ImportReport(skipped=4)
@@ -216,7 +216,7 @@ async def test_extend_compares_messages_without_ids_by_sequence(storage: Storage
     assert await storage.import_sessions(W, export_of(shorter), "extend") == ImportReport(skipped=1)
 
 
-async def test_extend_moves_a_session_forward(storage: Storage) -> None:
+async def test_extend_updates_the_session(storage: Storage) -> None:
     created = but(SESSION, status="created", message_count=0)
     await storage.import_sessions(W, export_of([HEADER, created]), "fail")
     follower = await storage.follow_session(W, SESSION.id)
@@ -233,7 +233,7 @@ async def test_extend_moves_a_session_forward(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", LAST_MOMENT])
-async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Storage, moment: str) -> None:
+async def test_sessions_of_any_time_are_imported(storage: Storage, moment: str) -> None:
     times = {"created_at": moment, "updated_at": moment, "message_count": 0}
     old = [but(SESSION, id=f"00000000-0000-7000-8000-00000000000{n}", **times) for n in range(3)]
     await storage.import_sessions(W, export_of([HEADER, *old]), "fail")
@@ -251,7 +251,7 @@ async def test_sessions_of_any_time_are_listed_and_imported_again(storage: Stora
     await storage.import_sessions("copy", export_of(await exported(storage)), "fail")
 
 
-async def test_import_under_a_key_that_is_free_again_gives_other_new_ids(storage: Storage) -> None:
+async def test_import_after_a_forgotten_key_creates_new_ids(storage: Storage) -> None:
     lines = [HEADER, but(SESSION, message_count=0)]
     for _ in range(3):
         assert (await storage.import_sessions(W, export_of(lines), "new_id", once=once())).sessions == 1
@@ -311,7 +311,7 @@ async def test_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None:
     assert {name: dict(parents[name])[name] for name in (after, grandchild)} == {after: root, grandchild: kept.id}
 
 
-async def test_long_transcript_goes_both_ways(storage: Storage) -> None:
+async def test_long_transcript_round_trips(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(3):
         await storage.append_messages(W, session.id, NewMessages([BatchMessage(content="x" * 700)] * 1_000))
@@ -321,7 +321,7 @@ async def test_long_transcript_goes_both_ways(storage: Storage) -> None:
     assert encode_lines(await exported(storage)) == encode_lines(before)
 
 
-async def test_export_in_the_midst_of_writing_can_be_imported(storage: Storage, database: str) -> None:
+async def test_export_during_writes_can_be_imported(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession())
 
     async def write() -> None:
@@ -370,7 +370,7 @@ async def test_import_reports_progress(storage: Storage) -> None:
     assert shares[-1] == 1
 
 
-async def test_import_without_sessions_is_written_in_the_end(storage: Storage) -> None:
+async def test_import_without_sessions_reports_its_end(storage: Storage) -> None:
     shares: list[float] = []
     await storage.import_sessions("elsewhere", replace(export_of([HEADER]), written=shares.append), "fail")
     assert shares[-1:] == [1]

@@ -9,14 +9,14 @@ from amplifierd.testing.storage.steps import read
 W = "default"
 
 
-async def test_nodes_read_what_others_write(storage: Storage, other: Storage) -> None:
+async def test_nodes_read_each_other_s_writes(storage: Storage, other: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert (await other.get_session(W, session.id)).id == session.id
     await other.append_message(W, session.id, NewMessage(content="x"))
     assert len(await read(storage, session.id)) == 1
 
 
-async def test_nodes_write_to_one_session_without_a_gap(storage: Storage, other: Storage) -> None:
+async def test_nodes_append_to_one_session_without_gaps(storage: Storage, other: Storage) -> None:
     session = await storage.create_session(W, NewSession())
 
     async def write(node: Storage) -> None:

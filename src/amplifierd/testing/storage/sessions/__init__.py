@@ -1,1 +1,1 @@
-"""The behaviour of sessions: their creation, their lists, their states, branches, labels, patches and deletion."""
+"""Tests of sessions: creation, lists, status, branches, labels, patches and deletion."""

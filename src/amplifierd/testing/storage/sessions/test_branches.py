@@ -1,4 +1,4 @@
-"""What every storage does with branches: forks, parents, children."""
+"""Branches: forks, parents and children."""
 
 import pytest
 from msgspec import UNSET, Raw, structs
@@ -21,7 +21,7 @@ async def talk(storage: Storage, messages: int) -> Session:
 
 
 @pytest.mark.parametrize(("at_sequence", "copied"), [(None, 4), (4, 4), (2, 2), (0, 0)])
-async def test_fork_begins_as_a_copy(storage: Storage, at_sequence: int | None, copied: int) -> None:
+async def test_fork_starts_as_a_copy(storage: Storage, at_sequence: int | None, copied: int) -> None:
     parent = await talk(storage, 4)
     fork = await storage.fork_session(W, parent.id, Fork(at_sequence))
     assert fork == await storage.get_session(W, fork.id)
@@ -44,7 +44,7 @@ async def test_fork_is_independent(storage: Storage) -> None:
     assert len(await read(storage, fork.id)) == 2
 
 
-async def test_fork_of_an_ended_session_goes_on(storage: Storage) -> None:
+async def test_fork_of_an_ended_session_is_active(storage: Storage) -> None:
     parent = await talk(storage, 2)
     await storage.complete_session(W, parent.id)
     fork = await storage.fork_session(W, parent.id, Fork())
@@ -58,7 +58,7 @@ async def test_fork_needs_the_message(storage: Storage) -> None:
         await storage.fork_session(W, parent.id, Fork(3))
 
 
-async def test_long_session_is_forked_whole(storage: Storage) -> None:
+async def test_long_session_is_forked_completely(storage: Storage) -> None:
     parent = await talk(storage, 300)
     fork = await storage.fork_session(W, parent.id, Fork(299))
     assert [message.sequence for message in await read(storage, fork.id)] == list(range(1, 300))

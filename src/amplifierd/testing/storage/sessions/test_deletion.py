@@ -1,4 +1,4 @@
-"""What every storage does with old sessions, and with those that pass a filter."""
+"""Cleanup of old sessions, and deletion by filter."""
 
 import asyncio
 from hashlib import sha256
@@ -139,7 +139,7 @@ async def test_deletion_is_replayed_under_its_key(storage: Storage) -> None:
     assert await session_ids(storage) == [later]
 
 
-async def test_deletion_keeps_what_is_written_meanwhile(storage: Storage) -> None:
+async def test_deletion_keeps_concurrent_writes(storage: Storage) -> None:
     """Each piece is reported before the next: there the session after the next 25 gets a message."""
     ids = [(await storage.create_session(W, NewSession())).id for _ in range(60)]
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Ids of sessions: capitals mean the same as lower case, and an import may bring a UUID of any version (RFC 9562)."""
+"""Session ids are case-insensitive, and an import accepts UUIDs of any version (RFC 9562)."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -122,7 +122,7 @@ async def test_import_takes_ids_of_any_version(storage: Storage, *, capitals: bo
     assert (await storage.import_sessions(W, export_of(lines), "skip")).skipped == len(VERSIONS)
 
 
-async def test_id_in_both_cases_is_there_twice(storage: Storage) -> None:
+async def test_id_in_both_cases_is_a_duplicate(storage: Storage) -> None:
     session = await storage.create_session("elsewhere", NewSession())
     again = replace(session, id=session.id.upper())
     lines = [HEADER, ExportLine(session=session), ExportLine(session=again)]

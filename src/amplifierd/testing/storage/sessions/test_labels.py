@@ -1,4 +1,4 @@
-"""Labels of sessions, what is archived and pinned, and lists by them; the last message in a summary."""
+"""Labels, archived and pinned sessions, lists filtered by them, and the last message in a summary."""
 
 from typing import Any
 
@@ -77,9 +77,7 @@ async def test_session_is_archived_and_pinned(storage: Storage) -> None:
         ({str(number): "x" for number in range(65)}, "/labels"),
     ],
 )
-async def test_labels_that_no_session_may_have_are_refused(
-    storage: Storage, labels: dict[str, str], pointer: str
-) -> None:
+async def test_invalid_labels_are_refused(storage: Storage, labels: dict[str, str], pointer: str) -> None:
     with pytest.raises(LabelsInvalid) as refused:
         await storage.create_session(W, NewSession(labels=labels))
     assert refused.value.pointer == pointer
@@ -90,7 +88,7 @@ async def test_labels_that_no_session_may_have_are_refused(
     assert await storage.get_session(W, session.id) == session
 
 
-async def test_sixty_four_labels_are_the_most(storage: Storage) -> None:
+async def test_labels_are_limited_to_64(storage: Storage) -> None:
     labels = {f"{number:0200}": "v" * 200 for number in range(64)}
     session = await storage.create_session(W, NewSession(labels=labels))
     with pytest.raises(LabelsInvalid, match="would be 65; the limit is 64"):
@@ -100,7 +98,7 @@ async def test_sixty_four_labels_are_the_most(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("sort", ["-updated_at", "updated_at", "-created_at", "name"])
-async def test_sessions_are_listed_by_what_is_said_of_them(storage: Storage, sort: Any) -> None:
+async def test_sessions_are_filtered_by_labels_and_marks(storage: Storage, sort: Any) -> None:
     new = [
         NewSession(name="A", labels={"p": "1"}),
         NewSession(name="b", labels={"p": "1", "q": "x:y"}, archived=True),
@@ -209,7 +207,7 @@ async def test_labels_and_last_messages_are_imported(storage: Storage) -> None:
         await storage.import_sessions("third", export_of(wrong), "fail")
 
 
-async def test_search_is_filtered_by_what_is_said_of_sessions(storage: Storage) -> None:
+async def test_search_is_filtered_by_labels_and_marks(storage: Storage) -> None:
     first = await storage.create_session(W, NewSession(labels={"p": "1"}, created_at="2023-03-01T10:00:00Z"))
     second = await storage.create_session(W, NewSession(labels={"p": "2", "q": "x"}))
     for session in (first, second):

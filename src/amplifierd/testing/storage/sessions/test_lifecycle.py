@@ -1,4 +1,4 @@
-"""What every storage does with the life of a session: its status, its version, its ends."""
+"""The life cycle of sessions: status, version and end."""
 
 from collections.abc import Awaitable, Callable
 
@@ -95,7 +95,7 @@ async def test_any_session_is_resumed(storage: Storage, status: SessionStatus) -
 
 
 @pytest.mark.parametrize("action", ENDS)
-async def test_end_says_when(storage: Storage, action: str) -> None:
+async def test_end_has_a_time(storage: Storage, action: str) -> None:
     before = await brought_to(storage, "active")
     await STEPS[action](storage, before.id, None)
     after = await storage.get_session(W, before.id)
@@ -103,7 +103,7 @@ async def test_end_says_when(storage: Storage, action: str) -> None:
     assert after.started_at == before.started_at != UNSET
 
 
-async def test_failure_says_why(storage: Storage) -> None:
+async def test_failure_has_a_reason(storage: Storage) -> None:
     failed = await brought_to(storage, "failed")
     assert failed.error_message == FAILURE.error_message
     assert isinstance(failed.error_details, Raw)
@@ -144,7 +144,7 @@ async def test_change_for_another_version_is_refused(storage: Storage, action: s
 
 
 @pytest.mark.parametrize("action", STEPS)
-async def test_change_is_made_at_a_version_that_is_not_excluded(storage: Storage, action: str) -> None:
+async def test_change_applies_to_a_version_that_is_not_excluded(storage: Storage, action: str) -> None:
     before = await brought_to(storage, "created" if action == "start" else "active")
     await STEPS[action](storage, before.id, OtherVersions((before.version + 1,)))
     with pytest.raises((VersionMismatch, SessionNotFound)):

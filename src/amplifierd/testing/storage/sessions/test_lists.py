@@ -1,4 +1,4 @@
-"""What every storage finds: filters and orders of sessions and messages."""
+"""Lists of sessions and messages: filters and orders."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone

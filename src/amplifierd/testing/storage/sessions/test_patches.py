@@ -1,4 +1,4 @@
-"""What every storage does with patches (RFC 7396)."""
+"""Merge patches (RFC 7396)."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ async def test_update_leaves_other_fields(storage: Storage) -> None:
     assert patched.version == 2
 
 
-async def test_name_is_given_and_taken_away(storage: Storage) -> None:
+async def test_name_is_set_and_removed(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert (await storage.update_session(W, session.id, SessionPatch(name="Straße"))).name == "Straße"
     assert [summary.name for summary in await listed(storage, name="STRASSE")] == ["Straße"]
@@ -55,12 +55,12 @@ async def listed(storage: Storage, name: str) -> list[SessionSummary]:
     return await records(await storage.list_sessions(W, SessionQuery(name=name)), SessionSummary)
 
 
-async def test_patch_that_names_nothing_changes_nothing(storage: Storage) -> None:
+async def test_empty_patch_changes_nothing(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     assert await storage.update_session(W, session.id, SessionPatch()) == session
 
 
-async def test_context_keeps_its_order_and_its_digits(storage: Storage) -> None:
+async def test_context_keeps_order_and_digits(storage: Storage) -> None:
     context = Raw(b'{"b":1.0,"a":123456789012345678901234567890,"c":"\\u0000","d":{"y":1,"x":2}}')
     session = await storage.create_session(W, NewSession(context=context))
     patch = SessionPatch(context=Raw(b'{"e":1E5,"a":null,"d":{"x":2.50,"z":[null]}}'))
@@ -114,7 +114,7 @@ def test_contexts_are_merged_as_in_the_rfc(
     assert list(merged) == list(expected)
 
 
-async def test_patches_that_meet_lose_no_key(storage: Storage) -> None:
+async def test_concurrent_patches_lose_no_key(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     await asyncio.gather(
         *(storage.update_session(W, session.id, SessionPatch(context=raw({f"k{n}": n}))) for n in range(50))
@@ -176,7 +176,7 @@ async def test_context_does_not_grow_without_bound(storage: Storage) -> None:
     assert (await storage.get_session(W, session.id)).version == 1
 
 
-async def test_large_patches_that_meet_lose_no_key(storage: Storage, other: Storage) -> None:
+async def test_concurrent_large_patches_lose_no_key(storage: Storage, other: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"text": "x" * LONG})))
     patches = [SessionPatch(context=raw({str(number): number})) for number in range(40)]
     nodes = (storage, other)
@@ -187,7 +187,7 @@ async def test_large_patches_that_meet_lose_no_key(storage: Storage, other: Stor
     assert {name for name in merged if name != "text"} == {str(number) for number in range(40)}
 
 
-async def test_large_patch_that_is_not_made_changes_nothing(storage: Storage) -> None:
+async def test_failed_large_patch_changes_nothing(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession(context=raw({"text": "x" * LONG})))
     too_many = SessionPatch(name="new", context=raw({str(number): number for number in range(99_000)}))
     with pytest.raises(ContextTooLarge, match="99000 members"):
@@ -199,7 +199,7 @@ async def test_large_patch_that_is_not_made_changes_nothing(storage: Storage) ->
     assert await storage.get_session(W, session.id) == session
 
 
-async def test_patch_is_not_much_larger_than_what_it_patches(storage: Storage) -> None:
+async def test_patched_context_is_limited_in_growth(storage: Storage) -> None:
     names = raw({f"{'x' * 1_000}{number}": None for number in range(1_100)})
     await storage.create_directory(W, NewDirectory("a"))
     with pytest.raises(DirectoryMetadataRefused, match="a patch of"):

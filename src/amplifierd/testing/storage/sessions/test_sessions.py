@@ -1,4 +1,4 @@
-"""What every storage does with sessions."""
+"""Creating, listing, resuming and deleting sessions."""
 
 import re
 
@@ -58,7 +58,7 @@ async def test_ids_sort_by_creation(storage: Storage) -> None:
     assert len(set(created)) == 20
 
 
-async def test_list_has_the_last_updated_first(storage: Storage) -> None:
+async def test_list_starts_with_the_last_updated(storage: Storage) -> None:
     first, second, third = [(await storage.create_session(W, NewSession())).id for _ in range(3)]
     assert await ids(storage) == [third, second, first]
     await storage.append_message(W, first, NewMessage(content="x"))
@@ -79,7 +79,7 @@ async def test_summary_is_the_session_without_its_context(storage: Storage) -> N
     assert msgspec.structs.asdict(summary) == expected | {"last_message": msgspec.UNSET}
 
 
-async def test_pages_hold_every_session_once(storage: Storage) -> None:
+async def test_pages_have_every_session_once(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(23)]
     pages = []
     cursor = None
@@ -116,12 +116,12 @@ async def test_names_do_not_divide_pages(storage: Storage) -> None:
         assert [session.name for session in listed] == names
 
 
-async def test_page_of_no_session_is_empty(storage: Storage) -> None:
+async def test_page_without_sessions_is_empty(storage: Storage) -> None:
     listing = await storage.list_sessions(W, SessionQuery(limit=5))
     assert (await records(listing, SessionSummary), listing.next_cursor) == ([], None)
 
 
-async def test_sessions_that_come_shift_no_page(storage: Storage) -> None:
+async def test_new_sessions_shift_no_page(storage: Storage) -> None:
     created = [(await storage.create_session(W, NewSession())).id for _ in range(4)]
     first = await storage.list_sessions(W, SessionQuery(limit=2))
     await storage.create_session(W, NewSession())
@@ -145,7 +145,7 @@ async def test_list_is_a_snapshot(storage: Storage) -> None:
     assert [session.id for session in await records(listing, SessionSummary)] == created[::-1]
 
 
-async def test_list_that_is_given_up_holds_nothing_up(storage: Storage) -> None:
+async def test_abandoned_list_blocks_nothing(storage: Storage) -> None:
     for _ in range(600):
         await storage.create_session(W, NewSession())
     for _ in range(400):
@@ -155,7 +155,7 @@ async def test_list_that_is_given_up_holds_nothing_up(storage: Storage) -> None:
     assert len(await sessions(storage)) == 600
 
 
-async def test_resuming_always_moves_on(storage: Storage) -> None:
+async def test_resume_always_increases_the_time(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     times = [session.updated_at] + [(await storage.resume_session(W, session.id)).updated_at for _ in range(5)]
     assert times == sorted(set(times))
@@ -171,7 +171,7 @@ async def test_resuming_returns_the_whole_session(storage: Storage) -> None:
     assert resumed.created_at == session.created_at
 
 
-async def test_deleting_takes_the_transcript_along(storage: Storage) -> None:
+async def test_deletion_includes_the_transcript(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     other = await storage.create_session(W, NewSession())
     for kept in (session, other):
@@ -184,7 +184,7 @@ async def test_deleting_takes_the_transcript_along(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["x", "", "019aa8a4-7f7c-7c3e-9d2b-5b6f0f4f2a11", "é\0'", "..", "A" * 300])
-async def test_unknown_session_is_said_to_be_unknown(storage: Storage, unknown: str) -> None:
+async def test_unknown_session_is_not_found(storage: Storage, unknown: str) -> None:
     calls = [
         storage.get_session(W, unknown),
         storage.resume_session(W, unknown),
@@ -197,7 +197,7 @@ async def test_unknown_session_is_said_to_be_unknown(storage: Storage, unknown: 
             await call
 
 
-async def test_workspace_sees_nothing_of_another(storage: Storage) -> None:
+async def test_workspaces_are_isolated(storage: Storage) -> None:
     mine = await storage.create_session("mine", NewSession())
     theirs = await storage.create_session("theirs", NewSession())
     listed = await records(await storage.list_sessions("mine", SessionQuery()), SessionSummary)

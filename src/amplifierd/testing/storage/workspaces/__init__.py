@@ -1,1 +1,1 @@
-"""The behaviour of what else a workspace has: profiles, collections, directories and keys, and of its deletion."""
+"""Tests of the other contents of a workspace: profiles, collections, directories and keys, and of its deletion."""

@@ -1,4 +1,4 @@
-"""What every storage does with collections, and with the profiles that belong to them."""
+"""Collections, and the profiles that belong to them."""
 
 import dataclasses
 import hashlib
@@ -151,7 +151,7 @@ async def test_sync_of_another_source_is_not_stored(storage: Storage) -> None:
         await storage.replace_collection(W, read_before)
 
 
-async def test_sync_leaves_profiles_of_others_alone(storage: Storage) -> None:
+async def test_sync_keeps_profiles_of_other_collections(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("foundation/mine", "mine"))
     await storage.create_profile(W, NewProfile("foundation0", "mine"))
     created = await create(storage, content(NewProfile("mine", "theirs"), NewProfile("a")))
@@ -165,7 +165,7 @@ async def test_sync_leaves_profiles_of_others_alone(storage: Storage) -> None:
     assert (await storage.get_profile(W, "foundation/mine")).description == "mine"
 
 
-async def test_active_profile_stays_when_a_collection_loses_it(storage: Storage) -> None:
+async def test_active_profile_is_kept_after_its_collection_loses_it(storage: Storage) -> None:
     await create(storage, content(NewProfile("a"), NewProfile("b")))
     await storage.activate_profile(W, "foundation/a")
     with pytest.raises(ProfileActive):
@@ -199,7 +199,7 @@ async def test_too_long_profile_is_a_problem(storage: Storage) -> None:
     assert "the limit is 262144" in details(synced)[-1]
 
 
-async def test_deleted_collection_takes_its_profiles(storage: Storage) -> None:
+async def test_deletion_includes_the_profiles(storage: Storage) -> None:
     await create(storage, content(NewProfile("a", "kept")))
     session = await storage.create_session(W, NewSession(profile="foundation/a"))
     await storage.delete_collection(W, "foundation")
@@ -222,7 +222,7 @@ async def test_workspace_contents_include_collections_and_sources(
     assert await storage.workspace_contents() == []
 
 
-async def test_deleted_workspace_takes_its_collections(storage: Storage) -> None:
+async def test_deletion_of_a_workspace_includes_its_collections(storage: Storage) -> None:
     await create(storage, content(NewProfile("a")), "gone")
     assert [each.workspace for each in await storage.workspace_contents()] == ["gone"]
     assert await storage.has_workspace("gone")

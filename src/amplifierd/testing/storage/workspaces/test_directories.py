@@ -1,4 +1,4 @@
-"""What every storage does with amplified directories, and with the sessions in them."""
+"""Amplified directories, and the sessions in them."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -59,7 +59,7 @@ async def test_directory_is_returned_as_sent(storage: Storage) -> None:
     await storage.create_directory("other", NewDirectory("x/y/z"))
 
 
-async def test_root_is_always_there(storage: Storage) -> None:
+async def test_root_always_exists(storage: Storage) -> None:
     root = await storage.get_directory(W, ".")
     assert (root.relative_path, bytes(root.metadata), root.default_profile) == (".", b"{}", UNSET)
     assert await storage.get_directory(W, "./.") == root
@@ -118,7 +118,7 @@ async def test_default_profile_is_inherited(storage: Storage) -> None:
     assert named.profile == "two"
 
 
-async def test_directory_goes_before_the_active_profile(storage: Storage) -> None:
+async def test_directory_precedes_the_active_profile(storage: Storage) -> None:
     for name in ("active-one", "of-the-directory"):
         await storage.create_profile(W, NewProfile(name))
     await storage.activate_profile(W, "active-one")
@@ -127,7 +127,7 @@ async def test_directory_goes_before_the_active_profile(storage: Storage) -> Non
     assert (await storage.create_session(W, NewSession())).profile == "active-one"
 
 
-async def test_default_profile_that_has_gone_is_named(storage: Storage) -> None:
+async def test_missing_default_profile_is_named(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a"))
     await storage.create_directory(W, NewDirectory("d", "a"))
     await storage.delete_profile(W, "a")
@@ -158,7 +158,7 @@ async def test_patch_is_merged(storage: Storage) -> None:
         ("{" + ",".join(f'"{n}":0' for n in range(1_025)) + "}", "1025 members; the limit is 1024"),
     ],
 )
-async def test_metadata_that_is_refused(storage: Storage, metadata: str, reason: str) -> None:
+async def test_invalid_metadata_is_refused(storage: Storage, metadata: str, reason: str) -> None:
     with pytest.raises(DirectoryMetadataRefused, match=f"The metadata of directory a would have {reason}"):
         await storage.create_directory(W, NewDirectory("a", metadata=Raw(metadata.encode())))
     with pytest.raises(DirectoryMetadataRefused):
@@ -253,7 +253,7 @@ def markers_of(*markers: Marker) -> Markers:
     return Markers(batches())
 
 
-async def test_markers_are_taken_up(storage: Storage) -> None:
+async def test_markers_become_directories(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("p"))
     written = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
     report = await storage.sync_directories(
@@ -284,7 +284,7 @@ async def test_markers_are_taken_up(storage: Storage) -> None:
     assert (await storage.get_directory(W, "later")).default_profile == "not-here-yet"
 
 
-async def test_marker_that_was_edited_changes_its_directory(storage: Storage) -> None:
+async def test_edited_marker_updates_its_directory(storage: Storage) -> None:
     first = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
     second = await storage.update_directory(W, "a", DirectoryPatch(metadata=Raw(b'{"n":2}')))
     # It was never written anew, and is what a person would have made of an older one.

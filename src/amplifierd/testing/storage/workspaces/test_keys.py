@@ -1,4 +1,4 @@
-"""What every storage does with keys, and with the workspaces that they are for."""
+"""Keys and their workspaces."""
 
 from dataclasses import replace
 
@@ -38,12 +38,12 @@ async def test_revoked_key_stays_revoked(storage: Storage, other: Storage) -> No
     assert await storage.revoke_key(created.id) == revoked == await storage.find_key(created.id)
 
 
-async def test_key_that_is_not_there_is_not_revoked(storage: Storage) -> None:
+async def test_unknown_key_is_not_revoked(storage: Storage) -> None:
     with pytest.raises(KeyNotFound, match="There is no key 'nobody'"):
         await storage.revoke_key("nobody")
 
 
-async def test_keys_are_listed_and_known_to_be_there(storage: Storage) -> None:
+async def test_keys_are_listed_and_detected(storage: Storage) -> None:
     assert not await storage.has_keys()
     assert await storage.list_keys() == []
     first = await storage.create_key(CI)

@@ -1,4 +1,4 @@
-"""What every storage does with the modules that collections bring."""
+"""The modules of collections."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ async def test_sync_replaces_modules(storage: Storage) -> None:
     assert await listed(storage) == []
 
 
-async def test_same_modules_of_another_identifier_are_its_own(storage: Storage) -> None:
+async def test_modules_belong_to_their_collection(storage: Storage) -> None:
     same = content("x/a", module("a/tool/t"))
     await create(storage, same)
     await storage.delete_collection(W, "x/a")

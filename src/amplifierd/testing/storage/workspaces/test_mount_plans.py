@@ -1,4 +1,4 @@
-"""What every storage keeps for the mount plans of profiles and sessions."""
+"""The stored data of mount plans of profiles and sessions."""
 
 from collections.abc import Mapping
 
@@ -62,7 +62,7 @@ def versions(sources: PlanSources) -> dict[str, str]:
     return {key: module.version for key, module in sources.mounted.modules.items()}
 
 
-async def test_plan_of_a_profile_is_what_a_session_would_get(storage: Storage, other: Storage) -> None:
+async def test_plan_of_a_profile_equals_a_session_plan(storage: Storage, other: Storage) -> None:
     await add(storage, content())
     await add(storage, content("3.0.0", identifier="other"))
     plan = await other.profile_plan(W, "foundation/base")
@@ -125,7 +125,7 @@ async def test_source_of_a_module_changes_later_sessions_only(storage: Storage) 
     assert found == [{}, {"foundation/tool/bash": "project"} | installed, {"foundation/tool/bash": "user"} | installed]
 
 
-async def test_copy_and_fork_and_another_profile_keep_what_they_had(storage: Storage) -> None:
+async def test_copies_and_forks_keep_their_plans(storage: Storage) -> None:
     await add(storage, content())
     await storage.copy_profile(W, "foundation/base", "mine")
     await storage.update_profile(W, "mine", ProfilePatch(version=Raw(b'"2"')))
@@ -222,7 +222,7 @@ async def test_plan_survives_an_export(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("place", [1, 2, 4, 5])
-async def test_plan_of_an_export_is_at_its_place(storage: Storage, place: int) -> None:
+async def test_misplaced_plan_of_an_export_is_refused(storage: Storage, place: int) -> None:
     await add(storage, content())
     await storage.append_message(W, await opened(storage), NewMessage(content="x"))
     lines = await exported(storage)

@@ -1,4 +1,4 @@
-"""What every storage does with profiles, and what sessions keep of them."""
+"""Profiles, and the copies of them that sessions keep."""
 
 import asyncio
 
@@ -97,7 +97,7 @@ async def test_name_is_taken_once(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("name", ["active", "x/activate", "x/copy"])
-async def test_name_that_would_be_another_path_is_refused(storage: Storage, name: str) -> None:
+async def test_name_that_changes_the_path_is_refused(storage: Storage, name: str) -> None:
     with pytest.raises(ProfileNameReserved, match=name):
         await storage.create_profile(W, NewProfile(name))
     with pytest.raises(ProfileNameReserved):
@@ -198,7 +198,7 @@ async def test_profile_is_not_replaced_by_one_of_another_name(storage: Storage) 
         await storage.replace_profile(W, "default", NewProfile("default"))
 
 
-async def test_profile_has_256_kib_at_most(storage: Storage) -> None:
+async def test_profile_is_limited_to_256_kib(storage: Storage) -> None:
     with pytest.raises(ProfileInvalid, match="the limit is 262144"):
         await storage.create_profile(W, NewProfile("a", instructions="é" * 131_072))
     await storage.create_profile(W, NewProfile("a", instructions="x" * 200_000))
@@ -206,7 +206,7 @@ async def test_profile_has_256_kib_at_most(storage: Storage) -> None:
         await storage.update_profile(W, "a", ProfilePatch(context=raw(f'{{"x":"{"x" * 100_000}"}}')))
 
 
-async def test_profile_is_active_alone(storage: Storage) -> None:
+async def test_only_one_profile_is_active(storage: Storage) -> None:
     for name in ("a", "b"):
         await storage.create_profile(W, NewProfile(name))
     with pytest.raises(NoActiveProfile, match="No profile is active"):
@@ -254,7 +254,7 @@ async def test_pages_are_the_list(storage: Storage, limit: int) -> None:
     assert paged == whole
 
 
-async def test_request_that_comes_again_has_one_effect(storage: Storage) -> None:
+async def test_repeated_request_has_one_effect(storage: Storage) -> None:
     def once() -> IdempotentRequest:
         return IdempotentRequest("key", Digest())
 
@@ -295,7 +295,7 @@ async def test_session_without_a_profile_gets_the_active_or_built_in_one(storage
     assert (await storage.session_profile("other", elsewhere.id)).name == "default"
 
 
-async def test_session_of_a_profile_that_is_not_there_is_not_opened(storage: Storage) -> None:
+async def test_session_with_an_unknown_profile_is_refused(storage: Storage) -> None:
     with pytest.raises(ProfileNotFound, match=r"^Profile a/b not found"):
         await storage.create_session(W, NewSession(profile="a/b"))
     session = await storage.create_session(W, NewSession())
@@ -317,7 +317,7 @@ async def test_sessions_created_together_get_their_own_responses(storage: Storag
     assert await storage.count_sessions(W) == 4
 
 
-async def test_session_that_gets_another_profile_keeps_that(storage: Storage) -> None:
+async def test_session_keeps_its_new_profile(storage: Storage) -> None:
     await storage.create_profile(W, NewProfile("a", version="7"))
     session = await storage.create_session(W, NewSession())
     patched = await storage.update_session(W, session.id, SessionPatch(profile="a"))
@@ -325,7 +325,7 @@ async def test_session_that_gets_another_profile_keeps_that(storage: Storage) ->
     assert (await storage.session_profile(W, session.id)).version == "7"
 
 
-async def test_overrides_are_merged_into_what_a_session_keeps(storage: Storage) -> None:
+async def test_overrides_are_merged_into_the_stored_profile(storage: Storage) -> None:
     await storage.create_profile(W, WHOLE)
     overrides = ProfilePatch(
         session=raw('{"orchestrator":{"config":{"a":null}}}'), tools=raw("[]"), instructions=raw('"Be brief."')
@@ -340,7 +340,7 @@ async def test_overrides_are_merged_into_what_a_session_keeps(storage: Storage) 
     assert (await storage.session_profile(W, plain.id)).version == "9"
 
 
-async def test_export_has_what_sessions_keep(storage: Storage) -> None:
+async def test_export_has_stored_profiles(storage: Storage) -> None:
     await storage.create_profile(W, WHOLE)
     await storage.create_directory(W, NewDirectory("d"))
     session = await storage.create_session(W, NewSession(profile=WHOLE.name, amplified_dir="d"))

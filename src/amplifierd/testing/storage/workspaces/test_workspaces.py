@@ -1,4 +1,4 @@
-"""The deletion of a workspace: all that existed at its start is deleted, even if others write to it meanwhile."""
+"""Deletion of a workspace: everything that existed at its start is deleted, even during concurrent writes."""
 
 import asyncio
 from contextlib import suppress
