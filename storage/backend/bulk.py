@@ -101,34 +101,34 @@ class TransactionalPieces(Transactions, Storage):
     async def delete_sessions(
         self,
         workspace: str,
-        which: SessionDeletion,
+        deletion: SessionDeletion,
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> DeletionReport:
-        check_filter(which.filter)
-        return await self._delete_all(workspace, which, once, progressed)
+        check_filter(deletion.filter)
+        return await self._delete_all(workspace, deletion, once, progressed)
 
     async def clean_up_sessions(
         self,
         workspace: str,
-        which: CleanUp,
+        cleanup: CleanUp,
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> DeletionReport:
-        return await self._delete_all(workspace, old_sessions(which, self._clock.machine_time()), once, progressed)
+        return await self._delete_all(workspace, old_sessions(cleanup, self._clock.machine_time()), once, progressed)
 
     async def _delete_all(
-        self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
+        self, workspace: str, deletion: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
     ) -> DeletionReport:
         """Delete sessions, or only report them for a dry run. An interrupted request continues if it is sent again."""
         await self._check_not_applied(workspace, once, DeletionReport)
         recorded = await self._progress(workspace, once, DeletionProgress)
-        progress = recorded or first_progress(which, await self._last_revision(workspace))
+        progress = recorded or first_progress(deletion, await self._last_revision(workspace))
         while not progress.is_whole:
             page = await self._read(partial(next_page, dialect=self.dialect, workspace=workspace, query=progress.query))
-            if which.dry_run or not page.sessions:
+            if deletion.dry_run or not page.sessions:
                 progress = add_page(progress, page, page.sessions)
             else:
                 progress = await self._delete_page(workspace, once, progress, page)

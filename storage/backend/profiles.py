@@ -182,12 +182,14 @@ class TransactionalMountPlans(Transactions, MountPlans):
     """Implements `MountPlans`."""
 
     async def profile_plan(self, workspace: str, name: str, overrides: ProfilePatch | UnsetType = UNSET) -> PlanSources:
-        kept = await self._kept(workspace, name)
+        content = await self._kept(workspace, name)
         if isinstance(overrides, ProfilePatch):
-            settings = await asyncio.to_thread(profiles.patch_settings, kept.settings, overrides)
-            kept = kept._replace(settings=settings)
-        mounted = await profile_resolution.find_targets(self._rows, self.statements, workspace, kept, self._installed)
-        return PlanSources(kept.settings, mounted, await profiles.texts_of(self._rows, workspace, kept.texts))
+            settings = await asyncio.to_thread(profiles.patch_settings, content.settings, overrides)
+            content = content._replace(settings=settings)
+        mounted = await profile_resolution.find_targets(
+            self._rows, self.statements, workspace, content, self._installed
+        )
+        return PlanSources(content.settings, mounted, await profiles.texts_of(self._rows, workspace, content.texts))
 
     async def session_plan(self, workspace: str, session_id: str) -> PlanSources:
         content, texts = await _content_of_session(self._rows, workspace, session_id)

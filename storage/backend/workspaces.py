@@ -169,9 +169,9 @@ async def _delete_some(work: UnitOfWork, last_revision: int, after: str) -> str 
     """Delete the next sessions that were created up to `last_revision`. Returns the last id, None if there are none."""
     bindings: Bindings = {"workspace": work.workspace, "last_revision": last_revision, "after": after}
     found = await work.transaction.all(SESSIONS_FROM_BEFORE, bindings | {"most": DELETED_AT_ONCE})
-    left = removal.MESSAGES_AT_ONCE
+    remaining = removal.MESSAGES_AT_ONCE
     for (session_id,) in found:
-        left -= await sessions.delete(work, session_id, None, left)
+        remaining -= await sessions.delete(work, session_id, None, remaining)
         work = await work.next()
     return found[-1][0] if found else None
 

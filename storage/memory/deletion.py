@@ -32,49 +32,49 @@ class MemoryDeletion(MemoryAccess, Storage):
     async def delete_sessions(
         self,
         workspace: str,
-        which: SessionDeletion,
+        deletion: SessionDeletion,
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> DeletionReport:
-        check_filter(which.filter)
-        return await self._delete_all(workspace, which, once, progressed)
+        check_filter(deletion.filter)
+        return await self._delete_all(workspace, deletion, once, progressed)
 
     async def clean_up_sessions(
         self,
         workspace: str,
-        which: CleanUp,
+        cleanup: CleanUp,
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
     ) -> DeletionReport:
-        return await self._delete_all(workspace, old_sessions(which, self._clock.machine_time()), once, progressed)
+        return await self._delete_all(workspace, old_sessions(cleanup, self._clock.machine_time()), once, progressed)
 
     async def _delete_all(
-        self, workspace: str, which: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
+        self, workspace: str, deletion: SessionDeletion, once: IdempotentRequest | None, progressed: Progressed
     ) -> DeletionReport:
         await self._check_not_applied(workspace, once)
         stored = await self._workspace(workspace)
         begun = None if once is None else recorded_response(stored, once)
-        progress = _Progress(DeletionReport(which.dry_run), stored.revision)
+        progress = _Progress(DeletionReport(deletion.dry_run), stored.revision)
         if begun is not None and isinstance(begun.response, _Progress):
             progress = begun.response
-        if which.dry_run:
+        if deletion.dry_run:
             return await self._write(
-                workspace, once, lambda _: _reported(progress.report, _found(stored, which, progress.last))
+                workspace, once, lambda _: _reported(progress.report, _found(stored, deletion, progress.last))
             )
-        while _found(stored, which, progress.last):
-            progress = await self._write(workspace, None, partial(self._delete_some, which, once, progress))
+        while _found(stored, deletion, progress.last):
+            progress = await self._write(workspace, None, partial(self._delete_some, deletion, once, progress))
             progressed()
         return await self._write(workspace, once, lambda _: progress.report)
 
     def _delete_some(
-        self, which: SessionDeletion, once: IdempotentRequest | None, before: _Progress, work: Work
+        self, deletion: SessionDeletion, once: IdempotentRequest | None, before: _Progress, work: Work
     ) -> _Progress:
         """Delete the next sessions, each as a write of its own, and record the progress."""
         if once is not None:
             refuse_other_progress(work.workspace, once, before)
-        found = _found(work.workspace, which, before.last)[:DELETED_AT_ONCE]
+        found = _found(work.workspace, deletion, before.last)[:DELETED_AT_ONCE]
         report = _reported(before.report, found)
         for conversation in found:
             delete_session(work, conversation.session.id)
@@ -85,9 +85,9 @@ class MemoryDeletion(MemoryAccess, Storage):
         return progress
 
 
-def _found(workspace: Workspace, which: SessionDeletion, last: int) -> list[Conversation]:
+def _found(workspace: Workspace, deletion: SessionDeletion, last: int) -> list[Conversation]:
     """The sessions to delete that were not written after the revision `last`, in the order of their updates."""
-    query = DeletionQuery(**msgspec.structs.asdict(which.filter), last_revision=last)
+    query = DeletionQuery(**msgspec.structs.asdict(deletion.filter), last_revision=last)
     return [each for each in ordered(workspace.conversations.values(), "updated_at") if passes(each, query)]
 
 

@@ -70,14 +70,14 @@ async def _next_write(workspace: Workspace) -> None:
 
 def _bounded(found: Iterator[tuple[Event, Position]]) -> list[tuple[Event, Position]]:
     """The first events, up to MAX_EVENTS and about BLOCK_BYTES, each with the position after it."""
-    taken: list[tuple[Event, Position]] = []
+    events: list[tuple[Event, Position]] = []
     size = 0
     for event, position in found:
-        taken.append((event, position))
+        events.append((event, position))
         size += len(event.data)
-        if len(taken) == MAX_EVENTS or size >= BLOCK_BYTES:
+        if len(events) == MAX_EVENTS or size >= BLOCK_BYTES:
             break
-    return taken
+    return events
 
 
 def _changes(conversation: Conversation) -> list[tuple[int, int, int | None]]:
@@ -101,22 +101,22 @@ def _seen(conversation: Conversation, after_event: str | None) -> _Seen:
 
 def _session_events(conversation: Conversation, seen: _Seen) -> Iterator[tuple[Event, _Seen]]:
     """The events of a session after a position, each change after the messages that preceded it."""
-    told, version = seen
+    sequence, version = seen
     for changed, last, corrected in _changes(conversation):
         if changed <= version:
             continue
-        for message in conversation.messages[told:last]:
-            told = message.sequence
-            yield Event("message", encode(message), str(told)), _Seen(told, version)
+        for message in conversation.messages[sequence:last]:
+            sequence = message.sequence
+            yield Event("message", encode(message), str(sequence)), _Seen(sequence, version)
         version = changed
-        event_id = f"{told}.{version}"
+        event_id = f"{sequence}.{version}"
         if corrected is None:
-            yield Event("session", encode(conversation.session), event_id), _Seen(told, version)
+            yield Event("session", encode(conversation.session), event_id), _Seen(sequence, version)
         else:
             is_deleted = conversation.corrected[corrected].is_deleted
             kind: EventKind = "message_deleted" if is_deleted else "message_updated"
-            yield Event(kind, encode(conversation.messages[corrected - 1]), event_id), _Seen(told, version)
-    for message in conversation.messages[told:]:
+            yield Event(kind, encode(conversation.messages[corrected - 1]), event_id), _Seen(sequence, version)
+    for message in conversation.messages[sequence:]:
         yield Event("message", encode(message), str(message.sequence)), _Seen(message.sequence, version)
 
 

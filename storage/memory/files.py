@@ -59,10 +59,10 @@ def store_file(work: Work, content: bytes, media: str, name: str | None) -> File
     """Store a file, or keep the file with the same bytes for longer. Returns the file."""
     file_id = hashlib.sha256(content).hexdigest()
     expires_at = after(work.now, HELD_SECONDS)
-    there = work.workspace.files.get(file_id)
-    if there is not None:
-        there.record = replace(there.record, expires_at=expires_at)
-        return there.record
+    existing = work.workspace.files.get(file_id)
+    if existing is not None:
+        existing.record = replace(existing.record, expires_at=expires_at)
+        return existing.record
     record = File(
         file_id,
         f"/files/{file_id}",

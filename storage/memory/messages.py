@@ -109,10 +109,10 @@ def _append(
     session = conversation.session
     if expected is not None and expected != session.message_count + 1:
         raise SequenceConflict(session_id, expected, session.message_count + 1)
-    there = {message.id: message.sequence for message in conversation.messages if isinstance(message.id, str)}
+    sequences = {message.id: message.sequence for message in conversation.messages if isinstance(message.id, str)}
     for each in new:
-        if isinstance(each.id, str) and each.id in there:
-            raise MessageIdInUse(session_id, each.id, there[each.id])
+        if isinstance(each.id, str) and each.id in sequences:
+            raise MessageIdInUse(session_id, each.id, sequences[each.id])
     if session.status not in ("created", "active"):
         raise SessionEnded(session_id, session.status)
     moment = max(session.updated_at, work.now)

@@ -39,24 +39,24 @@ def ordered(conversations: Iterable[Conversation], sort: str) -> list[Conversati
     return sorted(by_id, key=lambda each: _place(each.session, sort)[0], reverse=sort.startswith("-"))
 
 
-def passes(conversation: Conversation, which: SessionFilter) -> bool:
+def passes(conversation: Conversation, filters: SessionFilter) -> bool:
     """Whether a session passes all conditions of a filter."""
     session = conversation.session
     labels: dict[str, str] = session.labels or {}
-    last_revision = which.last_revision if isinstance(which, DeletionQuery) else None
+    last_revision = filters.last_revision if isinstance(filters, DeletionQuery) else None
     return (
-        (not which.status or session.status in which.status)
-        and which.profile in (None, session.profile)
-        and (which.amplified_dir is None or _is_in(session, which.amplified_dir, recursive=which.recursive))
-        and (which.parent_session_id is None or session.parent_session_id == canonical_id(which.parent_session_id))
-        and is_between(session.created_at, which.created_after, which.created_before)
-        and is_between(session.updated_at, which.updated_after, which.updated_before)
-        and (which.name is None or which.name.casefold() in (session.name or "").casefold())
-        and has_labels(labels, which.labels)
-        and which.archived in (None, session.archived is True)
-        and which.pinned in (None, session.pinned is True)
-        and (not which.roots or session.parent_session_id is UNSET)
-        and (not which.ids or session.id in map(canonical_id, which.ids))
+        (not filters.status or session.status in filters.status)
+        and filters.profile in (None, session.profile)
+        and (filters.amplified_dir is None or _is_in(session, filters.amplified_dir, recursive=filters.recursive))
+        and (filters.parent_session_id is None or session.parent_session_id == canonical_id(filters.parent_session_id))
+        and is_between(session.created_at, filters.created_after, filters.created_before)
+        and is_between(session.updated_at, filters.updated_after, filters.updated_before)
+        and (filters.name is None or filters.name.casefold() in (session.name or "").casefold())
+        and has_labels(labels, filters.labels)
+        and filters.archived in (None, session.archived is True)
+        and filters.pinned in (None, session.pinned is True)
+        and (not filters.roots or session.parent_session_id is UNSET)
+        and (not filters.ids or session.id in map(canonical_id, filters.ids))
         and (last_revision is None or conversation.written <= last_revision)
     )
 
@@ -66,10 +66,10 @@ def is_between(moment: str, after: str | None, before: str | None) -> bool:
     return (after is None or moment > in_utc(after)) and (before is None or moment < in_utc(before))
 
 
-def has_labels(labels: dict[str, str], wanted: Iterable[str]) -> bool:
+def has_labels(labels: dict[str, str], required: Iterable[str]) -> bool:
     """Whether labels have all that are wanted; a wanted label is a key, or `key:value`."""
-    there = {*labels, *map(":".join, labels.items())}
-    return all(label in there for label in wanted)
+    present = {*labels, *map(":".join, labels.items())}
+    return all(label in present for label in required)
 
 
 def _is_in(session: Session, path: str, *, recursive: bool) -> bool:

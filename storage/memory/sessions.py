@@ -156,9 +156,9 @@ class MemorySessions(MemoryAccess, Storage):
 
 def _create(work: Work, new: NewSession, installed: InstalledModules) -> Session:
     check_labels(new.labels)
-    there = None if new.id is None else work.workspace.conversations.get(canonical_id(new.id))
-    if there is not None:
-        raise SessionIdInUse(there.summary)
+    existing = None if new.id is None else work.workspace.conversations.get(canonical_id(new.id))
+    if existing is not None:
+        raise SessionIdInUse(existing.summary)
     name, settings = _profile(work.workspace, new)
     path = normalize_or_not_found(new.amplified_dir)
     session = sessions.new_session(replace(new, id=new.id or work.new_session_id), path, name, work.now)
@@ -205,9 +205,9 @@ def _update(
         changes["profile"] = patch.profile
     if isinstance(patch.labels, dict):
         labels: dict[str, str | None] = {**(session.labels or {}), **patch.labels}
-        kept = {key: value for key, value in labels.items() if value is not None}
-        check_labels(kept)
-        changes["labels"] = kept or UNSET
+        merged = {key: value for key, value in labels.items() if value is not None}
+        check_labels(merged)
+        changes["labels"] = merged or UNSET
     if isinstance(patch.context, Raw):
         patched = patch_object(partial(ContextTooLarge, session_id), raw_text(session.context), patch.context)
         changes["context"] = Raw(patched.after.encode())

@@ -156,18 +156,18 @@ def _import(
 def _import_one(
     work: Work,
     upload: ImportStaging,
-    taken: StagedSession,
+    staged: StagedSession,
     messages: list[Message],
     on_conflict: OnConflict,
     report: ImportReport,
 ) -> ImportReport:
-    session = taken.session
-    there = work.workspace.conversations.get(session.id)
-    if there is not None and on_conflict == "extend":
-        added = _extend(work, there, session, messages)
+    session = staged.session
+    existing = work.workspace.conversations.get(session.id)
+    if existing is not None and on_conflict == "extend":
+        added = _extend(work, existing, session, messages)
         if added:
             return replace(report, messages=report.messages + added, extended=report.extended + 1)
-    if there is not None and on_conflict in {"skip", "extend"}:
+    if existing is not None and on_conflict in {"skip", "extend"}:
         return replace(report, skipped=report.skipped + 1)
     parent = session.parent_session_id
     if not isinstance(parent, UnsetType):
@@ -177,7 +177,7 @@ def _import_one(
     revision = work.next_revision()
     conversation = Conversation(
         session,
-        taken.profile,
+        staged.profile,
         revision,
         revision,
         session.version,
@@ -185,8 +185,8 @@ def _import_one(
         messages,
         usage_of(messages),
     )
-    if taken.plan_position is not None:
-        plan = upload.plan_at(taken.plan_position)
+    if staged.plan_position is not None:
+        plan = upload.plan_at(staged.plan_position)
         conversation.mounted, conversation.texts = targets_of(plan), plan.texts
     add(work, conversation)
     refer(work, messages, must_exist=False)
@@ -201,9 +201,11 @@ def _import_one(
 def _extend(work: Work, conversation: Conversation, imported: Session, messages: list[Message]) -> int:
     """Append the messages that a session does not have. Returns their number."""
     known = conversation.session.message_count
-    there = {message.id for message in conversation.messages if isinstance(message.id, str)}
+    existing_ids = {message.id for message in conversation.messages if isinstance(message.id, str)}
     missing = [
-        each for each in messages if (each.id not in there if isinstance(each.id, str) else each.sequence > known)
+        each
+        for each in messages
+        if (each.id not in existing_ids if isinstance(each.id, str) else each.sequence > known)
     ]
     if not missing:
         return 0

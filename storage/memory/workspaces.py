@@ -24,11 +24,11 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
 
     async def copy_key(self, key: Key) -> None:
         def copy(_work: Work) -> None:
-            there = self._database.keys.get(key.id)
-            if there is None:
+            existing = self._database.keys.get(key.id)
+            if existing is None:
                 self._database.keys[key.id] = key
-            elif there.revoked_at is None:
-                self._database.keys[key.id] = replace(there, revoked_at=key.revoked_at)
+            elif existing.revoked_at is None:
+                self._database.keys[key.id] = replace(existing, revoked_at=key.revoked_at)
 
         await self._write(key.workspace, None, copy)
 
@@ -46,8 +46,8 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
             raise KeyNotFound(key_id)
 
         def revoke(work: Work) -> Key:
-            there = self._database.keys[key_id]
-            self._database.keys[key_id] = replace(there, revoked_at=there.revoked_at or work.now)
+            existing = self._database.keys[key_id]
+            self._database.keys[key_id] = replace(existing, revoked_at=existing.revoked_at or work.now)
             return self._database.keys[key_id]
 
         return await self._write(key.workspace, None, revoke)

@@ -159,9 +159,9 @@ class SessionExists(SessionConflict):
 class SessionIdInUse(SessionConflict):
     """The session to create already exists; `there` is the existing session."""
 
-    def __init__(self, there: SessionSummary) -> None:
-        super().__init__(f"Session {there.id} already exists")
-        self.members = {"session": there}
+    def __init__(self, existing: SessionSummary) -> None:
+        super().__init__(f"Session {existing.id} already exists")
+        self.members = {"session": existing}
 
 
 class MessageIdInUse(SessionConflict):

@@ -362,7 +362,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     async def delete_sessions(
         self,
         workspace: str,
-        which: SessionDeletion,
+        deletion: SessionDeletion,
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,
@@ -377,7 +377,7 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
     async def clean_up_sessions(
         self,
         workspace: str,
-        which: CleanUp,
+        cleanup: CleanUp,
         *,
         once: IdempotentRequest | None = None,
         progressed: Progressed = no_progress,

@@ -142,10 +142,10 @@ async def refer(work: UnitOfWork, key: Bindings, messages: Iterable[Message], *,
         "references": _encode([f"{file_id}{sequence}" for sequence, file_id in found]).decode(),
     }
     # From here on none of them is deleted, or kept for longer, before this transaction ends.
-    there = await work.transaction.all(work.statements.LOCK_FILES, bindings)
-    if must_exist and len(there) < len(ids):
-        raise FilesUnknown(frozenset(ids).difference(file_id for file_id, _, _ in there))
-    held_once = [file_id for file_id, created_at, expires_at in there if is_held_once(created_at, expires_at)]
+    existing = await work.transaction.all(work.statements.LOCK_FILES, bindings)
+    if must_exist and len(existing) < len(ids):
+        raise FilesUnknown(frozenset(ids).difference(file_id for file_id, _, _ in existing))
+    held_once = [file_id for file_id, created_at, expires_at in existing if is_held_once(created_at, expires_at)]
     if held_once:
         await work.run(work.statements.KEEP_FILES, bindings | {"files": _encode(held_once).decode()})
     await work.run(work.statements.INSERT_REFERENCES, bindings)

@@ -46,8 +46,8 @@ async def current_hash(work: UnitOfWork, name: str, installed: InstalledModules)
     found, lookup = await profiles.stored_hash(work, name)
     if lookup == _lookup(installed, found):
         return found
-    kept = await profiles.content_of(work.transaction, work.workspace, found)
-    current = await _store(work, kept.settings, kept, installed)
+    content = await profiles.content_of(work.transaction, work.workspace, found)
+    current = await _store(work, content.settings, content, installed)
     bindings: Bindings = {"workspace": work.workspace, "name": name, "hash": current}
     await work.run(REFRESH_PROFILE, bindings | {"installed": _lookup(installed, current)})
     if current != found:
@@ -64,15 +64,15 @@ def _lookup(installed: InstalledModules, profile_hash: str) -> str:
 
 
 async def find_targets(
-    rows: Rows, sql: Statements, workspace: str, kept: profiles.ProfileContent, installed: InstalledModules
+    rows: Rows, sql: Statements, workspace: str, content: profiles.ProfileContent, installed: InstalledModules
 ) -> ReferenceTargets:
     """The current targets of the references of a profile."""
-    collection = kept.mounted.collection
+    collection = content.mounted.collection
     own = collection if isinstance(collection, str) else None
-    uses = [*modules_used(kept.settings)]
+    uses = [*modules_used(content.settings)]
     ids = sorted({module_id for use in uses for module_id in use.ids(own)})
     modules = {**installed.modules, **await find(rows, sql, workspace, ids)}
-    return targets_of(kept.settings, own, modules, await _sources(rows, sql, workspace, ids))
+    return targets_of(content.settings, own, modules, await _sources(rows, sql, workspace, ids))
 
 
 def targets_of(
@@ -108,21 +108,21 @@ async def _sources(rows: Rows, sql: Statements, workspace: str, ids: Sequence[st
 
 
 async def _store(
-    work: UnitOfWork, settings: ProfileSettings, kept: profiles.ProfileContent, installed: InstalledModules
+    work: UnitOfWork, settings: ProfileSettings, profile_content: profiles.ProfileContent, installed: InstalledModules
 ) -> str:
     """Store settings with their current targets, and the collection and texts of `kept`. Returns the hash."""
-    kept = kept._replace(settings=settings)
-    mounted = await find_targets(work.transaction, work.statements, work.workspace, kept, installed)
+    profile_content = profile_content._replace(settings=settings)
+    mounted = await find_targets(work.transaction, work.statements, work.workspace, profile_content, installed)
     content = profiles.with_targets(_encode(settings).decode(), mounted)
-    return await profiles.keep(work, content, kept.texts)
+    return await profiles.keep(work, content, profile_content.texts)
 
 
 async def _store_overridden(
     work: UnitOfWork, profile_hash: str, overrides: ProfilePatch, installed: InstalledModules
 ) -> str:
     """Store a profile with overrides merged in. Returns its hash. Raises `ProfileInvalid`."""
-    kept = await profiles.content_of(work.transaction, work.workspace, profile_hash)
-    return await _store(work, profiles.patch_settings(kept.settings, overrides), kept, installed)
+    content = await profiles.content_of(work.transaction, work.workspace, profile_hash)
+    return await _store(work, profiles.patch_settings(content.settings, overrides), content, installed)
 
 
 async def _profile(work: UnitOfWork, named: str | None, path: str) -> str:

@@ -102,9 +102,9 @@ async def create(
 
 async def copy(work: UnitOfWork, name: str, new_name: str) -> Profile:
     """Copy a profile under another name. Raises `ProfileNotFound` and what `create` raises."""
-    kept = await content_of(work.transaction, work.workspace, await hash_of_profile(work, name))
-    settings = msgspec.structs.replace(kept.settings, name=new_name)
-    return await _insert(work, settings, ReferenceTargets(kept.mounted.collection), kept.texts)
+    content = await content_of(work.transaction, work.workspace, await hash_of_profile(work, name))
+    settings = msgspec.structs.replace(content.settings, name=new_name)
+    return await _insert(work, settings, ReferenceTargets(content.mounted.collection), content.texts)
 
 
 async def update(work: UnitOfWork, name: str, patch: ProfilePatch) -> Profile:
@@ -121,12 +121,12 @@ async def _change(work: UnitOfWork, name: str, change: Callable[[ProfileSettings
     """Change the content of a profile; `change` returns the JSON of its new settings."""
     profile = await _own(work, name)
     before = await hash_of_profile(work, name)
-    kept = await content_of(work.transaction, work.workspace, before)
-    content = change(kept.settings)
+    stored = await content_of(work.transaction, work.workspace, before)
+    content = change(stored.settings)
     settings = _decode(content)
     updated = _profile(settings, profile.is_active, profile.created_at, max(str(profile.updated_at), work.now))
-    content = with_targets(content, ReferenceTargets(kept.mounted.collection))
-    await work.run(statements.UPDATE_PROFILE, await _keep(work, updated, content, kept.texts))
+    content = with_targets(content, ReferenceTargets(stored.mounted.collection))
+    await work.run(statements.UPDATE_PROFILE, await _keep(work, updated, content, stored.texts))
     await forget(work, before)
     return updated
 
@@ -338,8 +338,8 @@ async def _keep(work: UnitOfWork, profile: Profile, content: str, texts: str | N
     """Store a profile's content. Returns the bindings of the statement that writes the profile."""
     times = {"created_at": str(profile.created_at), "updated_at": str(profile.updated_at)}
     summary = summary_of(content, ("createdAt", times["created_at"]), ("updatedAt", times["updated_at"]))
-    kept: Bindings = {"hash": await keep(work, content, texts), "summary": summary}
-    return _key(work.workspace, profile.name) | times | kept
+    bindings: Bindings = {"hash": await keep(work, content, texts), "summary": summary}
+    return _key(work.workspace, profile.name) | times | bindings
 
 
 def _profile(

@@ -63,8 +63,8 @@ class TextNotKept(Exception):
 async def keep(work: UnitOfWork, keep_seconds: float, response: object) -> tuple[str | None, str]:
     """Store the parts of a response for `keep_seconds`. Returns the id of its session, if any, and its record."""
     if isinstance(response, Messages):
-        kept = Appended((response.messages[0].sequence, response.messages[-1].sequence))
-        return response.session_id, encode(kept).decode()
+        stored = Appended((response.messages[0].sequence, response.messages[-1].sequence))
+        return response.session_id, encode(stored).decode()
     session_id = response.id if isinstance(response, Session) else None
     text = encode(response)
     if len(text) <= MAX_WHOLE_BYTES:

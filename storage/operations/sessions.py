@@ -73,9 +73,9 @@ def context_columns(context: str, *, is_detailed: bool = False) -> Bindings:
 
 
 async def _check_id(work: UnitOfWork, session_id: str) -> None:
-    there = await work.run(work.statements.SESSION_SUMMARY, work.key(session_id))
-    if there is not None:
-        raise SessionIdInUse(_decode_summary(there[0]))
+    existing = await work.run(work.statements.SESSION_SUMMARY, work.key(session_id))
+    if existing is not None:
+        raise SessionIdInUse(_decode_summary(existing[0]))
     if await work.run(IS_REMOVED, work.key(session_id)) is not None:
         raise StorageUnavailable(f"a session with the id {session_id} is being deleted or written", is_busy=True)
 

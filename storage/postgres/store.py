@@ -273,8 +273,8 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         # The other tokenizer is the event loop's.
         return Tokenizer().message(patch.content, messages.kept_parts(patch.content, patch.parts))
 
-    async def _words_of(self, said: Sequence[Message]) -> Sequence[object]:
-        return await self._tokenizers.words_of(said)
+    async def _words_of(self, messages: Sequence[Message]) -> Sequence[object]:
+        return await self._tokenizers.words_of(messages)
 
     async def _read(self, read: Callable[[Reader], Coroutine[Any, Any, Result]]) -> Result:
         return await read(self._pool)

@@ -170,8 +170,8 @@ def plain_words(text: str) -> Iterator[tuple[int, str]]:
 def without_syntax(text: str) -> str:
     """A query without filters, quotes, `*`, `OR` and excluded words."""
     parts = _PART.finditer(text.replace("\0", " "))
-    kept = (part for part in parts if _filter(part) is None and not part["minus"] and part["word"] != "OR")
-    texts = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in kept)
+    words = (part for part in parts if _filter(part) is None and not part["minus"] and part["word"] != "OR")
+    texts = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in words)
     return " ".join([text.rstrip("*") for text in texts]).strip()
 
 
@@ -184,14 +184,14 @@ def _filter(part: re.Match[str]) -> TextFilter | None:
 
 def _limit_terms(groups: list[tuple[list[Term], bool]], excluded: list[Term]) -> ParsedQuery:
     required = [terms for terms, optional in groups if not optional] or [terms for terms, _ in groups]
-    left = MAX_TERMS
+    remaining = MAX_TERMS
     bounded: dict[Group, None] = {}
     for terms in required:
-        group = tuple(dict.fromkeys(terms))[:left]
+        group = tuple(dict.fromkeys(terms))[:remaining]
         if group and group not in bounded:
             bounded[group] = None
-            left -= len(group)
-    return ParsedQuery(tuple(bounded), tuple(dict.fromkeys(excluded))[:left])
+            remaining -= len(group)
+    return ParsedQuery(tuple(bounded), tuple(dict.fromkeys(excluded))[:remaining])
 
 
 def _is_optional(word: str | None) -> bool:

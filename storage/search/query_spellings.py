@@ -60,11 +60,11 @@ def other_words(word: str, stem: str) -> Iterator[str]:
     yield from _BY_WORD.get(word) or _BY_STEM.get(stem, ())
 
 
-def other_phrases(said: str, words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def other_phrases(text: str, words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The adjacent words that the words of a normalized part of a query are found by as well."""
-    if ending := _ENDING.search(said.rstrip("。、」』,.!?")):
+    if ending := _ENDING.search(text.rstrip("。、」』,.!?")):
         yield tuple(words[: -len(ending[0])])
-    if thousands := _THOUSANDS.fullmatch(said.strip("€$£¥")):
+    if thousands := _THOUSANDS.fullmatch(text.strip("€$£¥")):
         yield (thousands[0].replace(".", ""),)
     if date := _DATE.fullmatch(" ".join(words)):
         yield from _dates(words[0], int(date[1]), int(date[2]))

@@ -67,8 +67,8 @@ def _with_filter(query: SearchQuery, added: TextFilter) -> SearchQuery | None:
         case "before":
             return replace(query, created_before=min(_times(query.created_before, value)))
     field = _FIELDS[name]
-    given = getattr(query, field)
-    if given != getattr(_NO_FILTERS, field) and not _is_same(name, given, value):
+    current = getattr(query, field)
+    if current != getattr(_NO_FILTERS, field) and not _is_same(name, current, value):
         return None
     changed: dict[str, Any] = {field: value}
     return replace(query, **changed)
@@ -79,10 +79,10 @@ def _is_same(name: str, one: str, other: str) -> bool:
     return fold(one) == fold(other) if name == "tool" else one == other
 
 
-def _times(given: str | None, day: str) -> list[str]:
+def _times(text: str | None, day: str) -> list[str]:
     """The time of a parameter, if there is one, and the beginning of a day, both in UTC."""
     midnight = in_utc(f"{day}T00:00:00Z")
-    return [midnight] if given is None else [midnight, in_utc(given)]
+    return [midnight] if text is None else [midnight, in_utc(text)]
 
 
 def _is_date(text: str) -> bool:

@@ -146,9 +146,9 @@ class IndexLimit:
 
     def split(self, chunks: list[str]) -> tuple[list[str], list[str]]:
         """The chunks that have forms, and the others."""
-        left = self._chunks_with_forms
-        self._chunks_with_forms = max(0, left - len(chunks))
-        return chunks[:left], chunks[left:]
+        remaining = self._chunks_with_forms
+        self._chunks_with_forms = max(0, remaining - len(chunks))
+        return chunks[:remaining], chunks[remaining:]
 
     def take(self, found: list[_Chunk]) -> _Part:
         """The words and forms of chunks, up to the limit."""

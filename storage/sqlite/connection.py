@@ -189,8 +189,8 @@ def write_nothing(connection: apsw.Connection) -> None:
 def release_pages(connection: apsw.Connection, most: int) -> int:
     """Give up to `most` free pages back to the file system, within a transaction. Returns the number of those left."""
     connection.execute(f"PRAGMA incremental_vacuum({most})").fetchall()
-    left: int = connection.pragma("freelist_count")
-    return left
+    free_pages: int = connection.pragma("freelist_count")
+    return free_pages
 
 
 def connect_reader(path: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> apsw.Connection:

@@ -189,13 +189,13 @@ def _blocks(connection: apsw.Connection, statement: str, bindings: Bindings) -> 
 
     The last block is shorter, perhaps empty.
     """
-    taken: list[bytes] = []
+    records: list[bytes] = []
     length, size = 0, FIRST_BLOCK_BYTES
     for (row,) in connection.execute(statement, bindings):
-        taken.append(row)
+        records.append(row)
         length += len(row)
         if length >= size:
-            yield b",".join(taken)
-            taken = []
+            yield b",".join(records)
+            records = []
             length, size = 0, BLOCK_BYTES
-    yield b",".join(taken)
+    yield b",".join(records)

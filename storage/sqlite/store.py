@@ -143,8 +143,8 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._long_texts = LongTexts()
         self._indexer = Indexer(tokenizer, self._long_texts)
         # A killed program may have left work in any workspace.
-        left = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
-        self._index_work = IndexWork(self._indexer, self._transaction.written, left)
+        workspaces = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
+        self._index_work = IndexWork(self._indexer, self._transaction.written, workspaces)
         self._changes = ChangeNotifier(self.path)
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._writer = Writer(
@@ -258,10 +258,10 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         free = None
         while time.monotonic() < end:
             # Merges of the index leave many free pages.
-            left = await self._writer.write(release_pages, PAGES_AT_ONCE)
-            if left in {0, free}:
+            free_pages = await self._writer.write(release_pages, PAGES_AT_ONCE)
+            if free_pages in {0, free}:
                 return
-            free = left
+            free = free_pages
 
     async def _forget_some_expired(self) -> bool:
         if await super()._forget_some_expired():

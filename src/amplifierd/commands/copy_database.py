@@ -104,10 +104,10 @@ class _Lines:
 
     def take(self) -> list[ExportLine]:
         """Remove and return the next line, and the lines that were read with it before the next session."""
-        taken = [self._read.popleft()]
+        lines = [self._read.popleft()]
         while self._read and self._read[0].session is UNSET:
-            taken.append(self._read.popleft())
-        return taken
+            lines.append(self._read.popleft())
+        return lines
 
     async def skip_session(self) -> None:
         """Skip a session with its messages."""

@@ -59,9 +59,10 @@ def create(database: str, name: str, workspace: str, scope: Scope, expires: floa
             return await storage.create_key(key)
 
     with sentences():
-        kept = asyncio.run(keep())
+        record = asyncio.run(keep())
     click.echo(
-        f"Key {kept.id} opens workspace {workspace} for scope {scope}, until {kept.expires_at or 'revoked'}:", err=True
+        f"Key {record.id} opens workspace {workspace} for scope {scope}, until {record.expires_at or 'revoked'}:",
+        err=True,
     )
     click.echo(text)
 

@@ -2,7 +2,7 @@
 
     origin check -> routing -> operation: security, parameters, body -> handler -> response
 
-Nothing outside of this package imports Connexion, Starlette or a JSON Schema library.
+Nothing outside this package imports Connexion, Starlette or a JSON Schema library.
 """
 
 import warnings
@@ -48,7 +48,7 @@ _LATE = {
 
 
 def __getattr__(name: str) -> Any:
-    """What is imported when it is used first."""
+    """Import a name when it is first used."""
     if name not in _LATE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_LATE[name]}", __name__), name)

@@ -26,8 +26,8 @@ _ESCAPED = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 
 def parts_of(parts: msgspec.Raw, role: str) -> str:
     """The parts, each as a paragraph or a block; input and output of tools are in fences."""
-    shown = (_WRITERS[part["type"]](part, role) for part in _decode(parts))
-    return "\n\n".join(text for text in shown if text)
+    texts = (_WRITERS[part["type"]](part, role) for part in _decode(parts))
+    return "\n\n".join(text for text in texts if text)
 
 
 def _text(part: Part, role: str) -> str:

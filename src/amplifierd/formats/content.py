@@ -81,7 +81,7 @@ def message_of(
     `role` is used if the contract lacks the source's own role; `form` says how the content was written.
     """
     rest = {key: value for key, value in source.items() if key not in consumed}
-    kept: Object = {}
+    metadata: Object = {}
     own = source.get("role")
     if isinstance(own, str) and own in ROLES:
         role = own
@@ -89,12 +89,12 @@ def message_of(
         if own not in _OTHER_ROLES.get(name, {}):
             rest.pop("role", None)
     elif "role" not in source:
-        kept["role"] = False
+        metadata["role"] = False
     if rest:
-        kept["fields"] = rest
+        metadata["fields"] = rest
     if form:
-        kept["content"] = form
-    return {"role": role, "parts": parts, "metadata": {name: kept}} if kept else {"role": role, "parts": parts}
+        metadata["content"] = form
+    return {"role": role, "parts": parts, "metadata": {name: metadata}} if metadata else {"role": role, "parts": parts}
 
 
 def source_of(message: Message, name: str) -> tuple[Object, str]:

@@ -14,7 +14,7 @@ logger = logging.getLogger("amplifierd")
 
 
 def configure_logging(settings: Settings) -> None:
-    """Set up the process's loggers: ours at the level of the settings, others at warning."""
+    """Set up the process's loggers: amplifierd's at the level of the settings, others at warning."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_in_utc(_JsonFormatter() if settings.log_format == "json" else _text_formatter()))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -55,7 +55,7 @@ def _text_formatter() -> logging.Formatter:
 
 
 class _JsonFormatter(logging.Formatter):
-    """Formats records as JSON, with the members of all other lines."""
+    """Formats records as JSON, with the same members as all other lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

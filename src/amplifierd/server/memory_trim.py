@@ -1,10 +1,10 @@
 """Returns memory that large requests have freed to the system.
 
-The C library keeps freed memory below its highest block as long as the process lives (malloc_trim(3)): eight
-requests of 8 MiB left 150 MiB. A block above a threshold has a mapping of its own, which ends with the block; but the
-threshold becomes the size of the largest block freed so far, up to 32 MiB, unless it is set (mallopt(3)). Then it also
-returns more than 128 KiB at the end of the heap with each block that is freed there, and gets them again for the next:
-a transcript of 140 KB took 250 us in place of 50. So it keeps them until they are returned together.
+The C library keeps freed memory below its highest block for the life of the process (malloc_trim(3)): eight requests of
+8 MiB left 150 MiB. A block above a threshold has its own mapping, which ends with the block; but the threshold grows to
+the size of the largest block freed so far, up to 32 MiB, unless it is set (mallopt(3)). If it is set, the library also
+returns more than 128 KiB at the end of the heap whenever a block there is freed, and requests them again for the next
+block: a transcript of 140 KB took 250 us instead of 50. So both thresholds are set, and a thread trims the heap.
 """
 
 import ctypes
@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Large enough that bodies of usual sizes do not pay for a mapping.
+# Large enough that bodies of usual sizes need no mapping.
 LARGE_BLOCK_BYTES = 1024 * 1024
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
-# Freed memory that may be kept: trimming it would cost more time than it saves.
+# How much freed memory may be kept: trimming it would take more time than it is worth.
 KEPT_BYTES = 16 * 1024 * 1024
 EVERY_SECONDS = 1.0
 # Trims that returned nothing become less frequent: the memory is in use.
@@ -38,7 +38,7 @@ def memory_trimmed() -> Iterator[None]:
     library.mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
     library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
     ended = threading.Event()
-    thread = threading.Thread(target=_give_back, args=(trim, ended), name="amplifierd-memory", daemon=True)
+    thread = threading.Thread(target=_trim_regularly, args=(trim, ended), name="amplifierd-memory", daemon=True)
     thread.start()
     try:
         yield
@@ -47,7 +47,7 @@ def memory_trimmed() -> Iterator[None]:
         thread.join()
 
 
-def _give_back(trim: Callable[[int], int], ended: threading.Event) -> None:
+def _trim_regularly(trim: Callable[[int], int], ended: threading.Event) -> None:
     lowest = resident_bytes()
     seconds = EVERY_SECONDS
     while not ended.wait(seconds):

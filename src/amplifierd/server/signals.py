@@ -1,6 +1,6 @@
 """The signals that stop a daemon, handled from the first line of the program.
 
-The kernel does not deliver unhandled signals to the first process of a container: until then a stop is lost.
+The kernel does not deliver unhandled signals to the first process of a container: a stop before that would be lost.
 """
 
 import os
@@ -24,13 +24,13 @@ def end_on_signal(handler: Handler) -> None:
 
 
 def exit_while_starting() -> None:
-    """Exit at once with code 0 on such a signal: nothing is open yet."""
+    """Exit at once with code 0 on such a signal, because nothing is open yet."""
     end_on_signal(lambda _number, _frame: os._exit(0))
 
 
 @contextmanager
 def terminal_signals_blocked() -> Iterator[None]:
-    """Block the signals that a terminal sends to all its processes, for processes that are started in the context."""
+    """Block the signals that a terminal sends to all its processes, for processes that start in the context."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

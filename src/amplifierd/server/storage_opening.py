@@ -1,4 +1,4 @@
-"""The opening of a storage, which may include a migration; requests get a response meanwhile."""
+"""Opens a storage, which may include a migration; meanwhile, requests get a response."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ import uvicorn
 from ..contract import Readiness
 from ..storage.model.interface import Storage
 
-# During a quicker start connections wait, and clients see no error.
+# In a shorter start, connections wait, and clients see no error.
 QUICK_SECONDS = 0.5
 
 _REASON = "The daemon is starting: it opens or migrates its database. Retry soon."
@@ -26,12 +26,12 @@ async def opened(
 ) -> AsyncIterator[None]:
     """Keep the storage open until the end; `prepare` runs before anything else uses it.
 
-    If that takes long, `server` meanwhile serves at `listener` what its application serves before it is ready.
+    If opening takes long, `server` serves the probes at `listener` until the storage is open.
     """
     opening = asyncio.create_task(_open(storage, prepare))
     await asyncio.wait([opening], timeout=QUICK_SECONDS)
     if not opening.done():
-        await _answer_until(opening, server, listener, readiness)
+        await _serve_until(opening, server, listener, readiness)
     await opening
     try:
         yield
@@ -48,7 +48,7 @@ async def _open(storage: Storage, prepare: Callable[[], Awaitable[None]]) -> Non
         raise
 
 
-async def _answer_until(
+async def _serve_until(
     opening: asyncio.Task[None], server: uvicorn.Server, listener: socket.socket, readiness: Readiness
 ) -> None:
     readiness.reason = _REASON

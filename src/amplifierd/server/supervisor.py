@@ -17,7 +17,7 @@ from .signals import end_on_signal, terminal_signals_blocked
 
 logger = logging.getLogger(__name__)
 
-# What a worker needs to stop, in addition to the time of its requests.
+# The time a worker needs to stop, in addition to the time of its requests.
 MARGIN_SECONDS = 1.5
 
 
@@ -30,7 +30,7 @@ class Supervisor(Multiprocess):
     def __init__(self, config: uvicorn.Config, listener: socket.socket, exit_now: Callable[[int], NoReturn]) -> None:
         before = {number: signal.getsignal(number) for number in SIGNALS}
         super().__init__(config, sockets=[listener])
-        # uvicorn also handles others, which restart its workers or change their number.
+        # uvicorn also handles signals that restart its workers or change their number.
         for number, handler in before.items():
             signal.signal(number, handler)
         self._exit_now = exit_now
@@ -40,19 +40,19 @@ class Supervisor(Multiprocess):
     def init_processes(self) -> None:
         """Start the workers."""
         with terminal_signals_blocked():
-            # Its start unblocks them, which happens when the first process is started.
+            # The tracker unblocks the signals when it starts, which otherwise happens with the first process.
             resource_tracker.ensure_running()
         self.processes += [self._started() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Replace each worker that has exited or no longer answers."""
+        """Replace each worker that has exited or no longer responds."""
         for place, process in enumerate(self.processes):
             if process.is_alive(self.config.timeout_worker_healthcheck):
                 continue
             process.kill()
             process.join()
             if process.exitcode == STARTUP_FAILURE:
-                # The next would fail in the same way; the worker's log says why.
+                # Another worker would fail in the same way; this worker's log says why.
                 logger.error("Worker %s could not start; the daemon exits.", process.pid)
                 self.should_exit.set()
                 return
@@ -84,18 +84,18 @@ class Supervisor(Multiprocess):
 
 
 class _Worker(Process):
-    """A worker whose state is read without waiting: a waiting supervisor would miss signals."""
+    """A worker whose state is read without waiting, because a waiting supervisor would miss signals."""
 
-    _asked: float | None = None
+    _pinged_at: float | None = None
 
     def is_alive(self, timeout: float = 5) -> bool:
-        """Whether it is running and answered the last ping within `timeout` seconds, as far as known."""
+        """Whether the worker is running and, as far as known, responded to the last ping within `timeout` seconds."""
         if not self.process.is_alive():
             return False
-        if self._asked is None:
+        if self._pinged_at is None:
             self.parent_conn.send(b"ping")
-            self._asked = time.monotonic()
+            self._pinged_at = time.monotonic()
         elif self.parent_conn.poll():
             self.parent_conn.recv()
-            self._asked = None
-        return self._asked is None or time.monotonic() - self._asked < timeout
+            self._pinged_at = None
+        return self._pinged_at is None or time.monotonic() - self._pinged_at < timeout

@@ -184,8 +184,8 @@ async def _write_profile(
     content = profiles.encode_settings(settings)
     texts_hash = await profiles.keep_texts(work, texts)
     if before is not None:
-        kept = await profiles.content_of(work.transaction, work.workspace, before.hash)
-        if (profiles.encode_settings(kept.settings), kept.texts) == (content, texts_hash):
+        stored = await profiles.content_of(work.transaction, work.workspace, before.hash)
+        if (profiles.encode_settings(stored.settings), stored.texts) == (content, texts_hash):
             return
     created_at = work.now if before is None else before.created_at
     members = (("createdAt", created_at), ("updatedAt", work.now), ("source", identifier))

@@ -46,30 +46,30 @@ class DeletionProgress(msgspec.Struct, frozen=True):
     is_whole: bool = False
 
 
-def old_sessions(which: CleanUp, now: str) -> SessionDeletion:
+def old_sessions(cleanup: CleanUp, now: str) -> SessionDeletion:
     """The deletion that a clean-up runs; `now` is the time of the machine's clock.
 
     With 0 days it includes all sessions, even one that was written while the clock was ahead.
     """
-    days = which.older_than_days
+    days = cleanup.older_than_days
     cutoff = after(now, -days * DAY_SECONDS) if days else None
-    return SessionDeletion(SessionFilter(status=which.status, updated_before=cutoff), which.dry_run)
+    return SessionDeletion(SessionFilter(status=cleanup.status, updated_before=cutoff), cleanup.dry_run)
 
 
-def check_filter(which: SessionFilter) -> None:
+def check_filter(session_filter: SessionFilter) -> None:
     """Raises `BodyInvalid` if every session passes, so that a client that forgot its filters does not delete all."""
-    names, _ = filters_of(SessionQuery(**msgspec.structs.asdict(which)))
+    names, _ = filters_of(SessionQuery(**msgspec.structs.asdict(session_filter)))
     if not names:
         raise BodyInvalid("/filter", "selects every session; to select all, name all statuses")
 
 
-def first_progress(which: SessionDeletion, last_revision: int) -> DeletionProgress:
+def first_progress(deletion: SessionDeletion, last_revision: int) -> DeletionProgress:
     """The progress of a deletion that begins after the write of `last_revision`."""
-    limit = SESSIONS_AT_ONCE if which.dry_run else DELETED_AT_ONCE
+    limit = SESSIONS_AT_ONCE if deletion.dry_run else DELETED_AT_ONCE
     query = DeletionQuery(
-        **msgspec.structs.asdict(which.filter), sort="updated_at", limit=limit, last_revision=last_revision
+        **msgspec.structs.asdict(deletion.filter), sort="updated_at", limit=limit, last_revision=last_revision
     )
-    return DeletionProgress(query, DeletionReport(which.dry_run))
+    return DeletionProgress(query, DeletionReport(deletion.dry_run))
 
 
 async def next_page(rows: Reader, dialect: Dialect, workspace: str, query: SessionQuery) -> SessionPage:
@@ -98,12 +98,12 @@ async def delete_page(work: UnitOfWork, before: DeletionProgress, page: SessionP
 
     Returns the progress after the page, with the deleted sessions in its report.
     """
-    left = removal.MESSAGES_AT_ONCE
+    remaining = removal.MESSAGES_AT_ONCE
     deleted: list[SessionSummary] = []
     for session in page.sessions:
         unchanged = work.key(session.id) | {"last_revision": before.query.last_revision}
         if await work.run(IS_UNCHANGED, unchanged) is not None:
-            left -= await sessions.delete(work, session.id, None, left)
+            remaining -= await sessions.delete(work, session.id, None, remaining)
             work = await work.next()
             deleted.append(session)
     return add_page(before, page, deleted)

@@ -57,14 +57,14 @@ class SessionPosition:
         lines: list[ExportLine] = []
         size = 0
         while size < BATCH_BYTES and len(lines) < MAX_LINES:
-            taken = (
+            records = (
                 await self._messages(rows, lines)
                 if self._sequence < self._message_count
                 else await self._session(rows, lines)
             )
-            if not taken:
+            if not records:
                 break
-            size += taken
+            size += records
         return lines or None
 
     async def _session(self, rows: Reader, lines: list[ExportLine]) -> int:

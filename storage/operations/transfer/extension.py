@@ -53,12 +53,12 @@ async def extend(work: UnitOfWork, session: Session, messages: list[Message], kn
 
 async def _missing(work: UnitOfWork, key: Bindings, messages: list[Message], known: int) -> list[Message]:
     ids = [message.id for message in messages if isinstance(message.id, str)]
-    there: set[object] = set()
+    existing: set[object] = set()
     if ids:
         bindings = key | {"ids": _encode(ids).decode(), "most": len(ids)}
-        there = {row[0] for row in await work.transaction.all(work.statements.MESSAGES_WITH_IDS, bindings)}
+        existing = {row[0] for row in await work.transaction.all(work.statements.MESSAGES_WITH_IDS, bindings)}
     return [
         message
         for message in messages
-        if (message.id not in there if isinstance(message.id, str) else message.sequence > known)
+        if (message.id not in existing if isinstance(message.id, str) else message.sequence > known)
     ]

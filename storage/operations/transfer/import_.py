@@ -102,19 +102,19 @@ async def import_some(
     uses: dict[str, IdUse] | None = None
     taken: Progress | None = now
     end = before.position + removal.BYTES_AT_ONCE
-    left = removal.MESSAGES_AT_ONCE
-    while left > 0 and now.position < end and not now.waits:
+    remaining = removal.MESSAGES_AT_ONCE
+    while remaining > 0 and now.position < end and not now.waits:
         upload.position = now.position
         if now.incoming is None:
             if uses is None:
-                uses = await _uses(work, upload, left, end - now.position)
-            taken, count = await _take(work, upload, on_conflict, now, left, uses)
+                uses = await _uses(work, upload, remaining, end - now.position)
+            taken, count = await _take(work, upload, on_conflict, now, remaining, uses)
         else:
-            taken, count = await _write(work, upload, now, now.incoming, left, batch)
+            taken, count = await _write(work, upload, now, now.incoming, remaining, batch)
         if taken is None:
             break
         now = taken
-        left -= count
+        remaining -= count
     await batch.write()
     if taken is None and now.report == before.report and before.incoming is None:
         return None
@@ -140,20 +140,20 @@ async def _take(
     work: UnitOfWork, upload: ImportStaging, on_conflict: OnConflict, now: Progress, most: int, uses: dict[str, IdUse]
 ) -> tuple[Progress | None, int]:
     """Begin the next session. Returns the progress, None if no session is left, and the cost in messages."""
-    taken = upload.take()
-    if taken is None:
+    staged = upload.take()
+    if staged is None:
         return None, 0
-    session = taken.session
+    session = staged.session
     use = await _use(work, session.id, uses)
-    there = use.message_count
-    if there is not None and on_conflict == "fail":
+    existing_count = use.message_count
+    if existing_count is not None and on_conflict == "fail":
         raise SessionExists(session.id)
-    if there is not None and on_conflict in {"skip", "extend"}:
-        extends = there if on_conflict == "extend" else None
-        incoming = Incoming(session, taken.profile, is_skipped=extends is None, extends=extends)
+    if existing_count is not None and on_conflict in {"skip", "extend"}:
+        extends = existing_count if on_conflict == "extend" else None
+        incoming = Incoming(session, staged.profile, is_skipped=extends is None, extends=extends)
         return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
     renamed = upload.renames.find(session.id)
-    if there is not None and renamed is None:
+    if existing_count is not None and renamed is None:
         # The existing session was created while the import was read.
         renamed = upload.renames.new_id(session)
     session = replace(session, id=renamed or session.id, parent_session_id=_parent(session, upload.renames))
@@ -161,7 +161,7 @@ async def _take(
         use = await _use(work, renamed, uses)
     if use.is_pending:
         return await _make_room(work, session.id, now, most)
-    incoming = Incoming(session, taken.profile, taken.plan_position, is_renamed=renamed is not None)
+    incoming = Incoming(session, staged.profile, staged.plan_position, is_renamed=renamed is not None)
     return replace(now, position=upload.position, incoming=incoming), WORK_OF_A_SESSION
 
 

@@ -74,21 +74,21 @@ class Renames:
 
     def find(self, session_id: str) -> str | None:
         """The new id for an old one; None if the session keeps its id."""
-        wanted, start = UUID(session_id).bytes, 0
+        target, start = UUID(session_id).bytes, 0
         for count in self._runs:
-            record = self._search(wanted, start, start + count)
+            record = self._search(target, start, start + count)
             if record is not None:
                 _, new, place, is_written = record
                 return str(UUID(bytes=new)) if is_written or place >= self._written else None
             start += count
         return None
 
-    def _search(self, wanted: bytes, low: int, high: int) -> tuple[bytes, bytes, int, bool] | None:
+    def _search(self, target: bytes, low: int, high: int) -> tuple[bytes, bytes, int, bool] | None:
         while low < high:
             middle = (low + high) // 2
             self._file.seek(middle * _RECORD.size)
             record = _RECORD.unpack(self._file.read(_RECORD.size))
-            if record[0] == wanted:
+            if record[0] == target:
                 return record
-            low, high = (middle + 1, high) if record[0] < wanted else (low, middle)
+            low, high = (middle + 1, high) if record[0] < target else (low, middle)
         return None

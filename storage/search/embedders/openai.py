@@ -83,9 +83,9 @@ class OpenAIEmbedder(Embedder):
         return bytes(content)
 
 
-def _checked_url(given: str | None) -> str:
+def _checked_url(url: str | None) -> str:
     """The URL of a service. Raises `EmbedderUnusable`."""
-    text = given or ""
+    text = url or ""
     if "@" in text:
         # Its text stays out of the log.
         raise EmbedderUnusable(
@@ -102,7 +102,7 @@ def _checked_url(given: str | None) -> str:
         is_valid = False
     if not is_valid or " " in text:
         raise EmbedderUnusable(
-            f"Invalid URL {given!r} of the embedder; write that of the service, such as https://api.openai.com/v1."
+            f"Invalid URL {url!r} of the embedder; write that of the service, such as https://api.openai.com/v1."
         )
     return text
 

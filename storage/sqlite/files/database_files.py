@@ -94,9 +94,9 @@ def in_use(target: Path) -> MaintenanceRefused:
 def _take_over(part: Path, target: Path) -> None:
     """Give a file the permissions of the file that it replaces, and its owner if possible."""
     shutil.copymode(target, part)
-    there = target.stat()
+    replaced = target.stat()
     if os.name == "posix" and os.geteuid() == 0:
-        os.chown(part, there.st_uid, there.st_gid)
+        os.chown(part, replaced.st_uid, replaced.st_gid)
 
 
 def _keep(target: Path) -> Path:

@@ -54,9 +54,9 @@ def _type_at(path: Path, mounts: str) -> str | None:
 
 
 def _shared_on_macos(path: Path) -> str | None:
-    there = next(folder for folder in (path.resolve(), *path.resolve().parents) if folder.exists())
+    existing = next(folder for folder in (path.resolve(), *path.resolve().parents) if folder.exists())
     found = ctypes.create_string_buffer(_STATFS_BYTES)
-    if ctypes.CDLL(None, use_errno=True).statfs(str(there).encode(), found) != 0:
+    if ctypes.CDLL(None, use_errno=True).statfs(str(existing).encode(), found) != 0:
         return None
     if int.from_bytes(found.raw[_FLAGS_AT : _FLAGS_AT + 4], sys.byteorder) & _IS_LOCAL:
         return None

@@ -91,12 +91,12 @@ def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
     total = free = connection.pragma("freelist_count")
     pages = FIRST_PAGES
     while free:
-        left, seconds = _timed(partial(_free_some, connection, pages))
+        remaining, seconds = _timed(partial(_free_some, connection, pages))
         # There may be more than at the start, if others have deleted something meanwhile.
-        progress(max(0, total - left), total)
-        if left >= free:
+        progress(max(0, total - remaining), total)
+        if remaining >= free:
             return
-        free = left
+        free = remaining
         pages = min(2 * pages, MAX_PAGES) if seconds < STEP_SECONDS / 2 else max(1, pages // 2)
 
 

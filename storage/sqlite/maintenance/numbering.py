@@ -38,17 +38,17 @@ def misplaced(connection: apsw.Connection) -> list[Misplaced]:
     numbers: defaultdict[End, list[tuple[str | None, int]]] = defaultdict(list)
     for workspace, session_id, count, shown, number, last, record in connection.execute(check_statements.ENDS):
         end = _shown_end(count, shown)
-        there = _end_of(last, record)
-        if end == there:
+        actual = _end_of(last, record)
+        if end == actual:
             continue
         if end is not None:
             sessions[end].append((workspace, session_id))
-        if there is not None:
-            numbers[there].append((workspace, number))
+        if actual is not None:
+            numbers[actual].append((workspace, number))
     for number, last, record in connection.execute(check_statements.ENDS_OF_LOST_NUMBERS):
-        there = _end_of(last, record)
-        if there is not None:
-            numbers[there].append((None, number))
+        actual = _end_of(last, record)
+        if actual is not None:
+            numbers[actual].append((None, number))
     found = []
     for end, without in sessions.items():
         if len(without) == len(numbers.get(end, ())) == 1:

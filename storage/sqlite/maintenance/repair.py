@@ -128,8 +128,8 @@ def _rebuild_indexes(connection: apsw.Connection) -> str | None:
 def _delete_strays(connection: apsw.Connection) -> str | None:
     with WriteTransaction(connection):
         connection.execute(check_statements.DELETE_STRAY_LABELS)
-        left = connection.execute(check_statements.REFERENCES).fetchall()
-    return None if left else "They were deleted."
+        remaining = connection.execute(check_statements.REFERENCES).fetchall()
+    return None if remaining else "They were deleted."
 
 
 def _rebuild_search(connection: apsw.Connection) -> None:

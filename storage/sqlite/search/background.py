@@ -25,11 +25,11 @@ class IndexWork:
     to index.
     """
 
-    def __init__(self, indexer: Indexer, written: Callable[[], set[str]], left: set[str]) -> None:
+    def __init__(self, indexer: Indexer, written: Callable[[], set[str]], workspaces: set[str]) -> None:
         self._indexer = indexer
         self._written = written
         # In the order of indexing. Another thread adds workspaces, so the object is only changed in place.
-        self._left = dict.fromkeys(sorted(left))
+        self._left = dict.fromkeys(sorted(workspaces))
         self._merge = IndexMerge()
         # An earlier program may have left unmerged segments.
         self._unmerged = STEPS_BEFORE_MERGE

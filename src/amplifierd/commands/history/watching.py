@@ -91,12 +91,12 @@ class LatestReport(Report):
 
     def sentences(self) -> Iterator[str]:
         """The report, line by line."""
-        shown = Report()
-        shown.__dict__ |= {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
+        report = Report()
+        report.__dict__ |= {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
         for name, faults in self._faults.items():
             for fault in faults:
-                shown.add_fault(name, fault)
-        return shown.sentences()
+                report.add_fault(name, fault)
+        return report.sentences()
 
 
 class _Watch:

@@ -32,7 +32,7 @@ _REQUESTED = "Access-Control-Request-"
 
 
 class Cors(CORSMiddleware):
-    """Lets browsers give the responses of `app`, including problems, to pages of `origins`.
+    """Lets pages of `origins` read the responses of `app`, including problems.
 
     A response depends on the origin, so every response has `Vary: Origin` for caches.
     """
@@ -62,15 +62,17 @@ class Preflights:
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answered = self._answer(scope) if scope["type"] == "http" and scope["method"] == "OPTIONS" else None
-        if answered is None:
+        preflight_headers = (
+            self._preflight_headers(scope) if scope["type"] == "http" and scope["method"] == "OPTIONS" else None
+        )
+        if preflight_headers is None:
             await self._app(scope, receive, send)
             return
-        headers = [(name.lower().encode(), value.encode()) for name, value in answered.items()]
+        headers = [(name.lower().encode(), value.encode()) for name, value in preflight_headers.items()]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    def _answer(self, scope: Scope) -> dict[str, str] | None:
+    def _preflight_headers(self, scope: Scope) -> dict[str, str] | None:
         """The headers of the response; None if the request is not a preflight, or its origin is not allowed."""
         headers = Headers(scope=scope)
         method = headers.get(f"{_REQUESTED}Method")
@@ -81,15 +83,15 @@ class Preflights:
         if method not in methods:
             raise not_allowed({**scope, "method": shorten(method, 50)}, methods)
         _check_header_names(headers.getlist(f"{_REQUESTED}Headers"))
-        answer = {
+        response_headers = {
             "Access-Control-Allow-Methods": ", ".join(sorted(methods)),
             "Access-Control-Allow-Headers": ", ".join(_ALLOWED_HEADERS),
             "Access-Control-Max-Age": str(MAX_AGE_SECONDS),
             "Vary": ", ".join(f"{_REQUESTED}{name}" for name in ("Method", "Headers", "Private-Network")),
         }
         if headers.get(f"{_REQUESTED}Private-Network") == "true":
-            answer["Access-Control-Allow-Private-Network"] = "true"
-        return answer
+            response_headers["Access-Control-Allow-Private-Network"] = "true"
+        return response_headers
 
 
 def _check_header_names(lines: Iterable[str]) -> None:

@@ -30,15 +30,15 @@ class RateLimit:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def take(self, caller: str) -> Headers:
-        """Count a request; return the headers with the remaining requests. Raises a 429 problem above the limit."""
+        """Count a request. Returns the headers with the remaining requests. Raises a 429 problem above the limit."""
         allowed = self._limiter.hit(self._rate, caller)
-        reset, left = self._limiter.get_window_stats(self._rate, caller)
+        reset, remaining = self._limiter.get_window_stats(self._rate, caller)
         seconds = max(1, math.ceil(reset - time.time()))
         if not allowed:
             detail = f"The rate limit is {self._rate}; wait {seconds} seconds, then retry."
             headers = {"Retry-After": str(min(seconds, MAX_WAIT_SECONDS)), **self._headers(0, seconds)}
             raise Problem(429, "too-many-requests", detail, headers=headers)
-        return [(name.lower().encode(), value.encode()) for name, value in self._headers(left, seconds).items()]
+        return [(name.lower().encode(), value.encode()) for name, value in self._headers(remaining, seconds).items()]
 
-    def _headers(self, left: int, seconds: int) -> dict[str, str]:
-        return {"RateLimit-Policy": self._policy, "RateLimit": f'"default";r={left};t={seconds}'}
+    def _headers(self, remaining: int, seconds: int) -> dict[str, str]:
+        return {"RateLimit-Policy": self._policy, "RateLimit": f'"default";r={remaining};t={seconds}'}

@@ -51,7 +51,7 @@ class Security:
 
     @property
     def is_public(self) -> bool:
-        """Whether it needs no key, and so has no workspace."""
+        """Whether the operation needs no key, and so has no workspace."""
         return self._required_scope is None
 
     async def admit(self, scope: Scope, request_state: RequestState) -> Credential | None:

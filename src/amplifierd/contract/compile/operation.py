@@ -124,7 +124,7 @@ class Operation:
         text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)
-        delivery = await self._answer(scope, receive, arguments, text)
+        delivery = await self._respond(scope, receive, arguments, text)
         if self._body is not None:
             # While the client reads the response, the body must not count against the limit for all bodies.
             arguments.clear()
@@ -137,16 +137,16 @@ class Operation:
         else:
             await delivery(send)
 
-    def _answer(
+    def _respond(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Awaitable[Delivery]:
         """The response to a request. If its result is known to be large, the request waits for its turn first."""
         is_known = self._large.is_known(scope)
         if self._is_read:
-            return (self._answer_large_read if is_known else self._answer_read)(scope, receive, arguments)
-        return (self._answer_large_write if is_known else self._answer_write)(scope, receive, arguments, text)
+            return (self._respond_large_read if is_known else self._respond_read)(scope, receive, arguments)
+        return (self._respond_large_write if is_known else self._respond_write)(scope, receive, arguments, text)
 
-    async def _answer_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+    async def _respond_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
         result = await self._handler(**arguments)
         if self._follows:
             result = Events(self._security.while_admitted(scope, result.batches))
@@ -158,25 +158,25 @@ class Operation:
         elif not self._large.medium.locked():
             async with self._large.medium:
                 return await self._response.prepare(scope, receive, result, False)
-        delivery = await self._answer_now(scope, receive, result)
+        delivery = await self._respond_now(scope, receive, result)
         del result
-        return await self._answer_large_read(scope, receive, arguments) if delivery is None else delivery
+        return await self._respond_large_read(scope, receive, arguments) if delivery is None else delivery
 
-    async def _answer_large_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+    async def _respond_large_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
         if _is_conditional(scope):
             async with self._large.conditional:
                 check_connected(scope)
-                delivery = await self._answer_now(scope, receive, await self._handler(**arguments))
+                delivery = await self._respond_now(scope, receive, await self._handler(**arguments))
             if delivery is not None:
                 return delivery
         async with self._large.whole:
             check_connected(scope)
             return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
 
-    async def _answer_now(self, scope: Scope, receive: Receive, result: Any) -> Delivery | None:
+    async def _respond_now(self, scope: Scope, receive: Receive, result: Any) -> Delivery | None:
         """The response to a read whose result must not wait in memory; None, without the result, if it must wait.
 
-        It is then read again after the wait, because waiting results would take much more memory than sent ones.
+        It is then read again after the wait, because waiting results would take much more memory than sent results.
         """
         whole = self._large.whole
         if self._response.is_known(scope, result):
@@ -187,14 +187,14 @@ class Operation:
         await discard(result)
         return None
 
-    async def _answer_large_write(
+    async def _respond_large_write(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Delivery:
         # Like other writes, it is applied even if its client has disconnected.
         async with self._large.whole:
-            return await self._answer_write(scope, receive, arguments, text)
+            return await self._respond_write(scope, receive, arguments, text)
 
-    async def _answer_write(
+    async def _respond_write(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Delivery:
         key = arguments.get(ARGUMENT)
@@ -245,14 +245,14 @@ def _compile_body(
     media_types = list(declared["content"])
     operation_id = operation["operationId"]
     body_decoders = {name: reading for (of, name), reading in compilation.body_decoders.items() if of == operation_id}
-    taken = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY, OCTETS}}.get(record, {JSON, MERGE_PATCH})
+    accepted = {ImportFile: {NDJSON, OCTETS}, NewFile: {ANY, OCTETS}}.get(record, {JSON, MERGE_PATCH})
     # Bytes of files, and media types with their own decoders, have no schema.
     [schema, *others] = [
         content["schema"] for name, content in declared["content"].items() if name not in {OCTETS, *body_decoders}
     ]
-    if set(media_types) - taken - set(body_decoders) or any(other != schema for other in others):
+    if set(media_types) - accepted - set(body_decoders) or any(other != schema for other in others):
         raise ContractError(
-            f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(taken))}, "
+            f"Operation {operation_id}: a body that is not of one schema, in {' or '.join(sorted(accepted))}, "
             "is not supported."
         )
     if record is NewFile:

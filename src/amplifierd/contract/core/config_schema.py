@@ -2,7 +2,7 @@
 
 A schema can refer to itself, so that applying or compiling it would never end, or would overflow the stack, and a
 validator in native code cannot be stopped. So the steps are counted first, in Python, as if each had to be taken, and a
-schema that takes too many is refused. References lead only to places in the same schema, so that nothing is fetched,
+schema that needs too many is refused. References lead only to places in the same schema, so that nothing is fetched,
 and patterns are matched in linear time.
 """
 
@@ -59,13 +59,13 @@ class TooManySteps(ValueError):
 
 
 class Steps:
-    """The number of steps that are left, for all checks of a request together."""
+    """The remaining number of steps, for all checks of a request together."""
 
     def __init__(self, most: int = MAX_STEPS) -> None:
         self.left = most
 
     def take(self, count: int = 1) -> None:
-        """Take some. Raises `TooManySteps`."""
+        """Use up some steps. Raises `TooManySteps`."""
         self.left -= count
         if self.left < 0:
             raise TooManySteps

@@ -68,7 +68,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
     try:
         return _decode_strictly(body)
     except (_Refused, msgspec.DecodeError, ValueError, RecursionError):
-        # Its place is found below.
+        # The place is found below.
         return _decode_with_place(body), in_turn(_compact, body)
 
 
@@ -192,11 +192,11 @@ def _decode_with_place(body: bytes) -> Any:
     return value
 
 
-def _offset_of_level(body: bytes, wanted: int) -> int:
+def _offset_of_level(body: bytes, target: int) -> int:
     level = 0
     for match in _STRING_OR_BRACKET.finditer(_with_escapes_as_text(body)):
         level += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(match[0], 0)
-        if level == wanted:
+        if level == target:
             return match.start()
     return len(body)
 

@@ -93,7 +93,7 @@ class RequestState:
             raise ClientDisconnect from None
         except asyncio.CancelledError:
             if message["type"] == "http.response.start":
-                # It waited because the client has not read earlier responses, and was not sent.
+                # The response waited because the client had not read earlier ones, and was not sent.
                 self.status = CLIENT_CLOSED_REQUEST
             raise
 

@@ -60,7 +60,7 @@ class RecordReader:
         self._most_values = most_values
 
     def read(self, text: bytes, subject: str, located: Locate = _unchanged) -> tuple[Any, bytes]:
-        """Decode the record in `text`; return it and its text without spaces. A problem calls it `subject`.
+        """Decode the record in `text`. Returns it and its text without spaces. A problem calls it `subject`.
 
         Raises a problem: 400 not I-JSON, 413 too many values, 422 against the schema, each violation as returned by
         `located`.

@@ -1,4 +1,4 @@
-"""Bodies of any media type and length, which are files: passed on as they arrive, in constant memory."""
+"""Bodies that are files, of any media type and length: passed on as they arrive, in constant memory."""
 
 from collections.abc import AsyncGenerator
 

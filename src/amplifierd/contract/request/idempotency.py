@@ -26,7 +26,7 @@ InUse = set[tuple[object, str]]
 
 
 class Idempotency:
-    """The keys of one operation's requests; `in_use` has the keys in use of all operations, with their workspaces."""
+    """The keys of one operation's requests; `in_use` has those of all requests in progress, with workspaces."""
 
     def __init__(self, operation_id: str, in_use: InUse) -> None:
         self._operation_id = operation_id

@@ -107,8 +107,8 @@ class ImportBody(BodyHeaders):
         digest = hashlib.sha256()
         request_state = request_state_of(scope)
         read_lines = partial(self._lines.read, resize=partial(self._capacity.resize, request_state))
-        gone = partial(_wait_for_disconnect, receive)
-        return ImportFile(_chunks(receive, digest), read_lines, request_state.progressed, gone), digest
+        wait_for_disconnect = partial(_wait_for_disconnect, receive)
+        return ImportFile(_chunks(receive, digest), read_lines, request_state.progressed, wait_for_disconnect), digest
 
 
 def line_reader(document: Document, max_bytes: int) -> LineReader:

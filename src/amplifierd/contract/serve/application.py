@@ -189,10 +189,10 @@ def _routes(document: Document) -> Json:
     """
     paths: dict[str, Json] = {}
     for path, method, operation in document.operations():
-        answers = {status: document.resolve(answer) for status, answer in operation["responses"].items()}
-        responses = {status: {"description": answer["description"]} for status, answer in answers.items()}
-        kept = {"operationId": operation["operationId"], "tags": operation["tags"], "responses": responses}
-        paths.setdefault(path, {})[method] = kept
+        declared = {status: document.resolve(response) for status, response in operation["responses"].items()}
+        responses = {status: {"description": response["description"]} for status, response in declared.items()}
+        route = {"operationId": operation["operationId"], "tags": operation["tags"], "responses": responses}
+        paths.setdefault(path, {})[method] = route
     return {**{name: value for name, value in document.spec.items() if name != "components"}, "paths": paths}
 
 

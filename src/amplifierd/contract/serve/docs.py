@@ -13,12 +13,12 @@ from starlette.types import Receive, Scope, Send
 from ..core.document import Document
 from ..core.paths import not_allowed, without_trailing_slash
 from ..core.problems import Problem
-from .static_file import ASK_EACH_TIME, Answer, StaticFile
+from .static_file import ASK_EACH_TIME, StaticFile, StaticResponse
 from .web_page import WebPage
 
 # The program that shows the reference, Scalar: https://github.com/scalar/scalar.
 _PROGRAM = "/docs/scalar.js"
-# The reference makes style elements as it runs. It reads, and sends requests to, this server alone.
+# The reference makes style elements as it runs. It contacts only this server.
 _SECURITY = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; "
@@ -67,7 +67,7 @@ class Pages:
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": body})
 
-    def _response(self, path: str, scope: Scope) -> Answer:
+    def _response(self, path: str, scope: Scope) -> StaticResponse:
         headers = Headers(scope=scope)
         if path == "/" and self._page.is_wanted(headers):
             return self._page.start_page(headers)

@@ -67,7 +67,7 @@ class ErrorBoundary(LifespanMiddleware):
         self._origin_check = origin_check
         self._admission_limit = admission_limit
         self._deadlines = Deadlines(seconds, self._cancel)
-        self._answering: set[asyncio.Task[None]] = set()
+        self._responding: set[asyncio.Task[None]] = set()
         self._probes = probes
         self._access_log = access_log
         self._process = secrets.token_hex(4)
@@ -89,9 +89,11 @@ class ErrorBoundary(LifespanMiddleware):
         except ClientDisconnect:
             request_state.status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError as cancelled:
-            await self._answer_cancelled(request_state, nothing_written=getattr(cancelled, "nothing_written", False))
+            await self._respond_to_cancelled(
+                request_state, nothing_written=getattr(cancelled, "nothing_written", False)
+            )
         except Exception as error:  # noqa: BLE001  # whatever it is, the client gets a problem body
-            await self._answer_error(error, request_state)
+            await self._respond_with_error(error, request_state)
             _release(error)
         finally:
             self._admission_limit.leave(request_state)
@@ -107,33 +109,33 @@ class ErrorBoundary(LifespanMiddleware):
         request_state.is_overdue = True
         assert request_state.task is not None, "A request runs in a task."
         request_state.task.cancel()
-        request_state.task.get_loop().call_later(UNWINDING_SECONDS, self._answer_uncertain, request_state)
+        request_state.task.get_loop().call_later(UNWINDING_SECONDS, self._respond_if_stuck, request_state)
 
-    def _answer_uncertain(self, request_state: RequestState) -> None:
+    def _respond_if_stuck(self, request_state: RequestState) -> None:
         """Respond to a request that does not end after its cancellation, for example if its database does not react."""
-        task = asyncio.get_running_loop().create_task(self._answer_overdue(request_state, nothing_written=False))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        task = asyncio.get_running_loop().create_task(self._respond_to_overdue(request_state, nothing_written=False))
+        self._responding.add(task)
+        task.add_done_callback(self._responding.discard)
 
-    async def _answer_cancelled(self, request_state: RequestState, *, nothing_written: bool) -> None:
+    async def _respond_to_cancelled(self, request_state: RequestState, *, nothing_written: bool) -> None:
         if request_state.is_overdue:
             assert request_state.task is not None, "A request runs in a task."
             # The task continues with the next request of its connection.
             request_state.task.uncancel()
-            await self._answer_overdue(request_state, nothing_written=nothing_written)
+            await self._respond_to_overdue(request_state, nothing_written=nothing_written)
         elif not request_state.status:
             # The server is shutting down and has waited long enough. A response that has begun is aborted.
-            await self._answer(_ENDING, request_state)
+            await self._respond(_ENDING, request_state)
 
-    async def _answer_overdue(self, request_state: RequestState, *, nothing_written: bool) -> None:
+    async def _respond_to_overdue(self, request_state: RequestState, *, nothing_written: bool) -> None:
         if not request_state.status:
             problem = deadline_exceeded(self._deadlines.seconds, request_state.method, nothing_written=nothing_written)
-            await self._answer(problem, request_state)
+            await self._respond(problem, request_state)
 
-    async def _answer_error(self, error: Exception, request_state: RequestState) -> None:
+    async def _respond_with_error(self, error: Exception, request_state: RequestState) -> None:
         if request_state.is_overdue:
             # The client already knows why the request ended, or gets the reason now.
-            await self._answer_overdue(request_state, nothing_written=False)
+            await self._respond_to_overdue(request_state, nothing_written=False)
             return
         problem = problem_of(error, self._errors, request_state.request_id)
         if problem.status == PRECONDITION_FAILED:
@@ -143,9 +145,9 @@ class ErrorBoundary(LifespanMiddleware):
         if request_state.status:
             # The status is already sent; only aborting the connection can still signal the failure.
             raise error
-        await self._answer(problem, request_state)
+        await self._respond(problem, request_state)
 
-    async def _answer(self, problem: Problem, request_state: RequestState) -> None:
+    async def _respond(self, problem: Problem, request_state: RequestState) -> None:
         headers, body = render(problem, request_state.request_id)
         try:
             await request_state.send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -28,8 +28,8 @@ def access_log(*, as_json: bool, failed_only: bool) -> AccessLog:
 class _LineBuffer:
     """Writes the lines of all requests that end in one turn of the event loop with one system call, at its end.
 
-    A process that is forced to exit, by a second signal or by SIGKILL, loses the lines of the turn that is running. A
-    write in the signal handler could wait for the reader of the log, and a second signal ends the process at once.
+    A process that is forced to exit, by a second signal or by SIGKILL, loses the lines of the current turn: writing
+    them in the signal handler could block on the reader of the log, and a second signal must end the process at once.
     """
 
     def __init__(self, line: Callable[[str, str, int, float, str], str]) -> None:
@@ -69,7 +69,7 @@ def _json_line(method: str, path: str, status: int, milliseconds: float, request
 
 
 def json_text(line: Mapping[str, str | float]) -> str:
-    """The members of a line as JSON. In a text, a byte that is not UTF-8, as in the name of a file, is escaped."""
+    """The members of a line as JSON. In a text, a byte that is not UTF-8, for example in a file name, is escaped."""
     try:
         return _encode(line).decode()
     except UnicodeEncodeError:

@@ -19,7 +19,7 @@ CONTENT_TYPES = {
 ASK_EACH_TIME = "no-cache"
 
 # Status, headers, body.
-Answer = tuple[int, dict[str, str], bytes]
+StaticResponse = tuple[int, dict[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class StaticFile:
 
     def response(
         self, headers: Headers, security: Mapping[str, str], cache_control: str, vary: str = "Accept-Encoding"
-    ) -> Answer:
+    ) -> StaticResponse:
         """The response to a request with `headers`: 304 if the client has the file."""
         common = {**security, "cache-control": cache_control, "etag": self.etag, "vary": vary}
         if self.etag in headers.get("if-none-match", ""):

@@ -1,7 +1,7 @@
 """The web page: its start page, and the files below `/web/` that browsers run without a build step.
 
-The start page names each file by `/web/VERSION/`, where the version is a digest of all files: a browser keeps what it
-has read, and reads it again only after a change.
+The start page names each file by `/web/VERSION/`, where the version is a digest of all files: a browser keeps the
+files, and reads them again only after a change.
 """
 
 import re
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from ..request.body import JSON
 from ..response.negotiation import preferred
-from .static_file import ASK_EACH_TIME, CONTENT_TYPES, Answer, StaticFile
+from .static_file import ASK_EACH_TIME, CONTENT_TYPES, StaticFile, StaticResponse
 
 PREFIX = "/web/"
 _START = f"{PREFIX}index.html"
@@ -51,11 +51,11 @@ class WebPage:
         """Whether a client of `/` prefers the page to JSON, as browsers do."""
         return preferred(headers.get("accept", ""), [JSON, "text/html"]) == "text/html"
 
-    def start_page(self, headers: Headers) -> Answer:
+    def start_page(self, headers: Headers) -> StaticResponse:
         """The response to a client that prefers the page: status, headers, body."""
         return self._start.response(headers, _SECURITY, ASK_EACH_TIME, _VARY)
 
-    def asset(self, path: str, headers: Headers) -> Answer | None:
+    def asset(self, path: str, headers: Headers) -> StaticResponse | None:
         """The response for a file, with or without a version: status, headers, body. None if the file does not exist.
 
         A browser may keep it only at the current version. A page that was opened before the daemon was updated asks for

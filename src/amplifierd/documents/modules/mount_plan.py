@@ -114,12 +114,12 @@ class _Names:
         """The id of a text of a kind."""
         return self.distinct(f"{self._profile}.{kind}.{name}")
 
-    def distinct(self, wanted: str) -> str:
+    def distinct(self, name: str) -> str:
         """An id that no other mount has."""
-        number, found = 1, wanted
+        number, found = 1, name
         while found in self._take_file:
             number += 1
-            found = f"{wanted}.{number}"
+            found = f"{name}.{number}"
         self._take_file.add(found)
         return found
 

@@ -29,17 +29,17 @@ def is_link(url: str) -> bool:
 
 def image(url: str, name: str) -> str:
     """An image element for a data URL; otherwise the name, as a link if the URL is on the web."""
-    shown = escape(name) or "image"
+    text = escape(name) or "image"
     if _IMAGE.fullmatch(url):
         return f'<img src="{escape(url)}" alt="{escape(name)}">'
-    return f'<span class="file">{link(url, f"Image: {shown}")}</span>'
+    return f'<span class="file">{link(url, f"Image: {text}")}</span>'
 
 
-def link(url: str, shown: str) -> str:
+def link(url: str, text: str) -> str:
     """A link around the HTML `shown`; only the HTML if the URL is not allowed."""
     if not is_link(url):
-        return shown
-    return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow">{shown}</a>'
+        return text
+    return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow">{text}</a>'
 
 
 def html_of(text: str) -> str:

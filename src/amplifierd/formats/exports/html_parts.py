@@ -30,12 +30,12 @@ def message_html(message: Message) -> str:
         body = "".join(
             _text(part, message.role) for part in _plain_if_long([{"type": "text", "text": message.content}])
         )
-    who = message.role + (f" ({message.agent})" if isinstance(message.agent, str) else "")
+    author = message.role + (f" ({message.agent})" if isinstance(message.agent, str) else "")
     about = [f'<time datetime="{escape(message.timestamp)}">{escape(spoken_time(message.timestamp))}</time>']
     about += [escape(message.model)] if isinstance(message.model, str) else []
     about += [f"{message.token_count} tokens"] if isinstance(message.token_count, int) else []
     about += [] if message.edited_at is UNSET else ["edited"]
-    heading = f"<h2>{escape(shortened(who))}</h2><p>#{message.sequence} · {' · '.join(about)}</p>"
+    heading = f"<h2>{escape(shortened(author))}</h2><p>#{message.sequence} · {' · '.join(about)}</p>"
     return (
         f'<article class="{message.role}" id="m{message.sequence}" dir="auto">'
         f"<header>{heading}</header>\n{body}</article>\n"

@@ -144,19 +144,19 @@ class _Text:
 
     async def _read_again(self) -> AsyncGenerator[list[Message], None]:
         """The messages of the first reading again, without messages appended since. Raises `SessionEdited`."""
-        left, versions = self._count, self._versions
-        if not left:
+        remaining, versions = self._count, self._versions
+        if not remaining:
             return
         async with aclosing(self._read()) as pieces:
             async for records in pieces:
-                messages = _messages_in(records)[:left]
+                messages = _messages_in(records)[:remaining]
                 records.clear()
-                left -= len(messages)
+                remaining -= len(messages)
                 versions -= _versions_of(messages)
                 yield messages
-                if not left:
+                if not remaining:
                     break
-        if left or versions:
+        if remaining or versions:
             raise SessionEdited((await self._exists()).id)
 
     async def _write_records(
@@ -288,13 +288,13 @@ def embed_files(storage: Storage, workspace: str) -> Place:
     async def place(urls: list[str]) -> Sequence[str | FileContent | None]:
         found: dict[str, FileContent | None] = {}
         placed: list[FileContent | None] = []
-        left = MAX_EMBEDDED_BYTES
+        remaining = MAX_EMBEDDED_BYTES
         for url in urls:
-            if left >= 0 and url not in found:
+            if remaining >= 0 and url not in found:
                 found[url] = await _read_file(storage, workspace, url)
             content = found.get(url)
-            left -= 0 if content is None else content.file.size
-            placed.append(content if left >= 0 else None)
+            remaining -= 0 if content is None else content.file.size
+            placed.append(content if remaining >= 0 else None)
         return placed
 
     return place

@@ -166,8 +166,8 @@ class Layout:
         """The first message of each fork that leaves a path after its shared part."""
         if is_main:
             yield from (each for each in self._children[-1] if each != path[0])
-        for here, following in pairwise([*path[begins:], -1]):
-            yield from (each for each in self._children.get(here, []) if each != following)
+        for current, following in pairwise([*path[begins:], -1]):
+            yield from (each for each in self._children.get(current, []) if each != following)
 
     def _session(self, path: list[int], begins: int, parent_id: str | None) -> Session:
         chat = self._conversation.chat

@@ -48,8 +48,8 @@ def _conversation(record: Record) -> Iterator[Step]:
     key = conversation_id or own_id
     mapping = object_of(value.get("mapping"))
     if key is None or not mapping:
-        what = "id" if mapping else "messages"
-        yield Fault(kind="no conversation", line=record.line, sentence=f"The record has no {what} of a conversation.")
+        member = "id" if mapping else "messages"
+        yield Fault(kind="no conversation", line=record.line, sentence=f"The record has no {member} of a conversation.")
         return
     yield Chat(
         key=key,

@@ -103,9 +103,9 @@ class Report:
         )
         yield f"Read {sum(self.files.values())} files{f' ({formats})' if formats else ''}; {self.unchanged} unchanged."
         if self.not_recognized:
-            shown = ", ".join(self.not_recognized[:MAX_PLACES])
+            names = ", ".join(self.not_recognized[:MAX_PLACES])
             more = "" if len(self.not_recognized) <= MAX_PLACES else ", ..."
-            yield f"No format recognizes {len(self.not_recognized)} other files: {shown}{more}."
+            yield f"No format recognizes {len(self.not_recognized)} other files: {names}{more}."
         yield from self.notes
         for kind, count in self.kinds.most_common():
             places = self.places[kind]

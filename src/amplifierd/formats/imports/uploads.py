@@ -82,29 +82,29 @@ class Uploads:
         if format_name not in {AUTO, *self._formats}:
             raise FormatUnknown(format_name, ["amplifierd", AUTO, *self._formats])
         space = storage.temporary_space
-        with closing(LimitedFile(space)) as kept:
-            await self._keep(file, kept)
-            if format_name == AUTO and await asyncio.to_thread(_is_export, kept):
-                export = Export(file.read_lines(_chunks(kept)), file.progressed)
+        with closing(LimitedFile(space)) as stored:
+            await self._keep(file, stored)
+            if format_name == AUTO and await asyncio.to_thread(_is_export, stored):
+                export = Export(file.read_lines(_chunks(stored)), file.progressed)
                 return await storage.import_sessions(workspace, export, on_conflict, once=once)
             run = _Import(storage, workspace, file, self._conversions)
-            return await run.run(self._task(kept, format_name), once)
+            return await run.run(self._task(stored, format_name), once)
 
-    async def _keep(self, file: ImportFile, kept: LimitedFile) -> None:
+    async def _keep(self, file: ImportFile, stored: LimitedFile) -> None:
         size = 0
         async with aclosing(file.chunks) as chunks:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > self._max_file:
                     raise HistoryTooLarge(f"The file has more than {self._max_file} bytes, which is the limit")
-                await asyncio.to_thread(kept.write, chunk)
+                await asyncio.to_thread(stored.write, chunk)
         file.progressed()
         with spool_errors():
-            kept.file.seek(0)
+            stored.file.seek(0)
 
-    def _task(self, kept: LimitedFile, format_name: str) -> Task:
+    def _task(self, stored: LimitedFile, format_name: str) -> Task:
         return Task(
-            kept.file.fileno(),
+            stored.file.fileno(),
             str(self._contract),
             self._max_body,
             self._max_file,
@@ -152,24 +152,24 @@ class _Import:
         """The lines of the export that the process sends."""
         async with self._conversions.slot(self._workspace):
             process = await asyncio.to_thread(ConversionProcess, task)
-            gone = asyncio.ensure_future(self._wait_for_disconnect())
+            disconnected = asyncio.ensure_future(self._wait_for_disconnect())
             try:
-                async for lines in self._receive_lines(process, gone):
+                async for lines in self._receive_lines(process, disconnected):
                     await self._note_names(lines)
                     yield lines
             finally:
-                gone.cancel()
+                disconnected.cancel()
                 process.kill()
                 await asyncio.to_thread(process.close)
                 self._space.release(self._granted)
                 self._granted = 0
 
     async def _receive_lines(
-        self, process: ConversionProcess, gone: asyncio.Future[None]
+        self, process: ConversionProcess, disconnected: asyncio.Future[None]
     ) -> AsyncGenerator[list[ExportLine], None]:
         started = time.monotonic()
         while True:
-            received = await self._receive(process, gone, started + SECONDS)
+            received = await self._receive(process, disconnected, started + SECONDS)
             if received.lines:
                 yield received.lines
             if received.kind == DONE:
@@ -177,15 +177,15 @@ class _Import:
             if received.kind is not None:
                 await self._reply(process, received.kind, received.content)
 
-    async def _receive(self, process: ConversionProcess, gone: asyncio.Future[None], ends: float) -> Received:
+    async def _receive(self, process: ConversionProcess, disconnected: asyncio.Future[None], ends: float) -> Received:
         waiting = asyncio.ensure_future(asyncio.to_thread(process.receive))
-        either: set[asyncio.Future[Any]] = {waiting, gone}
+        either: set[asyncio.Future[Any]] = {waiting, disconnected}
         try:
             while not waiting.done():
                 await asyncio.wait(either, timeout=_TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if gone.done():
+                if disconnected.done():
                     # The client has disconnected, and nothing is written yet.
-                    gone.result()
+                    disconnected.result()
                 # Extend the request's deadline: the process has its own CPU limit.
                 self._progressed()
                 if time.monotonic() > ends:
@@ -234,16 +234,16 @@ class _Import:
             return None
 
 
-def _is_export(kept: LimitedFile) -> bool:
+def _is_export(stored: LimitedFile) -> bool:
     """Whether a file begins like an export of amplifierd; restores its position."""
-    first = kept.file.readline(_CHUNK_BYTES)
-    kept.file.seek(0)
+    first = stored.file.readline(_CHUNK_BYTES)
+    stored.file.seek(0)
     try:
         return msgspec.json.decode(first, type=dict[str, Any]).keys() == {"header"}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
 
 
-async def _chunks(kept: LimitedFile) -> AsyncGenerator[bytes, None]:
-    while chunk := await asyncio.to_thread(kept.file.read, _CHUNK_BYTES):
+async def _chunks(stored: LimitedFile) -> AsyncGenerator[bytes, None]:
+    while chunk := await asyncio.to_thread(stored.file.read, _CHUNK_BYTES):
         yield chunk

@@ -42,19 +42,19 @@ class ChunkedBody:
 
         A size line is passed on when it is complete. An invalid one is passed on unchanged, for the parser to refuse.
         """
-        taken: list[bytes] = []
+        chunks: list[bytes] = []
         while data and self._trailers is None:
             if self._left:
-                taken.append(data[: self._left])
+                chunks.append(data[: self._left])
                 data = data[self._left :]
-                self._left -= len(taken[-1])
+                self._left -= len(chunks[-1])
             else:
                 line, data = self._take_line(data)
-                taken.append(line)
+                chunks.append(line)
         if self._trailers is not None:
             trailers, data = self._take_trailers(data)
-            taken.append(trailers)
-        return b"".join(taken), data
+            chunks.append(trailers)
+        return b"".join(chunks), data
 
     def _take_line(self, data: bytes) -> tuple[bytes, bytes]:
         before = len(self._line)

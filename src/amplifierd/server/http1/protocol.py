@@ -69,7 +69,7 @@ class Protocol(asyncio.Protocol):
         self._expects_continue = False
         # The last request with a complete head; the request in progress; the requests that wait for their turn.
         self._last: Request | None = None
-        self._answering: Request | None = None
+        self._current: Request | None = None
         self._pipelined: deque[Request] = deque()
         # Whether the parser state has changed since the last piece.
         self._has_turned = False
@@ -102,7 +102,7 @@ class Protocol(asyncio.Protocol):
         self._idle_timer.end()
         # Break reference cycles, so that the garbage collector is not needed.
         del self._parser
-        requests, self._pipelined, self._last = [self._answering, *self._pipelined], deque(), None
+        requests, self._pipelined, self._last = [self._current, *self._pipelined], deque(), None
         self._unparsed, self._is_refused = b"", True
         for request in requests:
             if request is not None:
@@ -176,8 +176,8 @@ class Protocol(asyncio.Protocol):
         self._head_bytes = 0
         # Trailers go into another list, because they are not headers (RFC 9110, section 6.5.1).
         self._headers = []
-        if self._answering is None:
-            self._answering = request
+        if self._current is None:
+            self._current = request
         else:
             self._pipelined.append(request)
         self._last = request
@@ -221,9 +221,9 @@ class Protocol(asyncio.Protocol):
             # The client could not send while the server did not read.
             self._expect()
 
-    def answered(self, request: Request) -> None:
+    def continue_after(self, request: Request) -> None:
         """Start the next request, or wait for it; without keep-alive, close the connection."""
-        self._answering = None
+        self._current = None
         if not request.keep_alive:
             if self._parse_state is not IDLE or self._unparsed or self._pipelined:
                 self._read_no_more()
@@ -240,8 +240,8 @@ class Protocol(asyncio.Protocol):
         if self._parse_state is not IDLE:
             self._expect()
         if self._pipelined:
-            self._answering = self._pipelined.popleft()
-            self._begin(self._answering)
+            self._current = self._pipelined.popleft()
+            self._begin(self._current)
         elif self._parse_state is IDLE:
             self._idle_timer.wait(self._idle_seconds)
 
@@ -260,9 +260,9 @@ class Protocol(asyncio.Protocol):
     def _parse(self) -> None:
         if not self._unparsed:
             return
-        before = self._answering
+        before = self._current
         self._parse_what_is_there()
-        request = self._answering
+        request = self._current
         if request is not None and request is not before and not request.is_cut:
             # Begin only after parsing, so that the received body is available, and a refused request has no effect.
             self._begin(request)
@@ -329,7 +329,7 @@ class Protocol(asyncio.Protocol):
         self._has_turned = False
         if len(self._unparsed) > _MAX_HELD_BYTES:
             self._pause()
-        elif self._answering is None:
+        elif self._current is None:
             # The next request, if any.
             self.read_on()
             if self._parse_state is IDLE:
@@ -366,7 +366,7 @@ class Protocol(asyncio.Protocol):
         if last is not None and is_in_body:
             self._refuse_body(last, refused)
         elif last is None or last.is_done:
-            self._answer(refused)
+            self._write_problem(refused)
         else:
             # The client would take the problem for the response to the previous request: that response is the last one.
             last.keep_alive = False
@@ -388,8 +388,8 @@ class Protocol(asyncio.Protocol):
             request.app = problem_application(refused)
         elif not request.has_begun:
             request.abort()
-            self._answer(refused)
+            self._write_problem(refused)
 
-    def _answer(self, refused: Problem) -> None:
+    def _write_problem(self, refused: Problem) -> None:
         self.write(response(refused, self.server_state.default_headers))
         self.close()

@@ -49,7 +49,7 @@ class Connection(Protocol):
     def read_on(self) -> None:
         """Resume reading, if it was paused."""
 
-    def answered(self, request: "Request") -> None:
+    def continue_after(self, request: "Request") -> None:
         """Continue after the response to this request."""
 
 
@@ -213,7 +213,7 @@ class Request:
         if not more:
             self.is_done = True
             self._tell()
-            self._connection.answered(self)
+            self._connection.continue_after(self)
 
     def _count(self, body: bytes, *, more: bool) -> None:
         if self._left is None:

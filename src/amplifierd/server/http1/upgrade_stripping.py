@@ -12,8 +12,8 @@ _OFFERS = (b"upgrade", b"http2-settings")
 
 def without_upgrade_offer(method: bytes, target: bytes, version: str, headers: Iterable[Header]) -> bytes:
     """The head of a request without its upgrade headers."""
-    kept = (_without_upgrade(name, value) for name, value in headers)
-    lines = b"".join(b"%b: %b\r\n" % header for header in kept if header is not None)
+    remaining = (_without_upgrade(name, value) for name, value in headers)
+    lines = b"".join(b"%b: %b\r\n" % header for header in remaining if header is not None)
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)
 
 

@@ -65,8 +65,8 @@ def turns(source: StoredMessage) -> Iterator[Step]:
     yield Turn(chat=source.chat, key=key, line=1, message=message, file=source.file)
     if results:
         ended = time_of(object_of(data.get("time")).get("completed")) or message["timestamp"]
-        answered: Object = {"role": "tool", "parts": results, "metadata": {}, "timestamp": ended}
-        yield Turn(chat=source.chat, key=f"{key}/results", line=1, message=answered, file=source.file)
+        tool_message: Object = {"role": "tool", "parts": results, "metadata": {}, "timestamp": ended}
+        yield Turn(chat=source.chat, key=f"{key}/results", line=1, message=tool_message, file=source.file)
 
 
 def _message(data: Object, parts: list[Object], created: Any) -> Object:

@@ -113,14 +113,14 @@ def _response(database: Database, row: Object) -> Iterator[Step]:
     thought = [{"type": "reasoning", "text": texts["reasoning"]}] if texts["reasoning"] else []
     calls = related.calls()
     response_parts = _text(texts["response"])
-    answer = _turn(
+    turn = _turn(
         chat, key, "assistant", [*thought, *(response_parts or ([] if calls else [text_part("")])), *calls], time
     )
-    answer.message["metadata"] = {NAME: _other_columns(row, texts) | related.settings(row.get("schema_id"))}
+    turn.message["metadata"] = {NAME: _other_columns(row, texts) | related.settings(row.get("schema_id"))}
     model = line_of(row.get("model"))
     usage = usage_of(inputTokens=row.get("input_tokens"), outputTokens=row.get("output_tokens"))
-    answer.message.update({"model": model} if model else {}, **({"usage": usage} if usage else {}))
-    yield answer
+    turn.message.update({"model": model} if model else {}, **({"usage": usage} if usage else {}))
+    yield turn
 
 
 def _other_columns(row: Object, texts: dict[str, str | None]) -> Object:

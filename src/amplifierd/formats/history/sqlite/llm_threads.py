@@ -115,11 +115,11 @@ class _Conversation:
             yield AttachedRecord(chat=self._key, record={"turn": about})
             return
         yield from self._chain(parent, time, {})
-        answer: Object = {"metadata": {NAME: {"turn": about}}}
+        message: Object = {"metadata": {NAME: {"turn": about}}}
         usage = usage_of(inputTokens=turn.get("input_tokens"), outputTokens=turn.get("output_tokens"))
         model = line_of(turn.get("model"))
         yield from self._chain(
-            tip, time, answer | ({"model": model} if model else {}) | ({"usage": usage} if usage else {})
+            tip, time, message | ({"model": model} if model else {}) | ({"usage": usage} if usage else {})
         )
 
     def _about(self, turn: Object) -> Object:
