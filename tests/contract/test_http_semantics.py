@@ -9,7 +9,7 @@ import pytest
 
 from amplifierd.contract import load_document
 from amplifierd.contract.request.target_limit import longest_target
-from amplifierd.server.http1.error_responses import _KINDS
+from amplifierd.server.http1.error_responses import KINDS
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from raw import Connection, assert_problem, exchange, get, post
@@ -247,7 +247,7 @@ def declared_at_http() -> dict[int, str]:
 
 def test_contract_lists_responses_to_requests_that_reach_no_operation() -> None:
     # A 500 is declared by every operation.
-    assert set(declared_at_http()) == set(_KINDS) - {500}
+    assert set(declared_at_http()) == set(KINDS) - {500}
     longest = longest_target(DOCUMENT)
     assert f"longer than {longest // 1024} KiB" in declared_at_http()[414]
     assert longest > max(len(target) for _, target in TARGETS.values())

@@ -16,7 +16,7 @@ STATUS_LINES = {
     status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus if status >= 200
 }
 
-_KINDS = {
+KINDS = {
     400: "bad-request",
     408: "request-timeout",
     414: "target-too-long",
@@ -43,7 +43,7 @@ _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
 def problem(status: int, detail: str) -> Problem:
     """The problem for a status."""
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return Problem(status, _KINDS[status], detail, headers=headers)
+    return Problem(status, KINDS[status], detail, headers=headers)
 
 
 def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | None:
