@@ -17,7 +17,7 @@ from waits import until
 
 PUBLIC = [("GET", "/live", None), ("GET", "/health", None), ("GET", "/status", None)]
 PROTECTED = [operation for operation in OPERATIONS if operation not in PUBLIC]
-# A plan is made of what is there, and nothing is stored.
+# A plan is computed from stored data, and nothing is written.
 READS = ("/mount-plans/generate",)
 CHANGES = [operation for operation in PROTECTED if operation[0] != "GET" and operation[1] not in READS]
 FOR_ADMINS = [
@@ -194,7 +194,7 @@ def test_revoked_key_is_rejected_by_every_process(database: str) -> None:
         assert "(test) was revoked at " in output
 
         def refused() -> bool:
-            # A connection for each request, so that both workers are asked.
+            # A new connection for each request, so that both workers get requests.
             statuses = [http_get(f"{daemon.api}/sessions", headers=bearer(key)).status_code for _ in range(10)]
             return set(statuses) == {401}
 

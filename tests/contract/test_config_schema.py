@@ -12,7 +12,7 @@ import pytest
 
 from amplifierd.contract import ConfigSchema, SchemaRefused, Steps, TooManySteps
 
-# In seconds of the processor: what was hostile would take for ever.
+# In seconds of CPU time: without limits, the hostile schemas would take forever.
 ENOUGH = 20
 
 
@@ -125,7 +125,7 @@ except (SchemaRefused, TooManySteps) as error:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_schema_is_stopped_early(name: str) -> None:
-    # In a process of its own: the stack of a native library has no bound that Python could see.
+    # In a separate process, because Python cannot limit the stack of a native library.
     ended = subprocess.run(
         [sys.executable, "-c", APPLY, str(ENOUGH)],
         input=json.dumps(HOSTILE[name]),
@@ -166,7 +166,7 @@ def test_page_fetches_nothing(fetched: tuple[str, list[str]], keyword: str) -> N
         {keyword: f"{address}/a"},
         {"properties": {"a": {keyword: f"{address}/a"}}},
         {"$id": f"{address}/b/", "properties": {"a": {keyword: "c"}}},
-        # Where no schema is expected, but a reference leads.
+        # A place that is not a schema, but to which a reference leads.
         {"x": {keyword: f"{address}/a", "$ref": "d"}, "$ref": "#/x"},
     ):
         try:

@@ -128,7 +128,7 @@ def test_schemas_are_described_and_bounded(place: str) -> None:
         "object": {"properties", "maxProperties"},
     }
     if schema.get("format") == "date-time":
-        # Ruby reads it as a time, which has no length and no pattern.
+        # Ruby reads the value as a time, which has no length and no pattern.
         assert not {"minLength", "maxLength", "pattern"} & schema.keys(), "has a bound"
     else:
         assert bounds[schema["type"]] & schema.keys(), "has no bound"
@@ -137,11 +137,11 @@ def test_schemas_are_described_and_bounded(place: str) -> None:
 @pytest.mark.parametrize("place", SCHEMAS)
 def test_schemas_suit_the_generators(place: str) -> None:
     schema = SCHEMAS[place]
-    # PHP's generator writes patterns into comments, which this ends.
+    # PHP's generator writes patterns into comments, which `*/` would end.
     assert "*/" not in schema.get("pattern", "")
-    # Ruby reads a pattern in UTF-8, in which such a byte is not a character.
+    # Ruby reads patterns as UTF-8, in which such a byte is not a character.
     assert not re.search(r"\\x[89a-f]", schema.get("pattern", ""))
-    # One type for an id everywhere; any other text than an id is 404.
+    # An id has one type everywhere; a text that is not an id is 404.
     assert schema.get("format") != "uuid"
     if "/headers/" in place:
         # OCaml's and Rust's generators name a constant after each value.
@@ -149,11 +149,11 @@ def test_schemas_suit_the_generators(place: str) -> None:
 
 
 def test_names_suit_the_generators() -> None:
-    # A class of Ruby's own.
+    # The name of a built-in class of Ruby.
     assert "Module" not in DOCUMENT.spec["components"]["schemas"]
-    # openapi-generator's Python knows no other format than JWT, and its types do not fit one.
+    # openapi-generator's Python supports only the format JWT, and its types do not match it.
     assert "bearerFormat" not in DOCUMENT.spec["components"]["securitySchemes"]["key"]
-    # openapi-generator's Python reads a body of any type alone as JSON.
+    # openapi-generator's Python decodes a body as JSON if its only type is `*/*`.
     upload = OPERATIONS["createFile"][2]["requestBody"]["content"]
     assert list(upload) == ["application/octet-stream", "*/*"]
 
@@ -177,7 +177,7 @@ def test_optional_parameters_are_left_out_unless_a_client_chooses_them() -> None
         name = parameter["name"]
         schema = DOCUMENT.resolve(parameter["schema"])
         assert "example" not in parameter, name
-        # Kotlin's generator sends the name of a member of an enum without a schema of its own, not the value.
+        # For an inline enum, Kotlin's generator sends the name of the member instead of its value.
         assert "enum" not in parameter["schema"], name
         assert "default" not in schema or schema["type"] != "boolean", name
         if parameter["schema"].get("$ref", "").rpartition("/")[2] in {"", *PARAMETER_ONLY}:

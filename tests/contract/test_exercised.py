@@ -6,7 +6,7 @@ from amplifierd.contract import load_document
 from amplifierd.settings import CONTRACT
 from daemon import EXERCISED_AT
 
-# Declared responses that no test can bring about, each with its reason. Ten at most.
+# Declared responses that no test can cause, with the reason for each. At most ten.
 UNSEEN: dict[tuple[str, str, str], str] = {}
 
 

@@ -138,7 +138,7 @@ def test_chunk_extensions_may_have_blanks(daemon: Daemon, extension: bytes, piec
     for trailers in (b"", b"X: 1\r\nY: 2\r\n"):
         for offer in (b"", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"):
             request = JSON + offer + b"TRANSFER-encoding: Chunked\r\n\r\n" + chunks + trailers + b"\r\n"
-            # Others before it and after it, in the same pieces.
+            # With other requests before and after it, in the same pieces.
             ahead = post("/api/v1/sessions", b"{}") + request + get(HEALTH) + request + get(HEALTH)
             if len(extension) > 1_000 and piece == 1:
                 ahead = request + get(HEALTH)
@@ -246,7 +246,7 @@ def declared_at_http() -> dict[int, str]:
 
 
 def test_contract_lists_responses_to_requests_that_reach_no_operation() -> None:
-    # A 500 is declared by every operation.
+    # Every operation declares a 500.
     assert set(declared_at_http()) == set(KINDS) - {500}
     longest = longest_target(DOCUMENT)
     assert f"longer than {longest // 1024} KiB" in declared_at_http()[414]

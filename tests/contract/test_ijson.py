@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from amplifierd.contract.core.ijson import MAX_DEPTH, NotIJson, decode, is_surely_i_json
 
-# What is mistaken for the syntax around it, and what clients escape.
+# Text that a parser may mistake for syntax, and characters that clients escape.
 CHARACTERS = [":", '"', "\\", ",", "{", "a", "b", "/", "<", "\n", "\x1f", "\x7f", "é", "中", "😀"]
-# Rarely, half of a surrogate pair, which only an escape can say.
+# Rarely a lone surrogate, which only an escape can express.
 STRINGS = st.lists(st.sampled_from([*CHARACTERS * 5, "\ud83d", "\ude00"]), max_size=4).map("".join)
 NUMBERS = st.one_of(
     st.integers(-(10**30), 10**30).map(str),
@@ -127,7 +127,7 @@ def test_text_accepted_early_is_i_json(text: str) -> None:
     try:
         again = msgspec.json.encode(json.loads(text))
     except UnicodeEncodeError:
-        # The encoder refuses halves of surrogate pairs.
+        # The encoder refuses lone surrogates.
         return
     if is_surely_i_json(again):
         assert decode(again)[1] == again

@@ -191,7 +191,7 @@ def test_requests_past_the_limit_are_503_at_once(tmp_path: Path) -> None:
                 assert response.status_code == 503, operation
                 assert response.headers["retry-after"] == "1"
                 assert response.json()["type"] == "urn:amplifierd:problem:busy"
-        # Until the daemon has noticed that the reader is gone.
+        # Until the daemon notices that the reader has disconnected.
         assert any(client.get("/sessions").status_code == 200 for _ in range(1_000))
 
 
@@ -225,7 +225,7 @@ def test_unfinished_lines_share_limited_memory(tmp_path: Path) -> None:
             for connection in connections:
                 connection.send(b"0\r\n\r\n")
             statuses = [connection.response().status for connection in connections]
-            # Of nothing but spaces there is no header.
+            # A value of only spaces is an empty header.
             assert statuses.count(422) >= min(room, 3)
             assert statuses.count(503) == response - statuses.count(422)
             assert (503 in statuses) is (response > room)

@@ -24,7 +24,7 @@ from short_timeouts import serving
 
 SECONDS = 60
 AT_ONCE = 64
-# Of so many requests, with each seed.
+# The number of requests for each seed.
 ROUNDS = 8
 NEXT = get("/api/v1/next")
 JSON = b"POST /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -275,7 +275,7 @@ async def outcome(port: int, parts: list[bytes]) -> list[Response]:
             while some := await reader.read(65_536):
                 received += some
         except ConnectionResetError:
-            # It was closed while more came than it would read.
+            # The server closed the connection while more data arrived than it would read.
             pass
         finally:
             writer.close()

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 OPENAPI = ROOT / "openapi.yaml"
 RELEASED = max(RULES.glob("released/*.yaml"), key=lambda path: [int(part) for part in path.stem.split(".")])
 
-# A client meets these values only if a client uses what is new: messages of this role, corrections of messages; or if
+# A client gets these values only if some client uses the new features: messages of this role, corrections; or if
 # its server was started with a database for tests.
 ACCEPTED = (
     "added the new `developer` enum value",
@@ -26,7 +26,7 @@ ACCEPTED = (
     "added the new `memory` enum value",
 )
 
-# The differ's level of a change that breaks clients.
+# The differ's level for changes that break clients.
 ERROR = 3
 
 Spec = dict[str, Any]
@@ -132,7 +132,7 @@ def changed(folder: Path, change: Callable[[Spec], object]) -> Path:
     spec = json.loads(load_document(OPENAPI).json)
     change(spec)
     path = folder / "openapi.yaml"
-    # JSON is YAML that is written and read in no time.
+    # JSON is valid YAML, and fast to write and read.
     path.write_text(json.dumps(spec))
     return path
 

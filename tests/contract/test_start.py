@@ -58,7 +58,7 @@ def changed(tmp_path: Path) -> Callable[[Callable[[Spec], object]], Path]:
         spec = json.loads(load_document(CONTRACT).json)
         by(spec)
         path = tmp_path / "openapi.yaml"
-        # JSON is YAML that is written and read in no time.
+        # JSON is valid YAML, and fast to write and read.
         path.write_text(json.dumps(spec))
         return path
 

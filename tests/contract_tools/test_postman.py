@@ -10,8 +10,8 @@ from contract_programs import run_node_program
 from daemon import Daemon
 
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
-# Without its faker the converter takes the contract's examples, and a second in place of minutes. Parameters that are
-# not required stay in the collection, switched off: one Idempotency-Key for all requests is refused.
+# Without its faker, the converter uses the contract's examples, and takes a second instead of minutes. Optional
+# parameters are disabled in the collection, because one Idempotency-Key for all requests is refused.
 OPTIONS = "schemaFaker=false,parametersResolution=Example,disableOptionalParameters=true,folderStrategy=Tags"
 # Streams do not end.
 STREAMS = {"/events", "/sessions/{session_id}/events"}
@@ -29,7 +29,7 @@ def test_requests_of_a_collection_succeed_or_are_refused_as_declared(sqlite_daem
     operations = [*load_document(CONTRACT).operations()]
     assert len(executions) == len(operations)
     statuses = [checked(execution, operations) for execution in executions]
-    # The others need what their examples name.
+    # The other requests need the resources that their examples name.
     assert sum(200 <= status < 300 for status in statuses) >= 20
 
 

@@ -41,7 +41,7 @@ def test_claude_code_keeps_thinking_results_and_usage() -> None:
     assert messages[1]["parts"] == [thought]
     assert messages[4]["parts"] == [{"type": "tool_result", "call": "c1", "output": "one"}]
     assert messages[4]["metadata"]["claude-code"]["toolUseResult"] == {"file": {"content": "one"}}
-    # Three lines of one response say its usage so far.
+    # Three lines of one response have its usage so far.
     usage = [message.get("usage", {}) for message in messages[1:4]]
     assert [each["inputTokens"] for each in usage] == [113, 0, 0]
     assert [each["outputTokens"] for each in usage] == [1, 19, 10]

@@ -71,7 +71,7 @@ def test_edited_messages_count_in_an_export() -> None:
     record = {"messages": [edited], "amplifierd": kept}
     [message] = Read(lines(record)).messages[SESSION]
     assert (message["content"], message["agent"]) == ("Edited", "Ada")
-    # If the number of messages differs, what was kept is ignored.
+    # If the number of messages differs, the stored record is ignored.
     read = Read(lines({**record, "messages": [edited, edited]}))
     assert [message.get("agent") for message in read.messages[SESSION]] == [None, None]
     assert read.faults == [("other messages", 1)]

@@ -140,7 +140,7 @@ def test_sample_texts_are_all_kept(name: str) -> None:
 @pytest.mark.parametrize("name", JSON_SAMPLES)
 def test_array_in_any_place_is_read_or_a_fault(name: str) -> None:
     records, is_lines = records_in(SAMPLES[name]())
-    # What follows has the same shapes.
+    # The rest has the same shapes.
     records = records[:8] if isinstance(records, list) else records
     for place in [*paths_in(records)][1:]:
         Read(lines_or_array(with_other(records, {place: []}), is_lines=is_lines), name)

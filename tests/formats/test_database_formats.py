@@ -124,7 +124,7 @@ def with_endless_rows(path: FilePath) -> bytes:
     cells = int.from_bytes(content[page + 3 : page + 5])
     places = [int.from_bytes(content[page + 12 + 2 * cell :][:2]) for cell in range(cells)]
     assert (content[page], cells > 100) == (5, True)
-    # All children of the root are the first one, which itself is given as many as there are in a page.
+    # All children of the root are its first child, which itself has as many children as fit in a page.
     first = content[page + places[0] : page + places[0] + 4]
     for place in places[1:]:
         content[page + place : page + place + 4] = first

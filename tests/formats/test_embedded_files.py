@@ -18,7 +18,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.records import BatchMessage, Message, NewMessages, NewSession, Session
 
 W = "default"
-# More than an export remembers.
+# More files than an export remembers.
 FILES = 1_100
 
 

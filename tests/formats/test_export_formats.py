@@ -209,7 +209,7 @@ PARTS = st.one_of(
         {"type": st.just("data"), "kind": st.sampled_from(["anthropic.x", "sharegpt.value"]), "value": VALUES}
     ),
 )
-# A text beside a result is a message of its own; what a client sent as its `native` names no type.
+# A text next to a result is a separate message; a client's own `native` names no type.
 BESIDE_A_RESULT: list[Object] = [
     {"type": "text", "text": "a", "native": {"openai-chat": {"type": None}}},
     {"type": "tool_result", "call": "c1", "output": "b"},

@@ -49,7 +49,7 @@ def test_text_that_many_rows_quote_is_read_within_a_limit(tmp_path: Path) -> Non
             row = (number, "b2:5", number, "text", None, None, payload)
             database.execute("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
     content = path.read_bytes()
-    # 84 MB in all.
+    # 84 MB in total.
     assert faults_in(steps_of(content)) == ["not SQLite"]
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("DELETE FROM parts WHERE id >= 100")
@@ -64,7 +64,7 @@ def test_column_names_are_case_insensitive(tmp_path: Path, table: str, column: s
     path = tmp_path / "logs.db"
     with closing(fill_threads(path)) as database:
         before = path.read_bytes()
-        # Without the case that a comparison of names ignores.
+        # Case is ignored when names are compared.
         database.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO changed")
         database.execute(f"ALTER TABLE {table} RENAME COLUMN changed TO {other}")
     assert steps_of(path.read_bytes()) == steps_of(before)

@@ -47,7 +47,7 @@ class Page(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # `<hr />` ends nothing else.
+        # `<hr />` closes no other element.
         self.handle_starttag(tag, attrs)
 
     def handle_endtag(self, tag: str) -> None:

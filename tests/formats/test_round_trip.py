@@ -26,7 +26,7 @@ def test_published_message_round_trips(each: Format, source: dict[str, Any]) -> 
     before = copy.deepcopy(source)
     message = each.read(source)
     assert same(each.write(message), before)
-    # By way of a server: what is sent is JSON.
+    # As through a server, which receives JSON.
     assert same(each.write(json.loads(json.dumps(message))), before)
     assert same(source, before)
 
@@ -121,7 +121,7 @@ def test_format_refuses_parts_that_it_cannot_represent() -> None:
 
 
 SOURCES_OF_ALL = [*chain.from_iterable(PUBLISHED.values())]
-# Any JSON where a block is expected, mostly with names and values that mean something.
+# Any JSON in place of a block, mostly with meaningful names and values.
 NAMES = sorted(
     {key for source in SOURCES_OF_ALL for key in source}
     | {key for block in ANTHROPIC_BLOCKS + AI_SDK_PARTS for key in block}

@@ -11,7 +11,7 @@ from daemon import Daemon
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 TURN = {"messages": [{"content": "a"}, {"content": "b", "role": "assistant", "agent": "x", "token_count": 2}]}
 
-# No day, no second of a day, no offset, no RFC 3339.
+# An invalid day, second and offset, and a text that is not RFC 3339.
 INVALID_TIMES = [
     {"created_before": time}
     for time in ("2025-02-30T00:00:00Z", "2025-11-21T12:00:60Z", "2025-11-21T00:00:00", "2025-11-21 00:00:00Z")

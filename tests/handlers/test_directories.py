@@ -96,7 +96,7 @@ def test_marker_written_by_the_server_is_not_an_edit(client: httpx.Client, daemo
     escaped = b'{"relative_path":"konto","metadata":{"gr\\u00f6\\u00dfe":1,"b":"\\u00e9"}}'
     headers = {"Content-Type": "application/json"}
     assert client.post("/amplified-directories", content=escaped, headers=headers).status_code == 201
-    # Longer than a marker may be where each value is on a line.
+    # Longer than a marker may be, if each value is on its own line.
     assert amplify(client, "long", metadata={"a": [0] * 90_000}).status_code == 201
     report = client.post("/amplified-directories/scan").json()
     assert (report["updated"], report["refused"]) == (0, [])

@@ -175,5 +175,5 @@ def test_stalled_reader_takes_little_memory(database: str) -> None:
         before = resident_mebibytes(daemon)
         for _ in range(20):
             client.post(f"{path}/messages/batch", json={"messages": [{"content": "x" * 2_000}] * 1_000})
-        # 40 MB were said, and none of the five has read any of it.
+        # 40 MB were sent, and none of the five readers has read any of it.
         assert resident_mebibytes(daemon) - before < 60

@@ -183,7 +183,7 @@ def test_limit_of_files_counts_each_reference(client: httpx.Client, path: str, f
     part = {"type": "file", "url": file["url"], "media": "image/png"}
     assert client.post(f"{path}/messages", json={"parts": [part] * 5}).status_code == 201
     exported = client.get(f"{path}/export?files=true&format={form}").text
-    # A record may have a message a second time, in the member for what its form has no place for.
+    # A record may contain a message twice: also in the member for data that its format cannot express.
     assert exported.partition('"amplifierd":')[0].count("cHBw" * triples) == 2
     assert "3 files" in exported if form == "html" else '"leftOut":{"files":3}' in exported
     client.delete(path)
@@ -201,7 +201,7 @@ def test_export_reports_its_losses(client: httpx.Client, path: str) -> None:
     left_out = "Left out: 1 metadata of messages."
     assert client.get(f"{path}/export?format=markdown").text.endswith(f"\n<!-- {left_out} -->\n")
     assert f'<footer class="note">{left_out}</footer>' in client.get(f"{path}/export?format=html").text
-    # A file that is not in it is missing there.
+    # A file that the export does not contain is missing after the import.
     file = client.post("/files", content=b"png", params={"media": "image/png"}).json()
     part = {"type": "file", "url": file["url"], "media": "image/png"}
     client.post(f"{path}/messages", json={"parts": [part]})

@@ -20,9 +20,9 @@ from waits import until
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 DATA_URL = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]*)")
-# A file is read in blocks of 256 KiB, and three bytes are four characters of base64.
+# A file is read in blocks of 256 KiB, and three bytes become four characters of base64.
 SIZES = [0, 1, 2, 3, 262_143, 262_144, 262_145, 1_000_000]
-# Together they are more than the 1 GiB of temporary files that long lists, imports and uploads share.
+# Together they exceed the 1 GiB of temporary files that long lists, imports and uploads share.
 UNREAD = 56
 LARGE = 15_000_000
 RECEIVED_BYTES = 64 * 1024
@@ -69,7 +69,7 @@ def test_files_are_in_an_export_byte_for_byte(client: httpx.Client, form: str) -
 
 @pytest.mark.parametrize("form", ["openai", "anthropic"])
 def test_message_with_large_files_comes_back(client: httpx.Client, form: str) -> None:
-    # A source is only beside the messages, where a digest of all that the message has says whether it was edited.
+    # A source is only in the extra member, where a digest of the message shows whether it was edited.
     source = {"type": "source", "url": "https://example.org/tides"}
     text = {"type": "text", "text": 'the "tide"\n'}
     path = session_of(client, [text, image(client, bytes_of(1_000_000)), source, image(client, bytes_of(100_000))])
@@ -80,7 +80,7 @@ def test_message_with_large_files_comes_back(client: httpx.Client, form: str) ->
     assert imported.json()["sessions"] == 1, imported.text
     assert parts_of(client, path) == parts
     client.delete(path)
-    # What was edited in the file is imported as it is there.
+    # A message that was edited in the file is imported as edited.
     messages, beside = exported.split(b'"amplifierd":', 1)
     edited = messages.replace(b'the \\"tide\\"', b"the moon") + b'"amplifierd":' + beside
     client.post(f"/import?format={form}-messages", content=edited, headers=OCTETS).raise_for_status()
@@ -111,7 +111,7 @@ def test_unread_exports_leave_others_room(database: str) -> None:
             unread.send(get(f"/api/v1{target}"))
             assert unread.head().status == 200
         assert len(client.get(target).raise_for_status().content) > LARGE * 4 / 3
-        # Uploads have temporary files.
+        # Uploads use temporary files.
         assert client.post("/files", content=b"x" + bytes_of(LARGE)).status_code == 201
 
 
@@ -237,7 +237,7 @@ def test_file_damaged_after_its_beginning_cuts_off_an_export(daemon_of_file: Dae
         assert "is damaged and cannot be recovered" in errors
 
 
-# The system messages, and the parts of the user's, of which each has a file if it is marked so.
+# The texts of the system messages, and whether a user message with a file follows (None: no user message).
 SYSTEM_MESSAGES = {
     "alone": ([""], None),
     "long, before a text": (["x" * 40_000], False),

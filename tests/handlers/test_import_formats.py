@@ -76,7 +76,7 @@ def test_sample_of_each_format_is_imported(client: httpx.Client, name: str) -> N
     assert report["history"]["formats"] == [{"format": name, "files": 1}]
     assert report["history"]["notUnderstood"] == []
     assert (report["sessions"] + report["extended"] + report["skipped"], report["renamed"]) >= (1, 0)
-    # By its name as well, and it is there already.
+    # Also by the name of the format; the session already exists.
     again = imported(client, SAMPLES[name](), f"format={name}")
     assert (again["sessions"], again["extended"], again["messages"]) == (0, 0, 0)
     assert again["history"] == report["history"]
@@ -139,7 +139,7 @@ def test_files_of_opencode_are_read_together(client: httpx.Client) -> None:
     [found] = report["history"]["notUnderstood"]
     assert (found["kind"], found["places"][0]["file"]) == ("not JSON", "storage/part/msg_1/prt_9.json")
     assert imported(client, archive_of(**files))["messages"] == 0
-    # At the root of an archive, too.
+    # Also at the root of an archive.
     report = imported(client, archive_of(**{path.removeprefix("storage/"): each for path, each in files.items()}))
     assert (report["messages"], report["history"]["notUnderstood"]) == (0, [])
 
@@ -238,7 +238,7 @@ def bomb(size: int) -> bytes:
 def test_archive_bomb_is_413(client: httpx.Client) -> None:
     refused = send(client, bomb(257 * MIB))
     assert (refused.status_code, "The archive has more than" in refused.text) == (413, True), refused.text
-    # One that fits is read, and nothing is in it.
+    # A file within the limit is read, and contains nothing.
     assert send(client, bomb(16 * MIB)).status_code == 422
 
 
@@ -318,7 +318,7 @@ def conversions_of(daemon: Daemon) -> list[str]:
     """The processes below a daemon that convert files."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        # It may have ended.
+        # The process may have ended.
         with suppress(OSError):
             parent = re.search(r"PPid:\s+(\d+)", (path.parent / "status").read_text())
             if b"amplifierd.formats.imports.process" in path.read_bytes() and parent is not None:
@@ -335,7 +335,7 @@ def test_disconnected_client_ends_the_conversion(sqlite_daemon: Daemon) -> None:
         head += "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         with closing(socket.create_connection((request.url.host, request.url.port or 80))) as connection:
             connection.sendall(head.encode() + b"\r\n" + request.content)
-            # It takes much longer than to see it.
+            # The conversion takes much longer than noticing the disconnect.
             until(lambda: bool(conversions_of(sqlite_daemon)))
         until(lambda: not conversions_of(sqlite_daemon))
         imported(client, MESSAGE.replace(b"x", b"later"))

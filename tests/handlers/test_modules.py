@@ -55,7 +55,7 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
     options = ["--collections-path", str(root)]
     with pytest.MonkeyPatch.context() as environment, own_database(request, root.parent) as url:
         environment.setenv("PYTHONPATH", str(packages))
-        # A fork would not look for packages again.
+        # Not forked: a forked process would not look for packages again.
         with Daemon(url, *options, start="command") as running:
             yield running
 

@@ -334,7 +334,7 @@ def server(database: str, packages: Path, version: str) -> Daemon:
     make(folder, {"module_one/__init__.py": "", "module_one/module.yaml": module})
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(folder))
-        # A fork would not look for packages again.
+        # Not forked: a forked process would not look for packages again.
         return Daemon(database, start="command")
 
 

@@ -57,7 +57,7 @@ def test_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> No
     assert created.status_code == 201
     assert created.headers["location"] == "profiles/foundation%2Fwhole"
     profile = created.json()
-    # No collection brings them.
+    # No collection provides them.
     assert len(profile.pop("warnings")) == 5
     times = {"createdAt": profile["createdAt"], "updatedAt": profile["createdAt"]}
     assert profile == WHOLE | times | {"session": camel(WHOLE["session"]), "schemaVersion": 2, "isActive": False}
@@ -196,7 +196,7 @@ def test_profile_is_replaced_by_its_file(client: httpx.Client) -> None:
     assert client.put("/profiles/none", json={"name": "none"}).status_code == 404
     assert client.put("/profiles/default", json={"name": "default"}).status_code == 409
     assert client.get(path).json() == stored
-    # Without the other members, they have their defaults.
+    # The other members have their defaults.
     replaced = client.put(path, json={"name": WHOLE["name"]}).json()
     assert (replaced["tools"], replaced["instructions"], replaced["version"]) == ([], "", "1.0.0")
 

@@ -57,7 +57,7 @@ def test_backend_of_the_page_passes_the_suite(tmp_path: Path) -> None:
     install_from_page(PAGE, "amplifierd.storage", tmp_path)
     [command] = re.findall(r"^pytest --pyargs (.*)$", PAGE, re.MULTILINE)
     package, *options = shlex.split(command)
-    # A part of it: this backend is SQLite, which passes all of it in tests/storage/.
+    # Only a part of the suite: this backend is SQLite, which passes the whole suite in tests/storage/.
     assert " passed" in suite(tmp_path, f"{package}.workspaces", *options)
 
 

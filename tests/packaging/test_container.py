@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker/Dockerfile"
 PAGE = (ROOT / "docs/container.md").read_text()
 PROGRAMS = Path(sys.executable).parent
-# Nobody has this number, so it has no name, no home and no group.
+# An unused user id, which has no name, home or group.
 NOBODY = "12345:54321"
 COMPOSE, *KUBERNETES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
@@ -32,7 +32,7 @@ def image(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Stage:
     if not can_run():
         pytest.skip("Without the right to make namespaces no container can be run here.")
     folder = tmp_path_factory.getbasetemp()
-    # Beside the folders of the processes, if there are several.
+    # Next to the folders of the processes, if there are several.
     shared = folder if worker_id == "master" else folder.parent
     with (shared / "image.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -156,7 +156,7 @@ def test_manifests_and_the_image_agree() -> None:
     for document in [each for text in KUBERNETES for each in yaml.safe_load_all(text) if each["kind"] == "Deployment"]:
         pod = document["spec"]["template"]["spec"]
         [container] = pod["containers"]
-        # Else a Service of this name makes a variable AMPLIFIERD_PORT, which is no port.
+        # Otherwise a Service of this name sets the variable AMPLIFIERD_PORT, which is not a port.
         assert pod["enableServiceLinks"] is False
         assert str(pod["securityContext"]["runAsUser"]) == facts["USER"].split(":")[0]
         assert str(container["ports"][0]["containerPort"]) == facts["EXPOSE"]

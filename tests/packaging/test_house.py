@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-# Where conversations are kept. Backends stand beside each other at the end, and none imports another.
+# The storage. The backends are at the end, and none imports another.
 STORAGE = ["values", "model", "sql", "search", "operations", "backend"]
 BACKENDS = ["sqlite", "postgres", "memory"]
-# The contract, from what its parts have in common to what serves it.
+# The contract, from its shared parts to the application that serves it.
 CONTRACT = ["core", "request", "response", "access", "compile", "serve"]
-# The program, from what it stands on to how it is started.
+# The program, from its foundations to its commands.
 PROGRAM = [
     "storage",
     "settings",
@@ -31,13 +31,13 @@ PROGRAM = [
     "commands",
 ]
 
-# What of the storage is seen from outside.
+# The parts of the storage that other packages may import.
 HANDLERS_SEE = {
     *("interface", "records", "queries", "profile_records", "collections", "modules", "directories", "files", "errors"),
 }
 CONTRACT_SEES = {("storage", "model", "records"), ("storage", "model", "files"), ("storage", "values", "json_text")}
 
-# Operations, options, headers and commands: what to do about an error is said where it was asked (`app`, `commands`).
+# Operations, options, headers and commands: only `app` and `commands` say what to do about an error.
 OPERATIONS = re.findall(r"\boperationId: (\w+)", (Path(__file__).parents[2] / "openapi.yaml").read_text())
 API = re.compile(rf"\b({'|'.join(OPERATIONS)})\b|`amplifierd |(?<!\S)--[a-z]|\w=true|Idempotency-Key|\bserve\b --")
 

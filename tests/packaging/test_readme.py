@@ -21,10 +21,10 @@ PAGES = [
     page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if "```console" in page.read_text()
 ]
 
-# Of the daemon that a page is about.
+# The address of the daemon in a page.
 OPTIONS = {"search.md": ["--embedder", "wordllama"]}
 
-# What differs from one run to the next.
+# Values that differ from run to run.
 VARYING = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "TIME"),
@@ -64,7 +64,7 @@ def test_page_commands_print_the_shown_output(page: Path, tmp_path: Path) -> Non
             env=os.environ
             | {
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                # A reader's commands and daemon have the same, in the data directory.
+                # A reader's commands and daemon share the database in the data directory.
                 "AMPLIFIERD_DATABASE": daemon.database,
             },
         )

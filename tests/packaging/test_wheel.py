@@ -21,7 +21,7 @@ def test_wheel_serves(tmp_path: Path) -> None:
     )
     assert (len(built), checked.returncode) == (2, 0), checked.stdout
     environment = tmp_path / "venv"
-    # Our own pip fills it, which need not be installed first; what is never imported need not be compiled.
+    # This environment's pip fills it, so that pip need not be installed first; unused modules need not be compiled.
     venv.create(environment, with_pip=False)
     python = str(environment / "bin/python")
     install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]

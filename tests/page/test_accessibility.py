@@ -63,7 +63,7 @@ def test_views_have_no_violations(page: Page, views: dict[str, str]) -> None:
         page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true; })")
         found[name, "light"] = violations(page)
         page.emulate_media(color_scheme="dark")
-        # All else is the same in the dark.
+        # The dark theme does not change anything else.
         found[name, "dark"] = violations(page, "color-contrast")
         page.set_viewport_size({"width": 390, "height": 844})
         found[name, "narrow"] = violations(page, "color-contrast", "target-size", "scrollable-region-focusable")

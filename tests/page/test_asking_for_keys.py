@@ -45,7 +45,7 @@ def test_key_is_asked_for_and_kept_for_the_tab(page: Page, daemon: Daemon, sessi
     expect(page.get_by_text("Quinces")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Quinces")).to_be_visible()
-    # A stream takes a key as well.
+    # A stream needs a key as well.
     field = page.get_by_role("textbox", name="Message")
     field.fill("And medlars")
     field.press("Control+Enter")

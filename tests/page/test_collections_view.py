@@ -36,7 +36,7 @@ def test_collections_lead_to_profiles(page: Page) -> None:
     expect(page.get_by_text("tools/bash").or_(page.get_by_text("kitchen/tool/bash"))).to_be_visible()
     page.get_by_role("link", name="kitchen/base").click()
     expect(page.get_by_role("heading", name="kitchen/base")).to_be_visible()
-    # It belongs to the collection, so that nobody can change it.
+    # The profile belongs to the collection, so nobody can change it.
     expect(page.get_by_role("button", name="Make active")).to_be_visible()
     expect(page.get_by_role("button", name="Edit")).to_have_count(0)
     page.get_by_role("link", name="from teams/kitchen").click()

@@ -88,7 +88,7 @@ def test_feedback_is_kept_in_metadata(page: Page, client: httpx.Client, new_sess
     press(page, 2, "Bad")
     expect(row(page, 2).locator(".sign")).to_have_count(0)
     assert message(client, session, 2)["metadata"] == {"trace": "t1"}
-    # Only what a model said is judged.
+    # Only messages of a model can be rated.
     row(page, 1).hover()
     expect(row(page, 1).get_by_role("button", name="Edit")).to_be_visible()
     expect(row(page, 1).get_by_role("button", name="Good")).to_have_count(0)
@@ -96,7 +96,7 @@ def test_feedback_is_kept_in_metadata(page: Page, client: httpx.Client, new_sess
 
 def test_stale_edit_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session("When?", ANSWER)
-    # The page does not hear of changes, as after a sleep.
+    # The page gets no events, as after a sleep of the machine.
     page.route(EVENTS, lambda route: route.abort())
     page.goto(f"/?session={session}")
     dialog = press(page, 2, "Edit")
@@ -114,7 +114,7 @@ def test_stale_edit_is_shown_as_a_conflict(page: Page, client: httpx.Client, new
 
 def test_corrections_of_others_appear(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session(*(f"Message {number}" for number in range(1, 46)))
-    # Followed once the page has its stream, which comes after the messages.
+    # The page receives events once it has opened its stream, after loading the messages.
     with page.expect_response(EVENTS):
         page.goto(f"/?session={session}")
     expect(row(page, 45)).to_be_in_viewport()
@@ -124,7 +124,7 @@ def test_corrections_of_others_appear(page: Page, client: httpx.Client, new_sess
     client.delete(f"/sessions/{session}/messages/45").raise_for_status()
     expect(row(page, 45)).to_contain_text("This message was deleted.")
     expect(row(page, 45)).to_be_in_viewport()
-    # Far above, nothing is shown that would have to change.
+    # The message is far above, so no visible row has to change.
     client.delete(f"/sessions/{session}/messages/1").raise_for_status()
     client.post(f"/sessions/{session}/messages", json={"content": "Message 46"}).raise_for_status()
     expect(page.get_by_text("Message 46", exact=True)).to_be_in_viewport()

@@ -12,7 +12,7 @@ from conftest import sqlite_daemon
 daemon = sqlite_daemon
 
 EVENTS = re.compile("/api/v1/.*events")
-# A double does not have it.
+# Not representable as a double.
 LARGE = 2**53 + 1
 # Changes of a directory's file that cannot be saved, and what the page says.
 REFUSED: list[tuple[dict[str, object], str]] = [
@@ -28,7 +28,7 @@ REFUSED: list[tuple[dict[str, object], str]] = [
 
 def test_stale_change_is_shown_as_a_conflict(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session("Hello", name="First name")
-    # The page does not hear of changes, as after a sleep.
+    # The page gets no events, as after a sleep of the machine.
     page.route(EVENTS, lambda route: route.abort())
     page.goto(f"/?session={session}")
     expect(page.get_by_text("Hello")).to_be_visible()
@@ -252,7 +252,7 @@ def test_directory_is_made_and_edited_as_its_file(page: Page, client: httpx.Clie
     row.get_by_role("button", name="Edit").click()
     text = file.input_value()
     assert json.loads(text) == {"default_profile": "default", **metadata}
-    # As the file is on disk: it says when it was written, too.
+    # The file on disk also has the time when it was written.
     edited = {"amplifierd": {}, "team": {"name": "maps"}, "none": [None], "__proto__": {"a": 1}}
     file.fill(json.dumps(edited))
     dialog.get_by_role("button", name="Save").click()
@@ -276,7 +276,7 @@ def test_directory_file_is_refused_if_it_would_be_changed(page: Page, client: ht
         dialog.get_by_role("button", name="Save").click()
         expect(dialog.get_by_role("alert")).to_contain_text(words)
         assert directory_of(client, path)[0] == metadata
-    # What is not changed may be all of this.
+    # Unchanged values may be any of these.
     file.fill(json.dumps(metadata | {"a": [None, {"b": None}]}))
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).not_to_be_visible()

@@ -127,7 +127,7 @@ def _alarm(page: Page) -> Iterator[None]:
     page.add_init_script("window.ran = () => { window.hasRun = true; };")
     yield
     assert page.evaluate("window.hasRun") is None
-    # The page's own elements have names of their own, and no link has a scheme that runs.
+    # The page's elements keep their names, and no link has a scheme that runs code.
     assert page.locator("main script, main iframe, main object, main embed, main form[action], main style").count() == 0
     assert page.locator(f"main :is({ALLOWED_LINKS}), main [onerror], main [onload]").count() == 0
 

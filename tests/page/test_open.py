@@ -57,7 +57,7 @@ def test_open_starts_a_daemon(browser_log: Path) -> None:
 
 def test_open_says_why_no_daemon_starts(browser_log: Path) -> None:
     with socket.socket() as listener:
-        # Nobody listens there, and nobody can.
+        # Nothing listens on this port, and nothing else can.
         listener.bind(("127.0.0.1", 0))
         outcome = run_open(browser_log.parent, listener.getsockname()[1])
     assert outcome.returncode == 1

@@ -11,7 +11,7 @@ from daemon import Daemon, http_get
 daemon = sqlite_daemon
 
 OPERATION = "/docs#tag/sessions/POST/sessions"
-# Before, its responses one below the other took 6,500.
+# Before, all responses were listed one below the other, in 6,500 pixels.
 MOST_PIXELS = 3_500
 
 

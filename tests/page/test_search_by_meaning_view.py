@@ -56,7 +56,7 @@ def test_choice_can_be_undone_without_an_embedder(plain_page: Page, sqlite_daemo
         until(lambda: "early" in client.get("/search", params={"q": "tram"}).text)
     plain_page.goto("/?view=search&q=tram&mode=hybrid")
     expect(plain_page.get_by_role("alert")).to_contain_text("embedder")
-    # It disappears, so `uncheck` would wait for it.
+    # The checkbox disappears, so `uncheck` would wait for it.
     plain_page.get_by_label(CHOICE).click()
     expect(plain_page).to_have_url(re.compile("q=tram$"))
     expect(plain_page.locator("[data-item]")).to_contain_text("tram was early")

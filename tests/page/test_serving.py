@@ -104,7 +104,7 @@ def test_start_page_names_files_that_browsers_keep(daemon: Daemon) -> None:
     assert {(response.status_code, response.headers["Cache-Control"]) for response in responses} == {
         (200, "public, max-age=31536000, immutable")
     }
-    # A page that was opened before an update reads what there is now, and does not keep it.
+    # A page opened before an update gets the current files, and does not cache them.
     assert (old.status_code, old.headers["Cache-Control"]) == (200, "no-cache")
     assert old.content == (WEB / "views/session.js").read_bytes()
 
@@ -138,7 +138,7 @@ def test_first_load_is_announced() -> None:
     assert scripts == [WEB / "early.js", WEB / "main.js"]
     assert len(announced) == len(set(announced))
     assert set(announced) == imported(WEB / "main.js", set()) - set(scripts)
-    # What runs first waits for nothing else.
+    # The first script waits for no other.
     own = imported(WEB / "early.js", set()) - {WEB / "early.js"}
     assert set(announced[: len(own)]) == own
 

@@ -21,7 +21,7 @@ MAX_NODES = 4_000
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
 CODE = "Look:\n\n```python\nprint('once')\n```\n\n| a | b |\n|---|---|\n| 1 | $x^2$ |\n"
 
-# The reader scrolls after messages have come, before the page has drawn them.
+# The reader scrolls after messages have arrived, before the page has drawn them.
 SCROLL_BEFORE_DRAWING = """() => {
     const fetchFirst = window.fetch;
     window.fetch = async (...request) => {
@@ -144,7 +144,7 @@ def test_scrolling_reaches_every_message_with_few_elements(page: Page, long_sess
 def test_reader_keeps_position_while_messages_load_above(page: Page, long_session: str) -> None:
     page.goto(f"/?session={long_session}#1000")
     expect(row(page, 1_000)).to_be_in_viewport()
-    # Chunk 49 has the message; 48 and 50 came with it.
+    # Chunk 49 has the message; 48 and 50 were loaded with it.
     held: list[Route] = []
     pattern = re.compile(r"/messages\?after_sequence=940&")
     # Playwright marks a handler, which it cannot do to a method.

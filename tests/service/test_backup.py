@@ -17,7 +17,7 @@ from amplifierd.testing.storage.steps import read, records
 from daemon import Daemon
 from load import Load
 
-# Of a damaged backup: whichever page it is.
+# The errors for a damaged backup, depending on the damaged page.
 DAMAGED = r"SQLite says of |is damaged: "
 
 
@@ -82,7 +82,7 @@ def test_backup_has_every_acknowledged_write(daemon: Daemon, tmp_path: Path) -> 
         )
         load.wait_for_more(1)
         load.stop()
-    # As anyone would who has the file.
+    # As anyone with the file could.
     with Daemon(f"sqlite:///{tmp_path}/b.db") as restored, restored.client() as client:
         for session_id, contents in before.items():
             messages = client.get(f"/sessions/{session_id}/messages").json()["messages"]
@@ -159,7 +159,7 @@ def test_restore_keeps_the_old_database(path: Path, tmp_path: Path) -> None:
         assert_fails(
             "restore", "--force", "--database", daemon.database, tmp_path / "b.db", words="open; stop the daemon"
         )
-        # What it has written last is in its log only.
+        # The last writes are only in the log.
         daemon.kill()
     output = run("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
     kept = re.search(r"previous database is now (.*)\.$", output)
@@ -223,7 +223,7 @@ def test_damaged_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
         (tmp_path / "b.db").write_bytes(damaged)
         command = ["restore", "--force", "--database", restored, str(tmp_path / "b.db")]
         if CliRunner().invoke(cli, command).exit_code == 0:
-            # Such a page tells which pages refer to which, and nothing that a copy has.
+            # Such a page maps pages to their parents, and a copy does not contain it.
             assert contents_of(restored) == texts
             intact.append(page)
     assert len(intact) <= 1, intact

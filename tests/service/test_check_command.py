@@ -29,7 +29,7 @@ def in_terminal(*arguments: str, expected: int = 0) -> str:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as running:
         os.close(theirs)
         shown = b""
-        # The end of a terminal is an error of reading it.
+        # Reading from a closed terminal is an error.
         with suppress(OSError):
             while some := os.read(ours, 4_096):
                 shown += some
@@ -168,7 +168,7 @@ def test_check_shows_its_progress(database: str) -> None:
     shown = percents(checked)
     assert (shown[0], shown[-1]) == (0, 100)
     assert len(set(shown)) >= 4
-    # Less than its sessions say; what is missing is not checked.
+    # Fewer messages than the sessions count; missing messages are not checked.
     vandalise(database, without_messages(database, session_id, "> 2000"))
     assert percents(in_terminal("check", "--database", database, expected=1))[-1] == 100
 

@@ -89,7 +89,7 @@ async def receive(pieces: list[bytes], chance: random.Random) -> bytes:
     config = uvicorn.Config(echo, interface="asgi3", log_config=None, proxy_headers=False)
     config.load()
     protocol = Protocol(config, ServerState(), {}, loop)
-    # As a transport would: while no task is running.
+    # As a transport does, while no task is running.
     loop.call_soon(protocol.connection_made, cast("asyncio.Transport", wire))
     for piece in pieces:
         loop.call_soon(protocol.data_received, piece)

@@ -26,7 +26,7 @@ from daemon import Daemon
 from fork_server import run_amplifierd
 
 FILES = 10_000
-# Health beside a sync, in seconds: the bound of the table of worst requests.
+# The limit for `/health` during a sync, in seconds: that of the table of worst requests.
 HEALTH_WORST = 2.5
 KILLS = 3
 PROFILES = 100
@@ -117,7 +117,7 @@ async def test_fetch_of_a_repository_that_never_ends_has_a_time_limit(
 ) -> None:
     repository = tmp_path / "repository"
     commit(repository, {"a.md": profile("a")})
-    # Whoever reads it waits for a writer.
+    # Reading the named pipe waits for a writer.
     os.mkfifo(repository / ".git/packed-refs")
     target = tmp_path / "target"
     target.mkdir()
@@ -149,7 +149,7 @@ async def until_no_process_names(name: str) -> None:
 def commands() -> Iterator[bytes]:
     """The command lines of all processes."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        # It may have ended meanwhile.
+        # The process may have ended meanwhile.
         with suppress(OSError):
             yield path.read_bytes()
 

@@ -88,7 +88,7 @@ def test_unwritable_data_path_is_one_sentence(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
 
 
-# A process of a user whom the system does not know: there is no home directory, and no name.
+# A process of an unknown user, who has no home directory and no name.
 UNKNOWN_USER = """
 import pwd
 import sys

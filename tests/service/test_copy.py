@@ -168,7 +168,7 @@ async def test_killed_copy_continues(storage: Storage, database: str, target: st
     for _ in range(120):
         session = await storage.create_session(W, NewSession())
         await storage.append_messages(W, session.id, turn)
-    # A part of the copy has four sessions, in two pieces and one that finds no more.
+    # A part of the copy has four sessions: two pieces, and one that finds no more.
     await asyncio.to_thread(copy_some, database, target, 7)
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr

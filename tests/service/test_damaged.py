@@ -107,7 +107,7 @@ def test_damaged_page_is_500_and_the_log_says_what_to_do(path: Path) -> None:
         problem = next(response for response in responses if response.status_code == 500).json()
         assert problem["type"] == "about:blank"
         assert problem["detail"].startswith("The server failed on this request; see its log")
-        # Everyone else is served.
+        # All other requests are served.
         other = client.post("/sessions").json()["id"]
         assert client.post(f"/sessions/{other}/messages", json={"content": "x"}).status_code == 201
         daemon.stop()
@@ -125,7 +125,7 @@ def test_damaged_page_is_500_and_the_log_says_what_to_do(path: Path) -> None:
 
 def test_damaged_index_is_rebuilt(path: Path) -> None:
     vandal = apsw.Connection(str(path))
-    # What no other program can do: rows leave a table whose index they stay in.
+    # Normally impossible: the rows are deleted from the table, but stay in its index.
     [(root,)] = vandal.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'session_by_revision'")
     vandal.close()
     with path.open("r+b") as file:
@@ -219,6 +219,6 @@ def opened_by_another(path: Path) -> bool:
             if link.samefile(path):
                 return True
         except OSError:
-            # It is closed by now.
+            # The connection is already closed.
             continue
     return False

@@ -1,6 +1,6 @@
 """A request whose response does not begin in time gets 503, and frees its resources."""
 
-# ruff: noqa: SLF001  # what takes long is put where the storage waits
+# ruff: noqa: SLF001  # slow steps are injected where the storage waits
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ def hasty(tmp_path: Path) -> Iterator[tuple[Any, httpx.Client]]:
         database=f"sqlite:///{tmp_path / 'a.db'}", data_path=tmp_path, log_level="warning", request_timeout=SECONDS
     )
     storage = open_storage(settings.database)
-    # The clients are slow, and the deadline is not theirs.
+    # The clients are slow; the deadline does not apply to them.
     with (
         serving(create_app(settings, storage), Limits(body_seconds=10, body_bytes=1)) as port,
         http_client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client,

@@ -162,7 +162,7 @@ def test_recorded_response_is_gone_after_its_time(database: str, tmp_path: Path)
         created = client.post("/sessions", json={"name": word}, headers={"Idempotency-Key": "k"}).json()
         client.patch(f"/sessions/{created['id']}", json={"name": None}).raise_for_status()
         assert places_with(database, word)
-    # Nobody asks for anything.
+    # There are no requests.
     with Daemon(database, *options):
         wait_until_gone(database, word)
 
@@ -263,7 +263,7 @@ async def deleted_rows(database: str) -> int:
 
 def test_postgresql_is_compacted_while_it_is_served() -> None:
     kept, deleted = canary(), canary()
-    # A server of its own, whose files can be read.
+    # A separate server, whose files can be read.
     with PostgresServer("fsync=off") as server, Daemon(server.url()) as daemon, daemon.client() as client:
         paths = [say(client, f"{kept} {number} {deleted if number % 2 else ''}", context={}) for number in range(20)]
         for path in paths[1::2]:

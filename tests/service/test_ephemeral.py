@@ -62,7 +62,7 @@ def test_daemon_that_stops_at_once_keeps_nothing(workers: str) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
-        # Workers answer when they have started.
+        # Workers respond once they have started.
         assert httpx.get(f"{ready['api']}/health", timeout=120).status_code == 200
         assert made_by(process.pid)
         port = int(ready["url"].rpartition(":")[2])
@@ -72,7 +72,7 @@ def test_daemon_that_stops_at_once_keeps_nothing(workers: str) -> None:
             hanging.send(post("/api/v1/sessions", b"{}", b"Expect: 100-continue")[:-1])
             assert hanging.response().status == 100
             process.terminate()
-            # It ends when the daemon has begun to end.
+            # The stream ends when the daemon begins to stop.
             stream.read_all()
             process.terminate()
             assert process.wait(120) == 128 + signal.SIGTERM

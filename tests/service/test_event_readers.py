@@ -24,7 +24,7 @@ from daemon import Daemon, http_client
 EVENTSOURCE = "4.1.1"
 WAIT_SECONDS = 120
 
-# It connects again by itself.
+# This library reconnects by itself.
 NODE_READER = """
 const { EventSource } = require("eventsource");
 const source = new EventSource(process.argv[2]);
@@ -42,7 +42,7 @@ def read_until_done(read: Callable[[dict[str, str], Seen], str], seen: Seen, don
         try:
             last = read({"Last-Event-ID": last} if last else {}, seen) or last
         except httpx.TransportError:
-            # The server is away.
+            # The server is not running.
             done.wait(0.1)
 
 
@@ -77,7 +77,7 @@ def read_with_eventsource(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     folder = tmp_path_factory.mktemp("eventsource")
     (folder / "package.json").write_text(json.dumps({"dependencies": {"eventsource": EVENTSOURCE}}))
     install = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-    # A registry may be away for a moment.
+    # A registry may be unavailable for a moment.
     assert any(npm(install, cwd=folder) == 0 for _ in range(3))
     (folder / "reader.cjs").write_text(NODE_READER)
 
@@ -145,7 +145,7 @@ def await_heartbeat(client: httpx.Client, path: str) -> None:
     with client.stream("GET", f"{path}/events") as response:
         begun = time.monotonic()
         assert next(response.iter_lines()) == ": still here"
-        # Not sooner; how much later is the machine's.
+        # Not earlier; how much later depends on the machine.
         assert time.monotonic() - begun > 10
 
 
@@ -165,7 +165,7 @@ async def test_heartbeat_does_not_split_an_event(monkeypatch: pytest.MonkeyPatch
         nonlocal pieces, heartbeats
         body = message.get("body", b"")
         sent.append(body)
-        # Before the first event, heartbeats are due as well.
+        # Heartbeats are also sent before the first event.
         heartbeats += pieces == 3 and body == b": still here\n"
         if heartbeats > 1:
             two_heartbeats.set()

@@ -78,7 +78,7 @@ def test_records_round_trip(name: str, tmp_path: Path, run: Run) -> None:
     records = [without_member(json.loads(line)) for line in text.splitlines()]
     expected = SOURCES[name]
     if name == "sharegpt":
-        # An import makes an empty text of a turn without one.
+        # An import gives a turn without text an empty text.
         expected = [{**expected[0], "conversations": [expected[0]["conversations"][0], {"from": "gpt", "value": ""}]}]
     assert by_text(records) == by_text(expected)
 
@@ -92,7 +92,7 @@ def test_import_of_an_export_has_the_same_messages(name: str, tmp_path: Path, ru
     assert run("import", *sources)[0] == 0
     export = tmp_path / "export.jsonl"
     assert run("export", "--format", name, export)[0] == 0
-    # Into the same workspace it changes nothing.
+    # An import into the same workspace changes nothing.
     status, _, errors = run("import", export)
     assert (status, "Imported 0 sessions, extended 0, with 0 messages" in errors) == (0, True), errors
     other = f"{workspace[:50]}-other"
@@ -213,7 +213,7 @@ def test_record_reports_its_losses(name: str, kept: str, left_out: str, filled: 
     assert status == 0
     assert f"The format has no place for these; the member amplifierd has them: {kept}.\n" in errors
     assert f"Left out: {left_out}.\n" in errors
-    # Each record says what it has lost itself.
+    # Each record lists its own losses.
     losses = [json.loads(line)["amplifierd"].get("losses", {}) for line in text.splitlines()]
     kinds = Counter(f"{count} {kind}" for each in losses for kind, count in each.get("kept", {}).items())
     assert sorted(kinds) == kept.split(", ")
@@ -238,7 +238,7 @@ def test_markdown_is_a_folder_of_files(tmp_path: Path, filled: Run) -> None:
     assert sorted(comments.values()) == ["", *left_out]
     assert (folder / "files" / f"{FILE}.txt").read_bytes() == b"secret"
     assert yaml.safe_load(attached.split("---\n")[1])["parent"] == IDS[0]
-    # One session is written like every export.
+    # An export of one session has the usual form.
     status, text, _ = filled("export", "--format", "markdown", "--session", IDS[0])
     assert text == (folder / names[0]).read_text()
 

@@ -22,7 +22,7 @@ SCALE = 0.005
 SECONDS = 0.5
 HEALTH_MEDIAN_MS, HEALTH_WORST_MS, APPEND_WORST_MS = 1_000, 2_500, 5_000
 PEAK_MIB, KEPT_MIB = 400, 60
-# What is measured is not what an earlier row, or making the data, has left.
+# So that memory left by an earlier row, or by creating the data, is not measured.
 STARTED_AGAIN_MIB = 60
 
 
@@ -77,7 +77,7 @@ def test_expensive_requests_do_not_stop_others(request: pytest.FixtureRequest, t
 def check(requests: list[Ask], server: Server) -> None:
     """Others are served while clients ask for these."""
     share = measure(server, requests, SECONDS, KEPT_MIB)
-    # A machine with other work is slow for everybody.
+    # Other work of the machine slows down all clients.
     assert share.health_median <= HEALTH_MEDIAN_MS * share.slowness, share
     assert share.health_worst <= HEALTH_WORST_MS * share.slowness, share
     assert share.append_worst <= APPEND_WORST_MS * share.slowness, share

@@ -50,7 +50,7 @@ def test_refused_request_leaves_nothing_and_others_are_kept(disk: SmallDisk, *, 
         session_id = client.post("/sessions").json()["id"]
         messages = f"/sessions/{session_id}/messages"
         before = client.post(messages, json={"content": "before"}).json()
-        # More than is kept in memory while it is being sent.
+        # More than the server keeps in memory while it sends.
         long = f"/sessions/{client.post('/sessions').json()['id']}/messages"
         for _ in range(4):
             client.post(long, json={"content": "x" * 1_000_000})
@@ -58,7 +58,7 @@ def test_refused_request_leaves_nothing_and_others_are_kept(disk: SmallDisk, *, 
         shortage = Shortage(disk, daemon, of_space=of_space)
         shortage.begin()
         load.wait_for_refusals(len(load.sessions))
-        # Without a key, so nothing is sent again. What is small may still find room in a log that begins anew.
+        # Without a key, so that nothing is sent again. A small write may still fit into a log that restarts.
         appended = until_refused(lambda number: client.post(messages, json={"content": str(number)}))
         renamed = until_refused(lambda number: client.patch(f"/sessions/{session_id}", json={"name": str(number)}))
         assert_disk_is_full(
@@ -70,7 +70,7 @@ def test_refused_request_leaves_nothing_and_others_are_kept(disk: SmallDisk, *, 
         if disk.is_mounted and of_space:
             assert len(client.get(long).json()["messages"]) == 4
         else:
-            # It waits in a file for who reads it, and that can't grow either.
+            # The response waits in a file for its reader, and the file cannot grow either.
             assert_disk_is_full(client.get(long))
         assert client.get("/health").status_code == 503
         shortage.end()
@@ -148,7 +148,7 @@ def test_read_only_disk_refuses_a_database(disk: SmallDisk) -> None:
     if disk.is_mounted:
         disk.make_read_only()
     else:
-        # Root may write into any directory, but not where there is none.
+        # Root may write to any directory, but not to one that does not exist.
         database = "sqlite:////proc/self/fd/a.db"
     command = [*disk.within, sys.executable, "-m", "amplifierd", "serve", "--port", "0", "--database", database]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

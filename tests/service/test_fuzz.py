@@ -22,7 +22,7 @@ CONFIGURATION = ROOT / "schemathesis.toml"
 # Those of the configuration, which has more for the stateful phase.
 FEW_EXAMPLES = 50
 MANY_EXAMPLES = 500
-# Few examples follow fewer of the links; which ones, depends on the seed.
+# Few examples follow fewer links; which ones depends on the seed.
 MIN_LINKS_COVERED = {FEW_EXAMPLES: 0.4, MANY_EXAMPLES: 0.75}
 MORE_STATEFUL_SEEDS = 3
 

@@ -99,7 +99,7 @@ def test_faults_name_their_files_and_the_rest_is_imported(import_: Import, expor
     ):
         assert f"  {storage}/{place}" in output
     assert "Of no message" in json.dumps(exported())
-    # What was not understood is told again.
+    # Faults are reported again.
     assert import_(storage)[1].splitlines()[3:] == output.splitlines()[3:]
 
 

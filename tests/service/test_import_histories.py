@@ -40,7 +40,7 @@ def test_directory_is_imported_once(tmp_path: Path, import_: Import, exported: E
     assert len({session["id"] for session in sessions_in(before)} & {SESSION, CODEX_ID, CHATGPT_ID}) == 3
     status, output = import_(folder)
     assert (status, f"Read 0 files; {files} unchanged." in output) == (0, True)
-    # Without what was remembered, too.
+    # Also without the ledger of imported files.
     status, output = import_(folder, XDG_DATA_HOME=str(tmp_path / "other"))
     assert (status, "Imported 0 sessions, extended 0, with 0 messages" in output) == (0, True)
     assert exported() == before

@@ -80,7 +80,7 @@ def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_DATA_HOME": str(tmp_path / "data"), "SQLITE_TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            # A temporary file of its own: it sorts.
+            # SQLite has a temporary file of its own, because it sorts.
             while process.poll() is None and not has_open(process.pid, "etilqs_"):
                 time.sleep(0.05)
             assert process.poll() is None
@@ -95,7 +95,7 @@ def test_sigint_ends_a_step_of_sqlite(tmp_path: Path) -> None:
 def has_open(pid: int, name: str) -> bool:
     found = False
     for each in Path(f"/proc/{pid}/fd").iterdir():
-        # It may be closed by now.
+        # The file may be closed already.
         with suppress(OSError):
             found = found or name in str(each.readlink())
     return found

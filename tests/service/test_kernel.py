@@ -104,7 +104,7 @@ def test_kernel_runs_a_session_of_a_collection(tmp_path: Path, database: str) ->
         assert (added["profiles"], added["problems"]) == (["team/assistant"], [])
         session = client.post("/sessions", json={"profile": "team/assistant"}).json()
         client.post(f"/sessions/{session['id']}/start").raise_for_status()
-        # What is synced later is not for this session.
+        # A later sync does not affect this session.
         make(folder, {"agents/zen.md": "You are loud."})
         client.post("/collections/team/sync").raise_for_status()
         plan = client.get(f"/sessions/{session['id']}/mount-plan?form=kernel").raise_for_status()

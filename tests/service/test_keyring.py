@@ -22,7 +22,7 @@ def test_lost_keys_do_not_open_the_daemon(database: str) -> None:
         create_key(database)
         until(lambda: client.get("/sessions").status_code == 401)
         _forget_keys(database)
-        # Longer than what was found is believed.
+        # Longer than a result is cached.
         time.sleep(2 * TRUSTED_SECONDS)
         assert client.get("/sessions").status_code == 401
 

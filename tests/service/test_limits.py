@@ -156,7 +156,7 @@ def test_missing_body_is_408(short_timeouts: int, trickle: bool) -> None:
 def test_slow_body_is_accepted(app: Any) -> None:
     body = b'{"context":{"a":"' + b"x" * 15_000 + b'"}}'
     request = post(SESSIONS, body)
-    # The body takes longer than the limit, and each of its parts a twentieth of that.
+    # The body takes longer than the limit, but each of its parts a twentieth of that time.
     with serving(app, Limits(body_seconds=2, body_bytes=1_000)) as port, Connection(port) as connection:
         for start in range(0, len(request), 500):
             connection.send(request[start : start + 500])

@@ -56,7 +56,7 @@ def test_json_log_is_json_in_every_line(tmp_path: Path) -> None:
     options = ["--log-format", "json", "--workers", "2"]
     with Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon:
         http_get(f"{daemon.api}/health", timeout=60)
-        # No worker reads this table while it starts: one that meets a defect then ends the daemon.
+        # No worker reads this table during its start, when an error would end the daemon.
         with sqlite3.connect(tmp_path / "a.db") as connection:
             connection.execute("ALTER TABLE profile RENAME TO hidden")
         failed = http_get(f"{daemon.api}/profiles", timeout=60)

@@ -14,7 +14,7 @@ from amplifierd.storage.sqlite.files.machine_lock import lock_for_this_machine
 from daemon import Daemon, http_get, http_post
 from fork_server import run_amplifierd
 
-# As machines have them: a disk, a container's layers, and what is shared with others.
+# Mounts as real machines have them: a disk, the layers of a container, and shared folders.
 MOUNTS = """\
 22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
@@ -42,7 +42,7 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
-# Whoever runs under it takes itself for another machine than this.
+# A process that runs with it believes that it is on another machine.
 ANOTHER = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
 BINDFS = shutil.which("bindfs")
 
@@ -105,7 +105,7 @@ def test_file_is_refused_unless_an_option_allows_it(tmp_path: Path, nfs: Path) -
     with pytest.raises(DatabaseUnusable, match="of type nfs4"):
         lock_for_this_machine(tmp_path / "a.db", single_machine=None, mounts=nfs)
     lock_for_this_machine(tmp_path / "a.db", single_machine=True, mounts=nfs).release()
-    # What a daemon was told counts for other commands, not for the next daemon.
+    # A daemon's option applies to other commands, but not to the next daemon.
     lock_for_this_machine(tmp_path / "a.db", single_machine=None, mounts=nfs).release()
     with pytest.raises(DatabaseUnusable, match="of type nfs4"):
         lock_for_this_machine(tmp_path / "a.db", single_machine=False, mounts=nfs)
@@ -119,7 +119,7 @@ def test_lock_excludes_other_machines_but_not_processes(tmp_path: Path, nfs: Pat
         assert holder.stdout.readline() == b"held\n"
         first = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=own_machine)
         second = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=own_machine)
-        # One that ends takes none of the others' locks with it.
+        # A process that ends does not release the locks of the others.
         second.release()
         for kept in (first, None):
             with pytest.raises(DatabaseUnusable, match="Another machine uses the database"):

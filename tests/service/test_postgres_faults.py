@@ -62,7 +62,7 @@ def test_operation_is_503_while_the_server_is_unavailable(server: PostgresServer
         server.start()
         assert client.get(f"/sessions/{session['id']}").json() == session
         assert client.post(f"/sessions/{session['id']}/messages", json={"content": "x"}).status_code == 201
-        # What was found is true for a second.
+        # The result is cached for a second.
         until(lambda: client.get("/health").status_code == 200)
 
 
@@ -129,7 +129,7 @@ def test_pool_without_a_free_connection_is_503_in_bounded_time(server: PostgresS
 
 
 def test_promoted_standby_has_every_acknowledged_write() -> None:
-    # Every commit waits for a standby; there is none while it is being made.
+    # Every commit waits for a standby, and there is none while it is being created.
     with PostgresServer() as primary:
         asyncio.run(execute(primary.url(), "SELECT pg_create_physical_replication_slot('standby')"))
         with PostgresServer("primary_slot_name=standby", standby_of=primary) as standby:
@@ -196,7 +196,7 @@ class Tail:
                         self.seen.append(json.loads(value)["content"])
                         self.last = waiting
         except httpx.TransportError:
-            # The node is gone.
+            # The node has stopped.
             return
 
 

@@ -114,7 +114,7 @@ def test_failed_start_during_requests_prints_a_sentence(second_postgres: str, tm
     with starting(second_postgres, tmp_path, "--workers", workers) as (process, api):
         with migration_held(second_postgres):
             until(lambda: has_status(api, "/live", 200))
-            # It is alive before it asks for the lock.
+            # The daemon is live before it requests the lock.
             until(lambda: end_those_who_wait(second_postgres) > 0)
             assert process.wait(SECONDS) == 1
         assert process.stderr is not None

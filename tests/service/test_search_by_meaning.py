@@ -115,7 +115,7 @@ def test_killed_daemon_continues_with_the_vectors(database: str, service: Embedd
     with with_service(database, service):
         wait_for_vectors(database, 600)
         assert rows_of(database, "embedding") == 600
-        # Those of the last step may have been asked for twice.
+        # The vectors of the last step may have been requested twice.
         assert sum(map(len, service.batches)) <= 600 + 32
         assert before <= 600
 
@@ -255,7 +255,7 @@ def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> No
     with with_service(backup, service) as daemon, daemon.client() as client:
         assert waiting(client) == 0
         assert search(client, "y")[0] == 2
-        # One more, for the query.
+        # One more request, for the query.
         assert len(service.batches) == requests + 1
 
 

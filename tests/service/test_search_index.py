@@ -44,7 +44,7 @@ def test_search_is_refused_only_while_too_many_messages_wait(tmp_path: Path) -> 
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
         append(client, MESSAGES)
-        # As after an upgrade. What holds the file lets nothing more be indexed until it is closed.
+        # As after an upgrade. The open transaction prevents further indexing until it is closed.
         other = connect_writer(str(path))
         other.execute("BEGIN IMMEDIATE")
         begin_again(other)
@@ -77,7 +77,7 @@ def test_acknowledged_messages_are_found_after_a_kill(tmp_path: Path) -> None:
     sessions = 0
     for delay in (0, 0.05, 0.2, 0.5):
         with Daemon(database) as daemon, daemon.client() as client:
-            # Whatever the last one left.
+            # Whatever state the last daemon left.
             assert hits(client, "last") == sessions
             append(client, AT_ONCE)
             path = f"/sessions/{client.post('/sessions').json()['id']}/messages"
@@ -86,7 +86,7 @@ def test_acknowledged_messages_are_found_after_a_kill(tmp_path: Path) -> None:
             time.sleep(delay)
             daemon.kill()
     with Daemon(database) as daemon, daemon.client() as client:
-        # Nobody asks for it: the next start goes on.
+        # The next start continues without any request.
         wait_until_there_are(client, 0)
         assert hits(client, "last") == hits(client, '"w0 w1"') == sessions
         assert hits(client, "needle") == AT_ONCE

@@ -22,7 +22,7 @@ from torture import Torture
 from waits import until
 
 SEED = 20251121
-# Requests have longer to end than the tests wait for the end of the daemon.
+# Requests may take longer to end than the tests wait for the daemon.
 PATIENT = ("--shutdown-timeout", "300")
 
 
@@ -187,7 +187,7 @@ def test_stuck_clients_do_not_delay_shutdown_for_long(tmp_path: Path, workers: s
     ):
         session_id = client.post("/sessions").json()["id"]
         client.post(f"/sessions/{session_id}/messages", json={"content": "x" * 8_000_000})
-        # Its answers are more than what sockets hold.
+        # The responses are larger than the sockets' buffers.
         reading.send(get(f"/api/v1/sessions/{session_id}/messages") * 4)
         reading.head()
         begin(sending)
@@ -197,7 +197,7 @@ def test_stuck_clients_do_not_delay_shutdown_for_long(tmp_path: Path, workers: s
         assert_problem(response, 503, "The server is shutting down; the request may or may not have been applied")
         assert response.headers["retry-after"] == "1"
         assert daemon.wait() == 0
-        # Of the 40 seconds that a test gives it at most.
+        # Of the 40 seconds that a test allows at most.
         assert time.monotonic() - started < 30
     assert "Traceback" not in daemon.log
 
@@ -221,7 +221,7 @@ def test_log_has_no_status_that_was_not_sent(tmp_path: Path) -> None:
                 client.get("/health").raise_for_status()
             return before != [] and statuses() == before
 
-        # More than sockets hold, each in one piece: the next response waits until it can begin.
+        # Larger than the sockets' buffers, each in one piece: the next response waits until it can begin.
         connection.send(get(f"/api/v1{path}/1") * 100)
         until(is_full)
         assert daemon.stop() == 0
@@ -229,7 +229,7 @@ def test_log_has_no_status_that_was_not_sent(tmp_path: Path) -> None:
 
 
 def test_shutdown_takes_less_time_than_docker_allows() -> None:
-    # It kills after ten seconds.
+    # Docker kills after ten seconds.
     assert Settings(database="").shutdown_timeout + MARGIN_SECONDS < 8
 
 
@@ -238,7 +238,7 @@ def test_shutdown_takes_less_time_than_docker_allows() -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("is_ready", [False, True])
 def test_signal_to_all_processes_ends_them_in_order(tmp_path: Path, number: int, workers: str, is_ready: bool) -> None:
-    # A session of its own, as that of a terminal.
+    # A separate session, like that of a terminal.
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--workers", workers, within=["setsid"]) as daemon:
         if workers == "2":
             wait_for_two_workers(daemon)
@@ -260,7 +260,7 @@ def test_daemon_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("module", ["click", "uvicorn"])
 def test_signal_ends_a_daemon_that_has_just_started(tmp_path: Path, number: int, module: str) -> None:
-    # What is handled this early is heard by the first process of a container, too.
+    # A signal that is handled this early also reaches the first process of a container.
     command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0"]
     command += ["--database", f"sqlite:///{tmp_path}/a.db", "--data-path", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:

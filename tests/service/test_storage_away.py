@@ -16,11 +16,11 @@ from corrupt import vandalise
 from daemon import Daemon
 from operations import OPERATIONS, send
 
-# Where SQLite locks its shared memory to write and to recover: https://www.sqlite.org/walformat.html#wal_locks
+# The bytes of the shared memory that SQLite locks for writes and recovery: https://www.sqlite.org/walformat.html#wal_locks
 LOCKS_AT, LOCKS = 120, 3
 
 
-# What stands for a parameter in the paths of the operations.
+# The values of the parameters in the operations' paths.
 PARAMETERS = {
     "{}": "{session_id}",
     "/1": "/{sequence}",
@@ -52,7 +52,7 @@ def test_operations_cover_every_use_of_the_storage() -> None:
 
 def test_operation_is_503_while_the_database_is_locked(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
-    # Each read waits five seconds for the lock, and some wait for those before them.
+    # Each read waits five seconds for the lock, and some reads wait for earlier ones.
     with Daemon(f"sqlite:///{path}", "--request-timeout", "60") as daemon, daemon.client() as client:
         session = client.post("/sessions").json()
 

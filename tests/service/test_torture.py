@@ -20,7 +20,7 @@ from torture import Torture
 
 SEED = 20251121
 BUSY_TIMEOUT_MS = 30_000
-# Forks and deletions take several transactions, and are killed between two.
+# Forks and deletions take several transactions, and can be killed between two.
 SMALL_PIECES = [sys.executable, str(Path(__file__).parent.parent / "small_pieces.py")]
 
 
@@ -30,9 +30,9 @@ def served(database: str, workers: int = 1) -> Daemon:
 
 def check_integrity(path: Path) -> None:
     with closing(apsw.Connection(str(path))) as connection:
-        # Workers may be about to open it.
+        # Workers may be about to open the database.
         connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        # The index of words checks itself with it.
+        # The search index checks its own integrity with this statement.
         assert connection.pragma("integrity_check") == "ok"
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         assert connection.execute(parts("session_number")).fetchall() == []

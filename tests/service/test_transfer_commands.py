@@ -91,12 +91,12 @@ def test_killed_import_continues(tmp_path: Path, database: str, options: list[st
                 assert importing.poll() is None, "The import ended too soon."
             importing.kill()
         assert len(client.get("/sessions").json()) < 60
-        # What comes by a pipe is the same, by its content.
+        # The same data from a pipe is recognized by its content.
         again = run_amplifierd(*command, stdin=file.read_bytes())
         assert again.returncode == 0, again.stderr
         assert "Imported 60 sessions with 1200 messages; 0 were skipped" in again.stderr
         assert len(client.get("/sessions").json()) == 60
-        # That was one import, and this is another.
+        # The first import is complete; this one is new.
         once_more = run_amplifierd(*command, str(file))
         assert (once_more.returncode == 0) is bool(options), once_more.stderr
 

@@ -67,7 +67,7 @@ def test_invalid_responses_become_500(app: Any, caplog: pytest.LogCaptureFixture
         answering(start((b"content-length", b"5")), body(b"four", more=True)),
         answering(start((b"content-length", b"5")), body(b"four", more=True), error=ValueError("a defect")),
         answering(OK, body(b"four", more=True), OK, body(b"")),
-        # In chunks, of which the last never comes.
+        # In chunks, the last of which never arrives.
         answering(OK, body(b"four", more=True)),
     ],
 )

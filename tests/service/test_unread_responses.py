@@ -28,12 +28,12 @@ from waits import until
 
 MIB = 1024 * 1024
 FORMATS = ("amplifierd", "openai", "anthropic", "sharegpt", "markdown", "html")
-# Together they are more than what is kept in memory of unread responses.
+# Together they exceed the memory for unread responses.
 EACH = 3
-# Less than a response, and than the kernel keeps otherwise.
+# Smaller than a response, and than the kernel's default buffer.
 RECEIVED_BYTES = 64 * 1024
 LARGE_BYTES = 20 * MIB
-# More than a piece, and so little that it is written at once.
+# Larger than a piece, but small enough to be written at once.
 SHORT_BYTES = 150_000
 PIPELINED = 60
 CHUNKS_READ = 128
@@ -88,7 +88,7 @@ def test_longest_unread_response_is_aborted_first() -> None:
             connection.send(get(f"/unread/{number}"))
             unread.append((connection, connection.head()))
         connection, head = unread[1]
-        # More than the kernel keeps.
+        # Larger than the kernel's buffers.
         begun = b"".join(connection.chunk() for _ in range(CHUNKS_READ))
         assert exchange(port, get("/read")).body == b"x" * LARGE_BYTES + b"end"
         until(lambda: ended == ["/unread/0", "/read"])
@@ -123,7 +123,7 @@ def test_block_written_at_once_counts_until_it_is_read() -> None:
     asyncio.run(hold_while_one_is_unread())
 
 
-# The connection is full after so many sends; of another response before, if it is full at once.
+# The connection is full after this number of sends; if 0, already with another response.
 @pytest.mark.parametrize("read_bytes", [0, 1])
 def test_block_written_at_once_times_out_if_unread(read_bytes: int) -> None:
     async def send_to_gone() -> None:
@@ -152,7 +152,7 @@ def test_transcript_written_at_once_is_complete(database: str) -> None:
         assert SHORT_BYTES < len(read.content) == int(read.headers["content-length"])
         assert [message["sequence"] for message in read.json()["messages"]] == list(range(1, 51))
         with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
-            # More than the kernel keeps, so that the connection is full at times.
+            # Larger than the kernel's buffers, so that the connection is sometimes full.
             connection.send(*[get(f"/api/v1{path}")] * PIPELINED)
             assert all(connection.response().body == read.content for _ in range(PIPELINED))
 
@@ -174,7 +174,7 @@ def test_reader_takes_room_from_an_ending_response() -> None:
             (await unsent.hold(b"x" * LARGE_BYTES)).send(send_nothing, more=True, stall_seconds=0.1)
         )
         await asyncio.sleep(0)
-        # In the turn of the event loop in which the response ends.
+        # In the same turn of the event loop in which the response ends.
         loop.call_later(0.05, time.sleep, 0.1)
         loop.call_later(0.09, is_overdue.set)
         await is_overdue.wait()
@@ -231,7 +231,7 @@ def test_requests_of_disconnected_clients_do_not_block_others(database: str) -> 
         for _ in range(300):
             with Connection(daemon.port, receive_bytes=RECEIVED_BYTES) as connection:
                 connection.send(get(f"/api/v1{path}"))
-        # Not at once: the server has accepted some of these connections before it has read their requests.
+        # Not immediately: the server accepts some of these connections before it reads their requests.
         until(lambda: client.get("/sessions").status_code == httpx.codes.OK)
         until(lambda: client.get(path).content == whole)
 
@@ -269,7 +269,7 @@ def test_small_responses_do_not_wait_for_large_ones(
     client_without_places: httpx.Client, keys: list[str | None]
 ) -> None:
     client = client_without_places
-    # The text of parts is in the message twice: it is large, and the request is not.
+    # The message contains the text of parts twice, so it is large although the request is not.
     contents = [{"content": LARGE_TEXT}, {"parts": [{"type": "text", "text": LARGE_TEXT[: MIB * 3 // 4]}]}]
     headers = [{} if key is None else {"Idempotency-Key": key} for key in keys]
     large = client.post("/sessions", json={"context": {"text": LARGE_TEXT}}, headers=headers[0]).raise_for_status()

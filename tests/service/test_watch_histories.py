@@ -176,7 +176,7 @@ def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: 
     found = [session_of(f"{session}-{number}") for number in range(300)]
     for number, each in enumerate(found):
         (other / f"{number}.jsonl").write_bytes(said_in(each, "one"))
-    # Of the files in it, the system says nothing.
+    # The system reports no events for the files in it.
     other.rename(folder / "moved")
     until(lambda: all(map(contents, reversed(found))), lambda: watch.output)
     assert watch.stop() == 0
@@ -187,7 +187,7 @@ def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, conte
     path = tmp_path / "opencode" / "opencode.db"
     path.parent.mkdir()
     with closing(fill_opencode(path, journal="wal")) as database:
-        # The id of a session is derived from its own, which is that of the test.
+        # The id of the session is derived from the source's id, which is unique to the test.
         for table in ("message", "part"):
             database.execute(f"UPDATE {table} SET session_id = ? WHERE session_id = 'ses_1'", (session,))  # noqa: S608
         database.execute("UPDATE session SET id = ? WHERE id = 'ses_1'", (session,))

@@ -46,7 +46,7 @@ def test_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool)
 
         wait_until_gone(daemon.data_path, word)
         wait_until_gone(database, word)
-        # A key is believed for half a second.
+        # A key is cached for half a second.
         while client.get("/sessions", headers=headers).status_code == 200:
             continue
         assert client.get("/sessions", headers=headers).status_code == 401

@@ -1,6 +1,6 @@
 """A cancelled operation releases its resources at once, and does not affect other operations."""
 
-# ruff: noqa: SLF001  # what takes long is put where a storage waits
+# ruff: noqa: SLF001  # slow steps are injected where a storage waits
 
 import asyncio
 import threading
@@ -113,7 +113,7 @@ async def test_running_sqlite_write_is_interrupted(sqlite: Any) -> None:
     blocked: list[str] = []
     blocking = started(writer.write(never_ending(blocked)))
     await asyncio.to_thread(until, lambda: bool(blocked))
-    # They come together, and are one group.
+    # They arrive together, and form one group.
     before = started(sqlite.append_message(W, session.id, NewMessage(content="before")))
     running = started(writer.write(writes))
     after = started(sqlite.append_message(W, session.id, NewMessage(content="after")))

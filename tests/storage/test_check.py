@@ -33,7 +33,7 @@ W = "default"
 TURN = NewMessages([BatchMessage(content=f"wörd{number} is said", token_count=number) for number in range(1, 6)])
 
 
-# Kept apart from its session.
+# Stored separately from its session.
 LONG = Raw(b'{"a":"%s"}' % (b"x" * 1_000))
 
 
@@ -79,7 +79,7 @@ async def test_new_database_has_no_faults(storage: Storage, database: str) -> No
     assert await check(database) == []
 
 
-# A statement for a database and a session.
+# Returns the statement that damages a session in a database.
 Damage = Callable[[str, str], str]
 
 
@@ -103,7 +103,7 @@ def changed(sequence: int, change: str, in_sqlite: str) -> Damage:
 
 
 CASES: list[tuple[Damage, set[Fault], set[Fault], str]] = [
-    # What somebody did, what is found, what of it can't be repaired, and a part of the sentence that says it.
+    # The damage, the faults that a check finds, those that cannot be repaired, and a part of the finding's sentence.
     (
         lost("IN (2, 3)"),
         {"gap", "counts", "search"},
@@ -151,7 +151,7 @@ async def test_damage_is_found_and_repaired(
 ) -> None:
     await asyncio.to_thread(vandalise, database, damage(database, session.id))
     findings = await check(database)
-    # An index of words as a whole has faults of its own when messages are gone.
+    # The search index has its own faults if messages are missing.
     assert {finding.fault for finding in findings} - {"search"} == faults - {"search"}
     assert {finding.session_id for finding in findings if finding.fault != "search"} == {session.id}
     [text] = {finding.text for finding in findings if words in finding.text}
@@ -225,7 +225,7 @@ async def test_search_index_is_checked_word_for_word(storage: Storage, database:
         "postgresql": "UPDATE search SET words = ' word4  said  is ' WHERE session_id = '{}' AND sequence = 4",
     }
     await asyncio.to_thread(vandalise, database, statements[storage.kind].format(session.id))
-    # The words are the same, in another order.
+    # The same words in another order.
     assert await search(storage, '"wörd4 is"') == []
     findings = await check(database)
     assert [(finding.fault, finding.session_id) for finding in findings] == [("search", session.id)]
@@ -274,7 +274,7 @@ async def test_message_missing_from_the_index_is_named(storage: Storage, databas
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_index_ahead_of_messages_is_found(storage: Storage, database: str, session: Session) -> None:
-    # The other workspace may be in the index by now.
+    # The other workspace may already be indexed.
     ahead = "UPDATE search_progress SET revision = revision + 2 WHERE workspace = 'default'"
     await asyncio.to_thread(vandalise, database, ahead)
     assert await search(storage, "wörd4") == [4]
@@ -357,6 +357,6 @@ async def test_check_names_profiles_without_their_collection(storage: Storage, d
         "Profile foundation/a of workspace default belongs to collection foundation, which is lost.",
         "Module foundation/tool/bash of workspace default belongs to collection foundation, which is lost.",
     ]
-    # Adding it again is the repair.
+    # Adding the collection again repairs it.
     await collections.create(storage, collections.content(NewProfile("a")))
     assert [finding async for finding in open_maintenance(database).check()] == []

@@ -50,7 +50,7 @@ async def filled(storage: Storage, text: str) -> str:
     return session.id
 
 
-# A statement that damages the rows beside a session, and words of the sentence that says so.
+# A statement that damages the derived rows of a session, and words of the finding's sentence.
 BESIDE = {
     "reference": ("DELETE FROM file_reference", "has lost or wrong references to files of message 4"),
     "call": ("DELETE FROM tool_call WHERE call = 'c2'", "has lost or wrong rows of tool calls of message 2"),

@@ -51,7 +51,7 @@ async def given_up(work: Callable[[Progressed], Coroutine[Any, Any, object]]) ->
     def cancel() -> None:
         task.cancel()
 
-    # The work calls it between two pieces: on any machine some are left.
+    # Called between two pieces, so that pieces remain on any machine.
     task = asyncio.create_task(work(cancel))
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -141,7 +141,7 @@ async def test_continued_import_keeps_its_new_ids(storage: Storage, monkeypatch:
     await storage.import_sessions(W, export_of(lines), "fail")
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 1)
     written = import_.import_some
-    # A piece each to begin with a session, and to write it.
+    # One piece to begin a session, and one to write it.
     tries = iter(range(2 * 3))
 
     async def cut_off(*arguments: Any) -> import_.Progress | None:

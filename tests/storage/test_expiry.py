@@ -32,10 +32,10 @@ async def test_expired_responses_are_deleted(database: str, monkeypatch: pytest.
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 3600)
     await record(database, 1_000, 3)
     await record(database, 0, 5)
-    # The last of a workspace's may be there: each new one takes two with it.
+    # Some may remain: each new response deletes at most two expired ones.
     assert await asyncio.to_thread(rows_of, database, "idempotency") > 3
     monkeypatch.setattr(expiry, "FIRST_SECONDS", 0)
-    # After a restart, without any request.
+    # After a restart, without requests.
     async with open_storage(database):
         await wait_for_responses(database, 3)
 

@@ -95,7 +95,7 @@ async def test_failed_checkpoint_blocks_nothing(disk: FailingDisk, tmp_path: Pat
         session = await storage.create_session(W, NewSession())
         size = database.stat().st_size
         with disk.failing("checkpoint"):
-            # Well past the pages from which the log is moved.
+            # Well above the number of pages at which a checkpoint starts.
             for number in range(40):
                 await append(storage, session.id, f"{number} " + "x" * 200_000)
             assert database.stat().st_size == size
@@ -116,7 +116,7 @@ async def test_writer_survives_any_error(tmp_path: Path) -> None:
         raise RuntimeError("A defect, while idle.")
 
     def fail(connection: apsw.Connection) -> None:
-        # Both the transaction and what would undo it.
+        # Both the transaction and its rollback.
         connection.execute("ROLLBACK")
         raise RuntimeError("A defect, in a request.")
 
@@ -157,7 +157,7 @@ async def test_torn_end_of_the_log_is_ignored(disk: FailingDisk, tmp_path: Path,
         log = log_of(path)
         length = before if path is whole else log.stat().st_size - cut
         written = log.read_bytes()
-        # The byte after the cut differs from what was there: by chance the log would be whole.
+        # The byte after the cut must differ, or the log might be complete by chance.
         other = bytes([rest[0] ^ 1]) + rest[1:] if rest[:1] == written[length : length + 1] != b"" else rest
         log.write_bytes(written[:length] + other)
         async with open_storage(f"sqlite:///{path}") as storage:
@@ -173,7 +173,7 @@ async def test_torn_pages_are_restored_from_the_log(disk: FailingDisk, tmp_path:
         for number in range(5):
             await append(storage, session.id, str(number))
         path = disk.after_a_crash(tmp_path / "crashed")
-    # Every page is in the log, and half of each was written.
+    # Every page is in the log, and half of each was written to the database.
     with path.open("r+b") as file:
         for page in range(path.stat().st_size // 4_096):
             file.seek(page * 4_096 + 2_048)

@@ -63,7 +63,7 @@ async def test_deleted_file_is_gone(storage: Storage) -> None:
     await storage.delete_file(W, file.id)
     await wait_until_empty(storage, "file_chunk")
     await wait_until_empty(storage, "removal")
-    # It does not end as if that was all.
+    # The stream does not end as if the file was complete.
     with pytest.raises(FileNotFound):
         await anext(reading)
     with pytest.raises(FileNotFound):
@@ -76,7 +76,7 @@ async def test_failed_upload_leaves_nothing(storage: Storage, monkeypatch: pytes
     progress = iter([None, None])
 
     def fail() -> None:
-        # After the first piece is written.
+        # After the first piece has been written.
         if next(progress, 1) is not None:
             raise StorageUnavailable("stopped")
 

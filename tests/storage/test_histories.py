@@ -32,12 +32,12 @@ LONG = settings(SHORT, max_examples=200, stateful_step_count=60)
 def try_histories(history: Callable[[], History], number: int, how: settings) -> None:
     """Try histories of one seed."""
 
-    # A function of its own: the seed stays with it.
+    # A separate function, because Hypothesis attaches the seed to it.
     @with_seed(number)
     def begun() -> History:
         return history()
 
-    # Its hint asks for a class, where it only ever calls.
+    # Its type is a class, but it is only called.
     factory: Any = begun
     run_state_machine_as_test(factory, settings=how)
 
@@ -47,14 +47,14 @@ def test_storage_matches_the_model(database: str, fuzz: Fuzz, monkeypatch: pytes
     for module in (session_pages, message_pages):
         monkeypatch.setattr(module, "MAX_SCANNED", 3)
     monkeypatch.setattr(session_pages, "MAX_SORTED", 2)
-    # Large writes of few messages take many pieces.
+    # So that large writes of few messages take many pieces.
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
     monkeypatch.setattr(removal, "MESSAGES_AT_DELETION", 1)
     monkeypatch.setattr(removal, "PAUSE_SECONDS", 0)
     how = LONG if fuzz.is_long else SHORT
     tally = Tally()
     clock = StepClock()
-    # Both give the same new ids to the sessions of an import.
+    # So that both assign the same new ids to imported sessions.
     for module in (transfer, memory_transfer):
         monkeypatch.setattr(module, "token_hex", lambda: str(clock.microseconds))
     storage = open_storage(database, clock=clock, installed=INSTALLED)

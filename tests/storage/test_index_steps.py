@@ -126,7 +126,7 @@ async def test_search_with_a_long_wait_is_refused(path: Path, monkeypatch: pytes
         session_id = await session_with(storage, *["four"] * 4)
         with pytest.raises(SearchIndexNotReady, match="not ready: 4 messages wait to be indexed"):
             await search(storage, "four")
-        # The refusal begins the work.
+        # The refused search starts the indexing.
         while (left := await storage.waiting_messages()) != 0:
             assert left is not None
             await asyncio.sleep(0.05)
@@ -159,7 +159,7 @@ async def test_segments_of_the_index_are_merged(path: Path) -> None:
             session_id = await session_with(storage, f"word{number}")
             assert await search(storage, f"word{number}") == [(session_id, 1)]
         connection = connect_writer(str(path))
-        # It is idle.
+        # The writer is idle.
         while True:
             if segments(connection) <= 16:
                 break
@@ -178,7 +178,7 @@ def segments(connection: apsw.Connection) -> int:
 async def test_workspace_with_many_writes_does_not_stop_the_index_of_others(
     path: Path, monkeypatch: pytest.MonkeyPatch, busy: str
 ) -> None:
-    # Nobody indexes but the test.
+    # Only the test writes the index.
     for name in ("IDLE_SECONDS", "BUSY_SECONDS"):
         monkeypatch.setattr(group_commit, name, 600.0)
     new = NewMessages([BatchMessage(content="needle")])

@@ -65,7 +65,7 @@ async def test_large_patches_are_merged_before_their_transactions(
         sizes.append(len(before) + len(bytes(patch)))
         return patch_object(too_large, before, patch)
 
-    # This name is the one that a transaction calls.
+    # Transactions call the function by this name.
     monkeypatch.setattr(object_patch, "patch_object", measured)
     for number in range(3):
         await storage.update_session(W, session.id, SessionPatch(context=raw({str(number): number})))
@@ -79,7 +79,7 @@ async def test_large_patches_are_merged_before_their_transactions(
 async def test_short_append_waits_for_one_large_append_at_most(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Eight large ones may take longer than one waits for its turn.
+    # Eight large writes may take longer than a write waits for its turn.
     monkeypatch.setattr(concurrency_limit, "WAIT_SECONDS", 120)
     session_id, other_id = await opened(storage), await opened(storage)
     ended: list[str] = []
@@ -93,7 +93,7 @@ async def test_short_append_waits_for_one_large_append_at_most(
     async with asyncio.TaskGroup() as tasks:
         for _ in range(8):
             tasks.create_task(append("large", session_id, NewMessages([message] * 8)))
-        # The first of them is running, the others wait.
+        # The first is running, the others are waiting.
         await asyncio.sleep(0)
         tasks.create_task(append("short", other_id, NewMessages([BatchMessage("hello")])))
     assert ended.index("short") <= 2
@@ -101,7 +101,7 @@ async def test_short_append_waits_for_one_large_append_at_most(
 
 Write = Callable[[Storage, str], Awaitable[object]]
 
-# The last ones of many at once are refused if they wait too long.
+# If many arrive at once, the last ones are refused because they wait too long.
 MANY = 12
 
 LARGE_RESULTS: dict[str, Write] = {
@@ -113,7 +113,7 @@ LARGE_RESULTS: dict[str, Write] = {
 }
 
 
-# PostgreSQL's writes wait for each other in its server, in no order that is known here.
+# PostgreSQL's writes wait for each other in the server, in an unknown order.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("write", LARGE_RESULTS.values(), ids=LARGE_RESULTS)
 async def test_short_append_waits_for_few_writes_with_large_results(
@@ -298,7 +298,7 @@ async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -
         all_wait.set()
     assert (await failing).args == ("after a write",)
     assert ended == [*range(50)]
-    # The results of five are more than the limit.
+    # The results of five exceed the limit.
     assert len(groups) >= 10
     rows = await writer.write(lambda connection: connection.execute("SELECT number FROM written").fetchall())
     assert rows == [(number,) for number in range(50)]

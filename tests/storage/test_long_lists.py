@@ -19,7 +19,7 @@ from amplifierd.testing.storage.steps import read, records
 W = "default"
 
 
-# Together longer than what a list keeps in memory.
+# Together larger than the memory limit of lists.
 COUNT, LENGTH = 600, 5_000
 
 
@@ -50,7 +50,7 @@ async def test_waiting_lists_are_in_files(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     for _ in range(4):
         await storage.append_message(W, session.id, NewMessage(content="x" * 400_000))
-    # Each of them alone would be in memory.
+    # Each of them alone would stay in memory.
     stalled = [await listed(storage, session.id) for _ in range(60)]
     assert files_without_name() > 0
     for listing in stalled:
@@ -78,7 +78,7 @@ async def test_finished_readers_leave_few_connections(tmp_path: Path) -> None:
         for listing in listings:
             assert listing.rest is not None
             await listing.rest.aclose()
-        # A writer, a checkpointer, a reader of points, one of short lists, one of changes, and those of long ones.
+        # A writer, a checkpointer, readers for single rows, short lists and changes, and readers for long lists.
         assert times_open(path) <= 5 + 8
 
 

@@ -30,7 +30,7 @@ async def test_log_kept_by_a_reader_is_reported_and_shrinks(
         for _ in range(20):
             await storage.append_message(W, session.id, NewMessage(content="x" * 100_000))
         warnings = [record.getMessage() for record in caplog.records if "write-ahead log" in record.getMessage()]
-        # Once, and again when it has twice as many pages: not with each commit.
+        # Once, and again when the log has twice as many pages: not with each commit.
         assert 1 <= len(warnings) <= 4
         assert f"{log} has grown to " in warnings[0]
         assert "End that program" in warnings[0]

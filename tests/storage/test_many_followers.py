@@ -58,7 +58,7 @@ async def test_topic_is_read_again_after_a_change() -> None:
     topic.change()
     for _ in range(3):
         await asyncio.sleep(0)
-    # Some have read the first already, and are told again.
+    # Some have already read the first event, and are woken again.
     value = 2
     topic.change()
     async with asyncio.timeout(60):

@@ -26,13 +26,13 @@ from strategies import ONE
 from waits import until
 
 W = "default"
-# The schema whose messages have their whole records.
+# The schema in which messages have complete records.
 BEFORE = 23
 MANY = 20_000
 MOMENT = "2025-11-21T19:33:19.192107Z"
 KEY: Bindings = {"workspace": W, "id": "s"}
 DAMAGED = '{"role": "user"'
-# What programs have written, and what somebody else may have.
+# Records that programs wrote, and records that other software may have written.
 RECORDS = [
     r'{"role":"user","content":"a \"b\"\n\u0000é中😀","timestamp":"MOMENT","metadata":{},"sequence":1}',
     r'{"role":"user","content":"","timestamp":"MOMENT","metadata":{"b":1.0,"a":"\u00e9"},"sequence":2}',
@@ -51,7 +51,7 @@ RECORDS = [
 
 
 def tokens_of(record: str) -> int:
-    # Of a damaged one only its column has the number.
+    # If a record is damaged, only the column has the number.
     return 5 if "token" in record or record == DAMAGED else 0
 
 
@@ -152,7 +152,7 @@ def test_killed_upgrade_is_finished_by_the_next_start(tmp_path: Path, monkeypatc
     connection.close()
     started = path.stat().st_size
     upgrade = subprocess.Popen([sys.executable, "-c", MIGRATE, str(path)])
-    # It writes each message again into the file or into its log, whichever the mode of the journal is.
+    # It rewrites each message, into the file or into its log, depending on the journal mode.
     until(lambda: sum(file.stat().st_size for file in tmp_path.iterdir()) > started + started // 4)
     upgrade.kill()
     assert upgrade.wait() == -signal.SIGKILL
@@ -169,7 +169,7 @@ async def test_messages_belong_to_their_session(tmp_path: Path) -> None:
         first, second = [(await storage.create_session(W, NewSession())).id for _ in range(2)]
         for session_id in (first, second):
             await storage.append_message(W, session_id, NewMessage(session_id))
-        # A sequence of as many bits would be a place of the next session.
+        # A sequence with this number of bits would be in the range of the next session.
         for sequence in (0, 2**31 + 1, 2**53 - 1):
             with pytest.raises(MessageNotFound):
                 await storage.get_message(W, first, sequence)
@@ -203,7 +203,7 @@ async def test_messages_without_the_number_of_their_session_are_found(tmp_path: 
         vandal.close()
         findings = [finding.text async for finding in open_maintenance(f"sqlite:///{path}").check()]
         assert "Messages of 1 sessions have lost the rows that name their sessions." in findings
-        # Its messages are none of another session.
+        # None of its messages belongs to another session.
         other = await storage.create_session(W, NewSession())
         await storage.append_message(W, other.id, NewMessage("y"))
         assert [message.content for message in await read(storage, other.id)] == ["y"]

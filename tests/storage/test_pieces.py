@@ -41,9 +41,9 @@ from amplifierd.testing.storage.steps import read, records, until
 
 W = "default"
 COUNT = 50
-# Of so many messages is a piece.
+# The number of messages in a piece.
 PIECE = 7
-# So many go in the transaction of their session.
+# The number of messages deleted in the transaction of their session.
 FIRST = 3
 
 LEFT = """
@@ -251,7 +251,7 @@ async def test_pieces_of_a_killed_process_are_removed_after_its_lease(
     messages = "SELECT COUNT(*) FROM message"
     assert await number(storage, messages) == written
     async with open_storage(database) as other:
-        # The lease may be another process's, which goes on.
+        # The lease may belong to another process that is still working.
         await other.count_sessions(W)
         assert await number(other, messages) == written
         assert await findings(database) == []
@@ -279,7 +279,7 @@ async def test_session_is_deleted_before_its_messages(
     assert (await storage.search_messages(W, SearchQuery("fox"))).first == b""
     assert transcripts(await exported(storage)) == {}
     assert await findings(database) == []
-    # Another process takes it up.
+    # Another process continues the work.
     async with open_storage(database) as other:
         await until_removed(other)
         assert await number(other, count_of_rows(other), session_id) == 0

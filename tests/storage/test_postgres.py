@@ -232,7 +232,7 @@ async def test_page_starts_at_its_position_among_equal_keys(filled: str, sort: S
 async def explained_nodes(url: str, statement: str) -> list[dict[str, Any]]:
     """The nodes of a statement's plan."""
     connection = await connect(url)
-    # What is small is read whole, unless that is as dear as it would be later.
+    # Small tables are scanned completely, unless that is made as expensive as for large ones.
     await connection.execute("SET enable_seqscan = off")
     await connection.execute("SET plan_cache_mode = force_custom_plan")
     text, values = bound(statement, BINDINGS)
@@ -254,7 +254,7 @@ async def test_reader_does_not_overtake_waiting_readers(url: str) -> None:
             first.append(min(done))
 
         await asyncio.gather(*(read(reader) for reader in range(len(done))))
-    # When the first is done, the last is not far behind; it was at 13 where whoever came went first.
+    # When the first is done, the last is close behind; it was at 13 when newcomers went first.
     assert first[0] >= 50
 
 
@@ -313,7 +313,7 @@ async def test_appends_of_many_requests_share_a_transaction(url: str) -> None:
         session = await storage.create_session(W, NewSession())
         new = NewMessages([BatchMessage(content="x")])
         await asyncio.gather(*(storage.append_messages(W, session.id, new) for _ in range(200)))
-        # The first makes a transaction alone, those that came meanwhile are the second.
+        # The first write is a transaction alone; those that arrive meanwhile are the second.
         assert 0 < await transactions(url, "message") <= 3
 
 
@@ -321,7 +321,7 @@ async def test_creates_with_profiles_share_transactions(url: str) -> None:
     async with open_storage(url) as storage:
         await storage.create_profile(W, NewProfile("a/b"))
         await storage.create_directory(W, NewDirectory("x", "a/b"))
-        # The first session of a new profile looks its modules up.
+        # The first session of a new profile looks up its modules.
         await storage.create_session(W, NewSession(profile="a/b"))
         requests = [NewSession(), NewSession(profile="a/b"), NewSession(amplified_dir="x")] * 60
         opened = await asyncio.gather(*(storage.create_session(W, new) for new in requests))

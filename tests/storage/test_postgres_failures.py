@@ -119,7 +119,7 @@ async def test_closing_waits_for_lent_connections(second_postgres: str) -> None:
     pool = await Pool.open(second_postgres)
     async with pool.connection() as lent:
         closing = asyncio.create_task(pool.close())
-        # It has begun, and waits.
+        # Closing has begun, and waits.
         done, _ = await asyncio.wait([closing], timeout=0.1)
         assert not done
         assert await lent.row("SELECT 1", {}) == (1,)

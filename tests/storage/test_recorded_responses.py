@@ -28,7 +28,7 @@ W = "default"
 SECONDS = 60
 CONTEXT = Raw(b'{"text":"%b"}' % (b"x" * 100_000))
 DETAILS = Raw(b'{"trace":"%b"}' % (b"y" * 50_000))
-# So much of it changes the other's digest and not its length.
+# Changes the digest of the other response, but not its length.
 OTHER = Raw(b'{"text":"%b"}' % (b"z" * 100_000))
 
 KEPT = """
@@ -69,7 +69,7 @@ async def test_long_context_is_kept_once_for_all_responses(storage: Storage) -> 
     responses = [await write(storage, session.id, once(f"k{number}")) for number, write in enumerate(WRITES)]
     forked = await storage.fork_session(W, session.id, Fork(), once=once("fork"))
     assert await kept_bytes(storage) < 2 * 100_000 + 50_000 + 10_000
-    # What the session is now does not matter.
+    # The current state of the session does not matter.
     await storage.update_session(W, session.id, SessionPatch(context=OTHER))
     for number, (write, response) in enumerate(zip(WRITES, responses, strict=True)):
         assert await recorded(write(storage, session.id, once(f"k{number}"))) == response
@@ -78,7 +78,7 @@ async def test_long_context_is_kept_once_for_all_responses(storage: Storage) -> 
     await storage.delete_session(W, session.id)
     async with asyncio.timeout(SECONDS):
         while await kept_bytes(storage):
-            # Another piece is removed meanwhile.
+            # Another part is deleted meanwhile.
             await storage.create_session(W, NewSession())
 
 
@@ -100,7 +100,7 @@ async def test_oldest_responses_beyond_the_limit_have_no_second_effect(
     sessions = [await with_context(storage) for _ in range(4)]
     started = [await storage.start_session(W, session_id.id, once=once(session_id.id)) for session_id in sessions]
     assert await kept_bytes(storage) < 250_000 + 10_000
-    # The first has its context still.
+    # The first session still has its context.
     assert await recorded(storage.start_session(W, sessions[0].id, once=once(sessions[0].id))) == started[0]
     for session_id in (sessions[1], sessions[3]):
         await storage.update_session(W, session_id.id, SessionPatch(context=OTHER))

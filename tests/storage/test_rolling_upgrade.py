@@ -97,7 +97,7 @@ def test_previous_and_current_program_share_a_database(second_postgres: str, ear
             made = first.post("/amplified-directories", json={**body, "create_marker": False})
             assert made.status_code == 201, made.text
         session = str(first.post("/sessions", json={}).json()["id"])
-        # It upgrades the database that the other serves.
+        # This program upgrades the database that the older one serves.
         with Daemon(second_postgres) as new, new.client() as second, ThreadPoolExecutor() as threads:
             clients = {"old": first, "new": second}
             writes = [threads.submit(write, client, session, name) for name, client in clients.items()]
@@ -146,7 +146,7 @@ async def test_session_has_installed_modules_despite_an_older_program(
 def test_function_that_changes_gets_a_new_name(changed: str, earlier: Path, tmp_path: Path) -> None:
     now = functions_of(ROOT)
     assert len(now) > 1
-    # What a statement shares with a function changes that without a change of functions.sql.
+    # A change of SQL that a statement shares with a function changes the function without a change of functions.sql.
     for program in (earlier, program_at(changed, tmp_path / "changed")):
         before = functions_of(program)
         altered = [name for name in before.keys() & now.keys() if before[name] != now[name]]

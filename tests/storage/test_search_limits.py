@@ -179,7 +179,7 @@ async def test_page_text_is_limited(storage: Storage, session: Session, monkeypa
 
 
 async def test_query_is_split_outside_the_event_loop(storage: Storage) -> None:
-    # A character of these is eighteen of words.
+    # Each of these characters becomes eighteen characters of words.
     text = "\ufdfa" * 1_000
     await storage.search_messages(W, SearchQuery("x"))
     begun = time.thread_time()

@@ -18,7 +18,7 @@ from corrupt import vandalise
 W = "default"
 Cases = dict[str, Any]
 FILES = ("search-cases.json", "search-cases-by-kind.json")
-# What is found of all that should be.
+# The share of the expected messages that are found.
 LEAST_RECALL = 0.95
 COLUMNS = 3
 

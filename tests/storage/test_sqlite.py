@@ -69,7 +69,7 @@ async def test_failed_list_returns_its_connection(path: Path, caplog: pytest.Log
                 await storage.list_sessions(W, SessionQuery())
         assert files_open(path) == before
         vandal.close()
-    # It ends though what was written can't be indexed, and says so.
+    # Closing succeeds although the writes cannot be indexed, and reports that.
     assert files_open(path) == 0
     assert "are not in the search index yet: no such table: session" in caplog.text
 
@@ -88,7 +88,7 @@ async def test_stale_index_entry_is_not_found(path: Path) -> None:
 
 
 SESSION_BY_KEY = "SEARCH session USING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
-# Messages are not seen after their session.
+# Messages are not visible after their session is deleted.
 SESSION_EXISTS = "SEARCH session EXISTS USING COVERING INDEX sqlite_autoindex_session_1 (workspace=? AND id=?)"
 NUMBER_OF_SESSION = (
     "SEARCH session_number USING COVERING INDEX sqlite_autoindex_session_number_1 (workspace=? AND session_id=?)"
@@ -102,7 +102,7 @@ CALLS_BY_CALL = (
 MESSAGES_BY_ID = "SEARCH message_row USING INDEX message_by_id (<expr>=? AND message_id=?)"
 CALLS_BY_KEY = "SEARCH tool_call USING PRIMARY KEY (workspace=? AND session_id=? AND {})"
 MESSAGES_BY_PLACE = MESSAGE_BY_PLACE.replace("place=?", "place>? AND place<?")
-# What comes before what is looked for in statements on messages.
+# Subqueries that come first in statements on messages.
 SESSION_OF_MESSAGES = (
     SESSION_EXISTS,
     SESSION_EXISTS.replace(" EXISTS", ""),
@@ -259,7 +259,7 @@ async def test_sessions_that_match_are_in_the_order_of_an_index(path: Path, quer
         connection.close()
 
 
-# It says that it has begun.
+# The reader signals that it has begun.
 ENDLESS = """
 WITH RECURSIVE number (n) AS (
     SELECT begun()
@@ -353,7 +353,7 @@ async def test_log_stays_bounded_under_load_on_a_busy_machine(path: Path, monkey
     monkeypatch.setattr(checkpointer, "MAX_LOG_PAGES", 4_800)
     with busy(2 * (os.cpu_count() or 1)):
         log = await log_after_appending(path)
-    # The bound of 19 MiB is looked at after each group of commits, and a group here may be 16 times 50 kB.
+    # The limit of 19 MiB is checked after each group of commits, and a group here may be 16 times 50 kB.
     assert log < (19 + 42) * 1024 * 1024
 
 

@@ -30,7 +30,7 @@ def test_words_equal_words_with_positions(text: str) -> None:
 
 
 def test_long_line_of_hyphens_is_split_in_linear_time() -> None:
-    # With a quadratic pattern it would take days.
+    # A quadratic pattern would take days.
     for text in ("-" * 8_000_000, "._" * 4_000_000):
         assert Tokenizer().indexed(text).size == 0
         assert Tokenizer().places(text) == []
@@ -47,7 +47,7 @@ def test_entry_of_short_words_takes_little_more_memory_than_its_text() -> None:
     finally:
         tracemalloc.stop()
     assert (entry.size, different) == (500_000, ["x"])
-    # A word as an object takes 25 times its part of the text.
+    # A word as an object takes 25 times the memory of its text.
     assert peak <= 8 * len(text)
 
 

@@ -57,7 +57,7 @@ VALUES (
 )
 
 
-# A content that a profile has, one that a session has, and one that none has any more.
+# The content of a profile, that of a session, and one that is unused.
 CONTENTS = """
 INSERT INTO profile_content (workspace, hash, content)
 VALUES
@@ -138,7 +138,7 @@ async def test_upgrade_keeps_everything_of_the_first_version(
             assert bytes(session.context) == CONTEXTS[number - 1]
             assert session.error_details == DETAILS[number - 1]
             assert [message.content for message in await read(storage, session_id)] == [str(number)]
-        # What refers to a session still does: it goes with it.
+        # Rows that refer to a session still do, and are deleted with it.
         await storage.delete_session(W, IDS[0])
         await storage.append_message(W, IDS[1], NewMessage(content="more"))
         assert [
@@ -230,7 +230,7 @@ async def test_file_open_in_another_program_is_not_upgraded(file: Path) -> None:
     older.close()
     async with open_storage(database) as storage:
         await storage.append_message(W, IDS[0], NewMessage(content="more"))
-        # Others may have it open again.
+        # Other programs may open it again.
         await open_and_close(open_storage(database))
 
 

@@ -194,7 +194,7 @@ async def test_server_without_vectors_leaves_none(second_postgres: str, service:
         await say(storage, "xx", "yy", "zz")
         await say(storage, "ww")
         await until_found_by_meaning(storage, 4)
-        # What the server of the version before does, whose search path is another.
+        # As a server of the previous version does, which has another search path.
         await earlier.execute(
             """
             UPDATE amplifierd.message
@@ -233,7 +233,7 @@ async def test_memory_keeps_vectors_and_skips_deleted_messages(service: Embeddin
         assert await found_by_meaning(storage) == 60
         requests = len(service.batches)
         assert await found_by_meaning(storage) == 60
-        # That of the query.
+        # The vector of the query.
         assert service.batches[requests:] == [["zzz"]]
         await say(storage, "ww")
         service.held = "ww"

@@ -11,7 +11,7 @@ from amplifierd.storage.model.records import NewMessage, NewSession
 
 W = "default"
 LONG = "x" * (4 * 1024 * 1024)
-# A long text is read in far more.
+# Reading a long text takes far more.
 MAX_BYTES = 256 * 1024
 
 LOOKUPS = {

@@ -97,7 +97,7 @@ async def test_import_that_extends_several_sessions_finds_their_words_at_once(
     monkeypatch.setattr(import_, "import_some", counted)
     report = await storage.import_sessions(W, export_of(after), "extend")
     assert (report.extended, report.messages) == (8, 8)
-    # All sessions are in one piece, which is written again once their words are known; then nothing is left.
+    # All sessions are in one piece, which is written again once their words are known; then nothing remains.
     assert len(attempts) <= 3
     assert [len(message.content) for each in ids for message in await read(storage, each)] == [70_000] * 8
     await until(lambda: _is_found(storage, "long"))

@@ -29,7 +29,7 @@ def daemon(*options: str) -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AMPLIFIERD_")}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:  # noqa: S603
         try:
-            assert process.stdout is not None  # it is a pipe
+            assert process.stdout is not None  # a pipe
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError(f"amplifierd did not start; its exit code is {process.wait()}.")

@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("Name the database to test: --storage URL.")
     if getattr(config.option, "asyncio_mode", None) is None:
         config.option.asyncio_mode = "auto"
-        # Each test has an event loop of its own, also if pytest-asyncio comes to another default.
+        # Each test has its own event loop, even if pytest-asyncio's default changes.
         warnings.filterwarnings("ignore", 'The configuration option "asyncio_default_fixture_loop_scope"')
 
 

@@ -176,7 +176,7 @@ async def test_search_follows_corrections(storage: Storage) -> None:
         [1],
         [],
     )
-    # This one may not be in the index yet.
+    # The last message may not be in the index yet.
     await storage.append_message(W, session_id, NewMessage("blue fox"))
     await storage.update_message(W, session_id, 4, MessagePatch(content="yellow fox"))
     assert (await search(storage, "blue"), await search(storage, "fox")) == ([], [1, 4])
@@ -272,7 +272,7 @@ async def test_search_follows_corrections_of_long_messages(storage: Storage) -> 
         assert await search(storage, word) == sequences, word
     await storage.update_message(W, session_id, 3, MessagePatch(content="short"))
     assert (await search(storage, "d7999"), await search(storage, "short")) == ([], [3])
-    # Not yet in the index, or not whole.
+    # Not yet in the index, or only in part.
     await storage.append_message(W, session_id, NewMessage(words("e")))
     await storage.update_message(W, session_id, 4, MessagePatch(content=words("f")))
     assert (await search(storage, "e7999"), await search(storage, "f7999")) == ([], [4])

@@ -38,7 +38,7 @@ from amplifierd.testing.storage.steps import records
 
 W = "default"
 SECONDS = 60
-# More than a chunk, a block of a read, and a piece of a write.
+# Longer than a chunk, than a block of a read, and than a piece of a write.
 LONG = bytes(range(256)) * 4_096 + b"and the end" * 30_000
 
 
@@ -215,7 +215,7 @@ async def test_file_created_twice_outlives_one_session(storage: Storage, other: 
     promised = await create(other, b"x")
     session_id = await session_with(storage, first)
     await storage.delete_session(W, session_id)
-    # What is deleted with a session is gone when a file of its own is.
+    # When the session's own file is gone, everything else deleted with the session is gone too.
     alone = await create(storage, b"alone")
     await storage.delete_session(W, await session_with(storage, alone))
     await wait_until_gone(storage, alone.id)
@@ -248,7 +248,7 @@ async def test_message_rejects_unknown_file(storage: Storage) -> None:
         await storage.append_messages(W, session.id, batch)
     assert many.value.pointer == "/messages/1/parts/1/url"
     assert (await storage.get_session(W, session.id)).message_count == 0
-    # It still expires.
+    # The file still expires.
     assert isinstance((await storage.read_file(W, file.id)).file.expires_at, str)
 
 

@@ -48,7 +48,7 @@ async def test_session_keeps_its_own_id_in_lower_case(storage: Storage) -> None:
         await storage.create_session(W, NewSession(id=ID))
     listed = await records(await storage.list_sessions(W, SessionQuery()), SessionSummary)
     assert [refused.value.members["session"]] == listed
-    # Another workspace has ids of its own.
+    # Ids are unique within a workspace only.
     assert (await storage.create_session("elsewhere", NewSession(id=ID))).id == ID
 
 
@@ -64,7 +64,7 @@ async def test_session_keeps_its_own_time(storage: Storage, sent: str) -> None:
     created = await storage.create_session(W, NewSession(created_at=sent))
     assert created.created_at == MOMENTS[sent]
     assert await storage.get_session(W, created.id) == created
-    # The id and the update are the storage's.
+    # The storage assigns the id and the time of the update.
     assert created.id > before.id
     assert created.updated_at > before.updated_at
     latest = await records(await storage.list_sessions(W, SessionQuery(limit=1)), SessionSummary)

@@ -29,7 +29,7 @@ from amplifierd.testing.storage.steps import read, recorded, records
 
 W = "default"
 
-# As no encoder of ours would write it.
+# In a form that our encoder never writes.
 TURN = Raw(
     b'[{"type":"text","text":"Let me\\u0020look."},{"type":"tool_call","call":"c1","name":"weather",'
     b'"input":"{ \\"city\\": \\"K\\u00f6ln\\", \\"n\\": 1.0 }","native":{"z":1.0,"a":[12345678901234567890]}},'
@@ -87,7 +87,7 @@ async def test_content_is_the_text_outside_results(storage: Storage) -> None:
     assert (await storage.append_message(W, session.id, NewMessage(parts=sent))).content == "A"
     assert (await storage.append_message(W, session.id, NewMessage("A", parts=sent))).content == "A"
     assert (await storage.append_message(W, session.id, NewMessage(parts=parts()))).content == ""
-    # As generated Java sends it where no parts are set.
+    # As a generated Java client sends a message without parts.
     empty = await storage.append_message(W, session.id, NewMessage("A", parts=parts()))
     assert (empty.content, empty.parts) == ("A", UNSET)
 
@@ -190,7 +190,7 @@ async def test_session_sums_usage(storage: Storage) -> None:
     await storage.append_messages(W, session.id, NewMessages(batch))
     assert (await storage.get_session(W, session.id)).usage == Usage(15, 2, 3, 1, "1.100000001", "EUR")
     await storage.append_message(W, session.id, NewMessage("x", usage=NewUsage(cost="1")))
-    # In two currencies there is no sum, nor is there one later.
+    # Costs in two currencies have no sum, and later messages do not change that.
     assert (await storage.get_session(W, session.id)).usage == Usage(15, 2, 3, 1)
     await storage.append_message(W, session.id, NewMessage("x", usage=used))
     assert (await storage.get_session(W, session.id)).usage == Usage(25, 4, 6, 2)

@@ -74,7 +74,7 @@ async def hits(storage: Storage, query: SearchQuery | str, workspace: str = W) -
         ('"quick brown', [2, 1]),
         ("nothing", []),
         ("fox nothing", []),
-        # A question has these words, what it looks for need not.
+        # Questions contain these words; the messages that answer them need not.
         ("what is a fox and a dog", [1]),
         ("fox AND dog", [1]),
         ("fox OR 日本", [5, 2, 1]),
@@ -140,7 +140,7 @@ async def test_snippet_is_short(storage: Storage, session: Session) -> None:
 @pytest.mark.parametrize(
     ("content", "text", "snippet"),
     [
-        # A time that grew with the square of the matches would be hours.
+        # If the time grew with the square of the matches, it would be hours.
         ("x y z " * 100_000, "x y z", "<mark>x</mark> <mark>y</mark> <mark>z</mark>"),
         ("word " * 5_000 + "one two" + " word" * 5_000, '"one two"', "<mark>one two</mark> word"),
         ("x" * 1_990 + " one two " + "x" * 1_990, '"one two"', "<mark>one two</mark>"),
@@ -312,7 +312,7 @@ async def test_word_with_decomposed_accents_is_marked_anywhere(
     storage: Storage, far: int, form: Literal["NFC", "NFD"]
 ) -> None:
     session = await storage.create_session(W, NewSession())
-    # Words that begin or end like it, as their letters without accents do.
+    # Words that begin or end like the word, as their letters without accents do.
     text = f"{'résumés '}{'wörd ' * far}présumé Résumé, {'möre ' * 100}"
     await storage.append_message(W, session.id, NewMessage(content=normalize(form, text)))
     [hit] = await hits(storage, "resume")

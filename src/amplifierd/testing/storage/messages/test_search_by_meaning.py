@@ -52,7 +52,7 @@ class Topics(Embedder):
 
 def _vector(words: list[str]) -> list[float]:
     counts = [sum(word in topic.split() for word in words) for topic in TOPICS.values()]
-    # Each topic has three numbers, of which the signs alone say which it is.
+    # Each topic has three numbers, whose signs alone identify it.
     return [number for count in counts for number in (count - 0.5, count - 0.25, 0.1)]
 
 
@@ -119,7 +119,7 @@ async def test_words_and_meaning_together_rank_first(storage: Storage, session: 
     found = await hits(storage, "rain")
     assert [hit.sequence for hit in found[:2]] == [3, 6]
     assert found[0].snippet == "It will <mark>rain</mark>"
-    # The first by its words, the second by its meaning: the later message is equally near.
+    # The first is found by its words, the second by its meaning: the later message is equally near.
     assert found[0].score == pytest.approx((1 + 61 / 62) / 2)
 
 

@@ -66,7 +66,7 @@ async def test_filters_apply(storage: Storage, session: Session, filters: Search
         (SearchQuery("hello in:tools"), []),
         (SearchQuery("hello role:tool", role="tool"), ["tool"]),
         (SearchQuery("hello role:tool", role="user"), []),
-        # A text that is not a value of the filter is a word.
+        # A text that is not a valid value of the filter is a word.
         (SearchQuery("role:robot"), ["user"]),
         (SearchQuery('"role:tool"'), []),
         (SearchQuery("role:tool"), []),
@@ -133,7 +133,7 @@ async def append_call(storage: Storage, session: Session, name: str, text: str =
         (SearchQuery("looking -notes tool:read_file"), []),
         (SearchQuery("looking tool:read_file tool:write"), []),
         (SearchQuery("looking tool:read_file", tool="write"), []),
-        # Without words it finds the calls of the tool.
+        # Without words, the filter finds the calls of the tool.
         (SearchQuery("tool:read_file"), [3]),
         (SearchQuery("tool:read_file role:assistant"), [3]),
         (SearchQuery("tool:read_file role:user"), []),

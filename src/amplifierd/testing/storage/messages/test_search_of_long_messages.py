@@ -71,7 +71,7 @@ async def test_output_after_a_long_text_is_not_found(storage: Storage) -> None:
 
 
 async def test_ligatures_and_a_long_output_are_kept(storage: Storage) -> None:
-    # Each ligature is three or four letters, and six of them have fifteen forms.
+    # Each ligature stands for three or four letters, and six of them have fifteen forms.
     ligatures = "".join(chr(0xFDF2 + number % 8) + ("." if number % 7 else " ") for number in range(2_000))
     await append(storage, f"needle {ligatures}", words(200_000))
     assert await is_found(storage, "needle")

@@ -31,42 +31,42 @@ async def suggested(storage: Storage, text: str, limit: int = 5, workspace: str 
 @pytest.mark.parametrize(
     ("text", "suggestions"),
     [
-        # A letter is missing, added, another, or swapped with the next.
+        # A letter is missing, added, replaced, or swapped with the next.
         ("deploymnt", ["deployment"]),
         ("deploymentt", ["deployment"]),
         ("Deploymint", ["deployment"]),
         ("depolyment", ["deployment"]),
         ("xeployment", ["deployment"]),
-        # Two letters are missing, which the word has beside them, or added, or swapped; but no others.
+        # Two missing letters that the word has doubled, or two added or swapped letters; no other pairs of edits.
         ("depolymetn", ["deployment"]),
         ("depploymentt", ["deployment"]),
         ("acomodation", ["accommodation"]),
         ("acommoadtion", ["accommodation"]),
         ("accommxdatixn", []),
         ("accmmdation", []),
-        # Nor in a short word, or if a word with one edit is found.
+        # Two edits are not tried in a short word, or if a word with one edit is found.
         ("stgaign", []),
         ("migratoin", ["migration"]),
         ("Првет", ["привет"]),
         ("résumë", []),
         ("resme", ["resume"]),
-        # Both are found, the first in more messages.
+        # Both words exist, the first in more messages.
         ("stageng", ["staging"]),
         ("stagng stge", ["staging stage"]),
         ("failed (stagng), role:user", ["failed (staging), role:user"]),
         ("failed OR deploymnt -stagng", ["failed OR deployment -stagng"]),
-        # All words are found, or cannot be mistyped.
+        # All words exist, or cannot be mistyped.
         ("deployments migrated", []),
         ("getUser", []),
         ('"deploymnt"', []),
         ("deploymn*", []),
         ("-deploymnt", []),
         ("日本 mr 12345", []),
-        # Letters of three scripts are no word, and those of two may have too many neighbors.
+        # Letters of three scripts are not a word, and a word of two scripts may have too many neighbors.
         ("stagng\u0436\u044f\u03b1", []),
         (" ".join("ab" + chr(0x7CA) * 30 for _ in range(3)), []),
         ("", []),
-        # A word has no neighbor.
+        # One of the words has no neighbor.
         ("deploymnt nothing", []),
         ("deploymnt stagng migratin resme", []),
     ],

@@ -141,7 +141,7 @@ async def test_key_expires(database: str) -> None:
     async with open_storage(database, idempotency_ttl=1) as storage:
         began = time.monotonic()
         first = await storage.create_session(W, NewSession(), once=once())
-        # On a machine that is busy its time may be over.
+        # On a busy machine, the response may have expired.
         with suppress(AlreadyApplied):
             await storage.create_session(W, NewSession(), once=once())
             assert time.monotonic() - began >= 1

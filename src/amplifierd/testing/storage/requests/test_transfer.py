@@ -39,7 +39,7 @@ from amplifierd.testing.storage.requests.test_retries import once
 from amplifierd.testing.storage.steps import create_session, read, records
 
 W = "default"
-# An export of version 1 has no end.
+# An export of version 1 has no end line.
 HEADER = ExportLine(header=ExportHeader(version=1))
 
 encode = msgspec.json.encode
@@ -292,7 +292,7 @@ async def parents_by_name(storage: Storage) -> dict[str, list[tuple[str, object]
 async def test_fork_follows_the_new_id_of_its_parent(storage: Storage) -> None:
     lines = family(await storage.create_session("elsewhere", NewSession()))
     assert (await storage.import_sessions(W, export_of(lines), "fail")).sessions == 5
-    # One that is not there keeps its id, and follows its parent all the same.
+    # A session that does not exist yet keeps its id, and still follows its parent's new id.
     kept = lines[1].session
     assert isinstance(kept, Session)
     await storage.delete_session(W, kept.id)

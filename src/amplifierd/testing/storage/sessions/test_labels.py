@@ -167,7 +167,7 @@ async def test_summary_has_the_last_message(storage: Storage) -> None:
     sent = await storage.append_message(W, session.id, NewMessage(text, role="tool"))
     shown = LastMessage("tool", sent.timestamp, text[:200])
     assert (await listed(storage))[0].last_message == shown
-    # Whatever changes the session later.
+    # Later changes of the session do not affect it.
     resumed = await storage.resume_session(W, session.id)
     [after] = await listed(storage, labels=("p",))
     assert (after.last_message, after.updated_at) == (shown, resumed.updated_at)

@@ -287,7 +287,7 @@ async def test_markers_become_directories(storage: Storage) -> None:
 async def test_edited_marker_updates_its_directory(storage: Storage) -> None:
     first = await storage.create_directory(W, NewDirectory("a", metadata=Raw(b'{"n":1}')))
     second = await storage.update_directory(W, "a", DirectoryPatch(metadata=Raw(b'{"n":2}')))
-    # It was never written anew, and is what a person would have made of an older one.
+    # The marker was not rewritten since; it looks like an older one that a person edited.
     old = Marker("a", None, '{"n":7}', first.updated_at)
     assert await storage.sync_directories(W, markers_of(old)) == ScanReport(unchanged=1)
     assert await storage.get_directory(W, "a") == second

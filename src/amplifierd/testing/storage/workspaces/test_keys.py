@@ -62,7 +62,7 @@ async def test_key_is_copied_unchanged(storage: Storage) -> None:
     revoked = replace(key, revoked_at=moment)
     await storage.copy_key(revoked)
     assert await storage.list_keys() == [revoked]
-    # What was revoked stays so.
+    # A revoked key stays revoked.
     await storage.copy_key(key)
     assert await storage.list_keys() == [revoked]
 

@@ -137,7 +137,7 @@ async def test_copies_and_forks_keep_their_plans(storage: Storage) -> None:
     for each in (copied, fork.id, moved):
         plan = await storage.session_plan(W, each)
         assert (versions(plan), plan.texts) == ({"tool/bash": "1.0.0"}, {"agents/zen.md": "Be calm."})
-    # What is copied from a collection that is gone finds its modules no more.
+    # A copy of a profile of a deleted collection no longer finds its modules.
     assert versions(await storage.profile_plan(W, "mine")) == {}
 
 
@@ -217,7 +217,7 @@ async def test_plan_survives_an_export(storage: Storage) -> None:
     await storage.delete_session("other", session_id)
     await storage.import_sessions("other", export_of([line for line in lines if line.plan is UNSET]), "skip")
     imported = await storage.session_plan("other", session_id)
-    # Nobody knows what its modules were.
+    # The export does not say which modules the session had.
     assert (imported.texts, imported.mounted) == ({}, ReferenceTargets())
 
 

@@ -34,7 +34,7 @@ async def test_workspace_keeps_what_is_created_during_its_deletion(storage: Stor
     await begun.wait()
     before = len(created)
     left = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
-    # One of them may have been written before; a busy machine may let no other be created meanwhile.
+    # One session may have been written before the deletion; on a busy machine, none may be created during it.
     while len(created) <= before + 1:
         before = len(created)
         left = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
