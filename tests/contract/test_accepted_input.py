@@ -135,7 +135,7 @@ def test_metadata_keeps_every_digit(daemon: Daemon, session_id: str, metadata: s
 
 
 def tokens(text: str) -> str:
-    """JSON text as a sequence of its tokens, each number and string as it was written."""
+    """The tokens of a JSON text, with numbers and strings as written."""
     parts = text.split('"')
     return '"'.join(part if position % 2 else "".join(part.split()) for position, part in enumerate(parts))
 

@@ -19,7 +19,7 @@ DEEPER = b'{"content":"x","metadata":{"a":' + b"[" * 99 + b"]" * 99 + b"}}"
 
 @pytest.fixture
 def session_id(client: httpx.Client) -> Iterator[str]:
-    """A session that must be empty when the test is over."""
+    """A session that must still be empty after the test."""
     with empty_session(client) as created:
         yield created
 

@@ -140,7 +140,7 @@ def test_hostile_schema_is_stopped_early(name: str) -> None:
 
 @pytest.fixture
 def fetched() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server, and what it was fetched for."""
+    """The address of a server, and the paths that were fetched from it."""
     paths: list[str] = []
 
     class Schemas(BaseHTTPRequestHandler):

@@ -19,7 +19,7 @@ PREFLIGHT = {
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that a page elsewhere may use."""
+    """A daemon that pages of another origin may use."""
     with Daemon(f"sqlite:///{tmp_path_factory.mktemp('cors')}/a.db", "--cors-origin", ORIGIN) as running:
         yield running
 

@@ -48,7 +48,7 @@ def examples(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any], 
 
 
 def references(node: Any, *, optional: bool = False) -> Iterator[tuple[str, bool]]:
-    """The component schemas that a node refers to, and whether an optional parameter of a query or a header does."""
+    """The component schemas that a node refers to, each with whether an optional query or header parameter does."""
     if isinstance(node, list):
         for item in node:
             yield from references(item, optional=optional)
@@ -170,7 +170,7 @@ def optional_parameters(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_optional_parameters_are_left_out_unless_a_client_chooses_them() -> None:
-    """Swagger UI and Postman send an example; PHP's client sends a default, and 0 for false."""
+    """Swagger UI and Postman send examples; PHP's client sends defaults, and 0 for false."""
     parameters = list(optional_parameters(DOCUMENT.spec))
     assert len(parameters) > 40
     for parameter in parameters:

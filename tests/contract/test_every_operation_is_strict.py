@@ -12,7 +12,7 @@ from raw import assert_problem, exchange, post
 
 @pytest.fixture
 def session_id(client: httpx.Client) -> Iterator[str]:
-    """A session that must be empty when the test is over."""
+    """A session that must still be empty after the test."""
     with empty_session(client) as created:
         yield created
 

@@ -70,7 +70,7 @@ def test_line_of_an_import_from_the_command_line(client: httpx.Client, session_i
 
 
 def exported(client: httpx.Client, session_id: str) -> str:
-    """A line of an export with a session that has such a number."""
+    """An export line with a session that contains this number."""
     session = client.get(f"/sessions/{session_id}").json()
     session["context"] = {"a": 0}
     return json.dumps({"session": session}).replace('{"a": 0}', f'{{"a": {HUGE}}}')

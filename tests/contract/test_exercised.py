@@ -23,7 +23,7 @@ def declared() -> set[tuple[str, str, str]]:
 
 @pytest.fixture
 def exercised(pytestconfig: pytest.Config) -> set[tuple[str, str, str]]:
-    """Each response that was seen."""
+    """Each response that the tests received."""
     assert pytestconfig.cache is not None, "The plugin for it is pytest's own."
     seen: list[tuple[str, str, str]] | None = pytestconfig.cache.get(EXERCISED_AT, None)
     assert seen is not None, "There was no whole run yet: run pytest first."

@@ -28,7 +28,7 @@ def health(*headers: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon on SQLite alone: no database is asked for most of this."""
+    """A daemon on SQLite only, because most of these requests do not reach the database."""
     with Daemon(f"sqlite:///{tmp_path_factory.mktemp('daemon')}/a.db") as running:
         yield running
 
@@ -240,7 +240,7 @@ def test_path_of_1024_characters_is_accepted(daemon: Daemon) -> None:
 
 
 def declared_at_http() -> dict[int, str]:
-    """What the contract says in one place that any request may be answered: status, reason."""
+    """The responses to any request, which the contract lists in one place: status, reason."""
     rows = re.findall(r"^\| (\d{3}) \| (.+?) \|$", DOCUMENT.spec["info"]["description"], re.MULTILINE)
     return {int(status): reason for status, reason in rows}
 

@@ -24,7 +24,7 @@ SHORT = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\n": "\\n"}
 
 @st.composite
 def written(draw: st.DrawFn, strings: st.SearchStrategy[str] = STRINGS) -> str:
-    """A string in quotes, each of its characters as it is, or as one of its escapes."""
+    """A quoted string, with each character literal or escaped."""
     return '"' + "".join(draw(st.sampled_from(spellings(character))) for character in draw(strings)) + '"'
 
 
@@ -60,11 +60,11 @@ TEXTS = st.recursive(st.one_of(written(), NUMBERS, st.sampled_from(["true", "nul
 
 
 class Refused(Exception):
-    """A key occurs twice, a number is past a double, or a string has half of a surrogate pair."""
+    """A key occurs twice, a number exceeds a double, or a string has a lone surrogate."""
 
 
 def expected(text: str) -> Any:
-    """The value by the standard library's decoder, which has hooks for keys and numbers."""
+    """The value according to the standard library's decoder, with hooks for keys and numbers."""
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):

@@ -25,7 +25,7 @@ def message(content: str, role: str = "user") -> Message:
 
 
 def transcript_of(content: str, role: str = "user") -> str:
-    """What a transcript says of a message."""
+    """The text of a message in a transcript."""
     return markdown_of([Raw(msgspec.json.encode(message(content, role)))]).decode().partition("\n\n")[2]
 
 

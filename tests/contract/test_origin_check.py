@@ -25,7 +25,7 @@ def name(operation: tuple[str, str, object]) -> str:
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon that is asked by another name too."""
+    """A daemon that also accepts another host name."""
     database = f"sqlite:///{tmp_path_factory.mktemp('public')}/a.db"
     with Daemon(database, "--allowed-hosts", "Amp.example") as running:
         yield running

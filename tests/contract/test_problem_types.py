@@ -35,7 +35,7 @@ def with_subclasses(error: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def domain_kinds(called: set[str]) -> set[str]:
-    """The kinds of the domain errors, without bases of others that are never raised themselves."""
+    """The classes of the domain errors, without base classes that are never raised."""
     for module in walk_packages(amplifierd.storage.__path__, "amplifierd.storage."):
         import_module(module.name)
     errors = {each for error in STATUSES for each in with_subclasses(error)}

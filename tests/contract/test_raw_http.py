@@ -137,7 +137,7 @@ def test_client_of_http_1_0_gets_no_chunks(daemon: Daemon, client: httpx.Client)
 
 
 def read_until_closed(daemon: Daemon, request: str) -> bytes:
-    """All that comes until the daemon closes the connection."""
+    """Send a request. Returns all bytes until the daemon closes the connection."""
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=120) as connection:
         connection.sendall(request.encode())
         return connection.makefile("rb").read()
@@ -263,7 +263,7 @@ async def send_all(port: int, requests: list[bytes], seed: int) -> None:
 
 
 async def outcome(port: int, parts: list[bytes]) -> list[Response]:
-    """The answers to what is sent in parts, until the server closes, which it does before long."""
+    """The responses to a request sent in parts, until the server closes the connection, which it must do soon."""
     async with asyncio.timeout(SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         received = b""
@@ -286,5 +286,5 @@ async def outcome(port: int, parts: list[bytes]) -> list[Response]:
 
 
 def until_closed(port: int, request: bytes) -> list[Response]:
-    """All answers, after which the connection is closed at once."""
+    """All responses, after which the server must close the connection at once."""
     return asyncio.run(outcome(port, [request]))

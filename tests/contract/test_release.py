@@ -33,12 +33,12 @@ Spec = dict[str, Any]
 
 
 def run(name: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """How the linter or the differ ends, and what it writes."""
+    """Run the linter or the differ. Returns its exit code and output."""
     return run_node_program(name, *arguments, pins=RULES)
 
 
 def changes(base: Path, revision: Path) -> list[str]:
-    """What breaks a client of `base` that meets `revision`, a sentence each."""
+    """What would break a client of `base` at `revision`, one sentence each."""
     options: list[str | Path] = ["--format", "json", "--severity-levels", RULES / "severities.txt"]
     outcome = run("oasdiff", "breaking", base, revision, *options)
     assert outcome.returncode == 0, outcome.stderr

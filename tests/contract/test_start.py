@@ -218,7 +218,7 @@ def test_unreadable_document_is_named(tmp_path: Path, text: str, sentence: str) 
 
 @pytest.fixture
 def handlers() -> Iterator[types.ModuleType]:
-    """A package of handlers that says other things than the contract."""
+    """A package of handlers that do not match the contract."""
     package, sessions = types.ModuleType("odd_handlers"), types.ModuleType("odd_handlers.sessions")
     sys.modules |= {"odd_handlers": package, "odd_handlers.sessions": sessions}
     yield sessions

@@ -34,7 +34,7 @@ def test_requests_of_a_collection_succeed_or_are_refused_as_declared(sqlite_daem
 
 
 def checked(execution: dict[str, Any], operations: list[tuple[str, str, dict[str, Any]]]) -> int:
-    """The status of a response, which its operation declares; 0 of a stream."""
+    """The status of a response, which must be declared; 0 for a stream."""
     method = execution["request"]["method"]
     path = "/" + "/".join(execution["request"]["url"]["path"]).removeprefix("api/v1/")
     template, operation = operation_of(method, path, operations)

@@ -20,7 +20,7 @@ START_SECONDS = 120
 
 @pytest.fixture
 def proxy(sqlite_daemon: Daemon) -> Iterator[str]:
-    """The address of a Prism before the daemon."""
+    """The address of a Prism in front of the daemon."""
     port = free_port()
     arguments = ["proxy", str(CONTRACT), sqlite_daemon.api, "--port", str(port), "--host", "127.0.0.1"]
     process = subprocess.Popen(["node", node_modules() / ".bin/prism", *arguments], stdout=subprocess.DEVNULL)

@@ -13,7 +13,7 @@ CONTRACT = ROOT / "openapi.yaml"
 
 
 def findings(rules: str, contract: Path) -> list[str]:
-    """What the rules find in a contract. They name packages and files that are beside them."""
+    """The findings of the rules in a contract. The rules refer to packages and files next to them."""
     ruleset = shutil.copy(PINS / rules, node_modules().parent)
     beside = shutil.copy(contract, node_modules().parent)
     outcome = run_node_program("spectral", "lint", "--ruleset", ruleset, "--format", "json", "--quiet", beside)

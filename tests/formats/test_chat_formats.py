@@ -30,7 +30,7 @@ def test_chatgpt_follows_the_current_node() -> None:
 
 
 def test_chatgpt_keeps_the_path_that_was_stored() -> None:
-    """Another branch is current by now: the session still has its messages, and the new ones are the fork's."""
+    """Although another branch is now current, the session keeps its messages, and the fork has the new ones."""
     read = Read(SAMPLES["chatgpt"](), stored_last="answer---first")
     assert read.ids(0) == ["question-1", "answer---first"]
     assert read.ids(1) == ["question-1", "thoughts-second", "answer---second-x", "question-2-with-image"]

@@ -66,7 +66,7 @@ def paths_in(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def with_other(value: Any, changes: dict[Path, Any], path: Path = ()) -> Any:
-    """A value with other values at some places."""
+    """The value with some parts replaced."""
     if path in changes:
         return changes[path]
     if isinstance(value, dict):
@@ -91,7 +91,7 @@ def mutated(name: str) -> st.SearchStrategy[bytes]:
 
 
 def lines_or_array(found: Any, *, is_lines: bool) -> bytes:
-    """Records as a sample has them."""
+    """The records in the form of the sample."""
     return lines(*found) if is_lines else json.dumps(found).encode()
 
 

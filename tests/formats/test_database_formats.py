@@ -108,7 +108,7 @@ def test_foreign_database_is_not_evaluated(tmp_path: FilePath) -> None:
 
 
 def with_endless_rows(path: FilePath) -> bytes:
-    """A database with a table whose first page leads to itself."""
+    """A database with a table whose first page refers to itself."""
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
             """

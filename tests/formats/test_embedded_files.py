@@ -55,7 +55,7 @@ async def is_readable(content: FileContent) -> bool:
 
 
 class Held:
-    """A format that writes messages as JSON lines: all at its end, of each as many bytes as `kept`."""
+    """A format that writes messages as JSON lines, all at the end, and cuts each to `kept` bytes."""
 
     name, suffix, media = "held", ".json", "application/json"
     is_document, has_files_beside, is_read_twice = True, False, False

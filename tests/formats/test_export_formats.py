@@ -28,7 +28,7 @@ TIME = "2026-03-01T10:00:00.000000Z"
 
 
 def imported(source: bytes, name: str) -> tuple[list[tuple[Session, list[Message]]], list[str]]:
-    """The sessions of a source with their messages, and the kinds of its faults."""
+    """Import a source. Returns its sessions with their messages, and the kinds of its faults."""
     found: list[tuple[Session, list[Message]]] = []
     faults: list[str] = []
     for each in read_branches(HISTORIES[name], io.BytesIO(source)):
@@ -67,7 +67,7 @@ def session_of(count: int, **members: Any) -> Session:
 
 
 def message_of(sequence: int, role: str, parts: list[Object] | None, **members: Any) -> Message:
-    """A message; `parts` in place of a text."""
+    """A message, with a text or with parts."""
     texts = [part["text"] for part in parts or [] if part["type"] == "text" and "call" not in part]
     content = members.pop("content", "\n\n".join(texts))
     fixed: Object = {"metadata": Raw(b"{}"), "parts": UNSET if parts is None else Raw(json.dumps(parts).encode())}
@@ -75,13 +75,13 @@ def message_of(sequence: int, role: str, parts: list[Object] | None, **members: 
 
 
 def without_member(record: Object) -> Object:
-    """A record without what is kept beside its messages."""
+    """A record without the extra member `amplifierd`."""
     assert set(record["amplifierd"]) == {"session", "messages"}
     return {name: value for name, value in record.items() if name != "amplifierd"}
 
 
 def plain(message: Message) -> Object:
-    """A message as JSON; a text is the same as a part that has it."""
+    """A message as JSON, with a text in the form of a part."""
     found: Object = msgspec.json.decode(msgspec.json.encode(message))
     if found.get("parts") == [{"type": "text", "text": message.content}]:
         del found["parts"]
@@ -130,7 +130,7 @@ def test_published_messages_round_trip(name: str) -> None:
 
 
 def check_comes_back(name: str, messages: list[Message]) -> None:
-    """An import of an export has the same session and messages."""
+    """Check that an import of an export has the same session and messages."""
     session = session_of(len(messages), name="Tides", labels={"topic": "sea"}, context=Raw(b'{"task":"docs"}'))
     text = exported(session, messages, name)
     assert text.endswith(b"}\n")
@@ -247,7 +247,7 @@ def test_message_returns_what_the_client_sent(name: str, messages: list[Message]
 
 
 def without_form(message: Message, name: str) -> Object:
-    """A message without what says how it was written, if that is all that it has of the format."""
+    """A message without the format's metadata, if that only says how it was written."""
     found: Object = msgspec.json.decode(msgspec.json.encode(message))
     own = {"openai": "openai-chat", "anthropic": "anthropic", "sharegpt": "sharegpt"}[name]
     if found.get("parts") == []:

@@ -61,7 +61,7 @@ class Page(HTMLParser):
 
     @property
     def links(self) -> list[str]:
-        """Where its links lead."""
+        """The targets of the links."""
         return [attributes["href"] for tag, attributes in self.elements if "href" in attributes]
 
 
@@ -93,7 +93,7 @@ def message_of(content: str, parts: list[Object] | None = None, role: str = "use
 
 
 def check_inert(text: str) -> Page:
-    """Nothing of a page runs or is loaded; it is complete."""
+    """Check that a page is complete, and that nothing in it runs or is loaded."""
     page = Page(text)
     assert page.open == []
     assert {tag for tag, _ in page.elements} <= TAGS

@@ -17,7 +17,7 @@ IDS = [f"{each.name}-{number}" for each in FORMATS for number, _ in enumerate(PU
 
 
 def same(first: Any, second: Any) -> bool:
-    """Equal in types as well: 1 is not 1.0, nor true."""
+    """Whether two values are equal, including types: 1 differs from 1.0 and from true."""
     return json.dumps(first, sort_keys=True) == json.dumps(second, sort_keys=True)
 
 
@@ -178,7 +178,7 @@ SOURCES = st.builds(
 
 
 def mutations(source: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A published message with other values here and there."""
+    """A published message with some values replaced."""
     return st.dictionaries(st.sampled_from(sorted(source) or ["type"]), VALUES, max_size=2).map(
         lambda new: {**source, **new}
     )

@@ -22,7 +22,7 @@ Session = dict[str, Any]
 
 @pytest.fixture
 def session(client: httpx.Client) -> Session:
-    """A session that was just created."""
+    """A new session."""
     created: Session = client.post("/sessions", json={"name": "Talk", "context": {"a": 1}}).json()
     return created
 
@@ -251,7 +251,7 @@ def test_filters_take_any_rfc_3339_time(client: httpx.Client, session: Session) 
 
 
 def test_times_have_six_digits(client: httpx.Client, session: Session, path: str) -> None:
-    """What a client reads, compares and sends back as a text has one form."""
+    """Clients read, compare and return times as text, so they have one form."""
     message = client.post(f"{path}/messages", json={"content": "x"}).json()
     ended = client.post(f"{path}/complete").json()
     times = [session["createdAt"], message["timestamp"], ended["startedAt"], ended["endedAt"], ended["updatedAt"]]

@@ -32,7 +32,7 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
 
 @pytest.fixture
 def folder(client: httpx.Client, root: Path) -> Iterator[Path]:
-    """A folder of its own below the root; no collection stays."""
+    """A new folder below the root; afterwards all collections are deleted."""
     path = root / f"folder-{uuid4()}"
     path.mkdir()
     yield path

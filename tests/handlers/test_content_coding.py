@@ -24,7 +24,7 @@ LONG = "Words of a message, Wörter, 文字. " * 100
 
 @pytest.fixture(scope="module")
 def client(sqlite_daemon: Daemon) -> Iterator[httpx.Client]:
-    """A client that accepts no coding unless it says so."""
+    """A client that accepts no content coding by default."""
     with http_client(base_url=sqlite_daemon.api, headers={"Accept-Encoding": IDENTITY}) as opened:
         yield opened
 
@@ -47,7 +47,7 @@ def long_path(client: httpx.Client) -> str:
 
 
 def get(client: httpx.Client, path: str, accept: str, method: str = "GET", **headers: str) -> tuple[Any, bytes]:
-    """The response, and its body as it was sent."""
+    """The response, and its body as sent."""
     with client.stream(method, path, headers={"Accept-Encoding": accept, **headers}) as response:
         return response, b"".join(response.iter_raw())
 

@@ -24,7 +24,7 @@ def marker(daemon: Daemon, path: str) -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing(client: httpx.Client) -> None:
-    """The daemon is a module's; each test begins with the root alone."""
+    """The tests of the module share a daemon; each test begins with only the root directory."""
     for directory in client.get("/amplified-directories").json()["directories"]:
         if directory["relativePath"] != ".":
             client.delete(f"/amplified-directories/{directory['relativePath']}?force=true")

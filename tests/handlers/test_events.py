@@ -22,12 +22,12 @@ Event = dict[str, str]
 
 @pytest.fixture
 def path(client: httpx.Client) -> str:
-    """The path of a session that was just created."""
+    """The path of a new session."""
     return f"/sessions/{client.post('/sessions').json()['id']}"
 
 
 def events_of(response: httpx.Response) -> Iterator[Event]:
-    """Each event: its fields."""
+    """The fields of each event."""
     event: Event = {}
     for line in response.iter_lines():
         name, _, value = line.partition(": ")
@@ -40,7 +40,7 @@ def events_of(response: httpx.Response) -> Iterator[Event]:
 
 @contextmanager
 def following(daemon: Daemon, path: str, **headers: str) -> Iterator[Iterator[Event]]:
-    """The events of a stream, which is closed at the end."""
+    """Open a stream of events, which is closed at the end."""
     with daemon.client() as client, client.stream("GET", path, headers=headers) as response:
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"

@@ -29,18 +29,18 @@ RECEIVED_BYTES = 64 * 1024
 
 
 def bytes_of(size: int) -> bytes:
-    """Bytes of which no two blocks are the same."""
+    """Bytes without two equal blocks."""
     return b"".join(number.to_bytes(4) for number in range(size // 4 + 1))[:size]
 
 
 def image(client: httpx.Client, content: bytes) -> dict[str, str]:
-    """A part with a new file."""
+    """A part that refers to a new image file."""
     created = client.post("/files", content=content, params={"media": "image/png"})
     return {"type": "file", "media": "image/png", "url": created.raise_for_status().json()["url"]}
 
 
 def session_of(client: httpx.Client, *messages: list[dict[str, str]]) -> str:
-    """The path of a new session with messages of these parts."""
+    """Create a session with messages of these parts. Returns its path."""
     path = f"/sessions/{client.post('/sessions').json()['id']}"
     batch = {"messages": [{"parts": parts} for parts in messages]}
     assert client.post(f"{path}/messages/batch", json=batch).status_code == 201
@@ -116,7 +116,7 @@ def test_unread_exports_leave_others_room(database: str) -> None:
 
 
 def delete_with_files(client: httpx.Client, path: str, database: Path) -> None:
-    """Delete the only session, and wait until the bytes of its files are gone."""
+    """Delete the only session, and wait until its files are deleted."""
     assert client.delete(path).status_code == 204
     with closing(sqlite3.connect(database)) as opened:
         until(lambda: opened.execute("SELECT count(*) FROM file_chunk").fetchone() == (0,))
@@ -161,18 +161,18 @@ def test_messages_appended_during_an_export_are_left_out(daemon_alone: Daemon) -
 
 @pytest.fixture
 def daemon_alone(database: str) -> Iterator[Daemon]:
-    """A daemon that sends a response while it is made, and does not check it before."""
+    """A daemon that streams responses without checking them first."""
     with Daemon(database, check_responses=False) as daemon:
         yield daemon
 
 
 def command_of(daemon: Daemon, *arguments: str) -> list[str]:
-    """The command that exports with files."""
+    """The command for an export with files."""
     return [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, "--files", *arguments]
 
 
 def exported_by_command(daemon: Daemon, *arguments: str) -> tuple[int, str, str]:
-    """The exit code of an export with files, its output and its messages."""
+    """Run an export with files. Returns its exit code, output and errors."""
     done = subprocess.run(command_of(daemon, *arguments), capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 

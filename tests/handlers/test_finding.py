@@ -13,7 +13,7 @@ SAID = ["The quick brown fox", "A quick one", "needle in <hay>"]
 
 @pytest.fixture(scope="module")
 def session_id(daemon: Daemon) -> str:
-    """A session in which something is said."""
+    """A session with messages."""
     with daemon.client() as client:
         client.post("/profiles", json={"name": "a/b"})
         created: str = client.post("/sessions", json={"profile": "a/b"}).json()["id"]

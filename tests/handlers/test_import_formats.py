@@ -57,7 +57,7 @@ def kinds(report: Object) -> dict[str, int]:
 
 @pytest.fixture
 def conversation() -> list[Object]:
-    """Lines of Claude Code of a session of its own."""
+    """Lines of Claude Code for a new session."""
     session = f"5c2f6a54-0000-4000-8000-{next(_numbers):012x}"
     return [line | {"sessionId": session} for line in CLAUDE_CODE if line.get("type") != "summary"]
 
@@ -227,7 +227,7 @@ def test_cycles_deep_values_and_long_lines_are_reported(client: httpx.Client) ->
 
 
 def bomb(size: int) -> bytes:
-    """An archive of a file of so many zeros."""
+    """An archive with a file of this number of zeros."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.json", "w") as file:
         for _ in range(size // MIB):
@@ -250,7 +250,7 @@ def test_archive_is_read_up_to_its_declared_size(client: httpx.Client) -> None:
 
 
 def hostile_database() -> bytes:
-    """A log of llm whose rows are computed: 5 of 6 MB each."""
+    """A log of llm with computed rows: 5 rows of 6 MB."""
     with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(f"{folder}/a.db")) as database:
         database.executescript(
             """
@@ -292,7 +292,7 @@ def test_hostile_database_is_read_within_limits(client: httpx.Client, made: Call
 
 
 def drain(process: ConversionProcess) -> None:
-    """Read all that a process sends, and give it all the room that it asks for."""
+    """Read everything that a process sends, and grant all the space that it requests."""
     while (received := process.receive()).kind != DONE:
         if received.kind == ROOM:
             process.reply(content=True)
@@ -315,7 +315,7 @@ def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, name: str) -> No
 
 
 def conversions_of(daemon: Daemon) -> list[str]:
-    """The processes below a daemon that convert files."""
+    """The conversion processes of a daemon."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         # The process may have ended.

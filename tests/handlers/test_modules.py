@@ -46,7 +46,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
-    """A daemon that may read collections, with a package of a module, on each kind of database."""
+    """A daemon on each kind of database that may read collections, and has an installed package with a module."""
     packages = root.parent / "packages"
     points = {"tool.one": "module_one", "tool.broken": "module_broken", "wrong": "module_one", "tool.no": "nowhere"}
     install_entry_points(packages, "amplifierd.modules", points)

@@ -65,7 +65,7 @@ def daemon(request: pytest.FixtureRequest, root: Path) -> Iterator[Daemon]:
 
 @pytest.fixture
 def folder(client: httpx.Client, root: Path) -> Iterator[Path]:
-    """The folder of the collection `foundation`, which is added."""
+    """The folder of the collection `foundation`, which has been added."""
     path = make(root / f"folder-{len([*root.iterdir()])}", FILES)
     added = client.post("/collections", json={"identifier": "foundation", "source": str(path)})
     assert added.json()["problems"] == [], added.text
@@ -327,7 +327,7 @@ def test_texts_have_a_limit(client: httpx.Client, folder: Path) -> None:
 
 
 def server(database: str, packages: Path, version: str) -> Daemon:
-    """A daemon beside which a package with a version of a module is installed."""
+    """A daemon with an installed package that has this version of a module."""
     folder = packages / version
     install_entry_points(folder, "amplifierd.modules", {"tool.one": "module_one"})
     module = f"name: tool-one\nversion: {version}\n"

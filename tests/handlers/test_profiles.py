@@ -40,7 +40,7 @@ def test_session_accepts_any_profile(client: httpx.Client) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_profiles(client: httpx.Client) -> None:
-    """The daemon is a module's; each test begins with the built-in profile alone."""
+    """The tests of the module share a daemon; each test begins with only the built-in profile."""
     client.delete("/profiles/active")
     for profile in client.get("/profiles").json():
         if profile["name"] != "default":

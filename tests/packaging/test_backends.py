@@ -44,7 +44,7 @@ def test_backend_of_the_page_is_found_and_used(tmp_path: Path) -> None:
 
 
 def suite(folder: Path, *arguments: str) -> str:
-    """What the tests of a storage report; they run in `folder`."""
+    """Run the storage tests in `folder`. Returns their report."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", *arguments]
     outcome = subprocess.run(
         command, cwd=folder, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, check=False

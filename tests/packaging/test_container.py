@@ -28,7 +28,7 @@ COMPOSE, *KUBERNETES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Stage:
-    """What the Dockerfile makes; once for all processes of a run."""
+    """The image of the Dockerfile, built once for all processes of a run."""
     if not can_run():
         pytest.skip("Without the right to make namespaces no container can be run here.")
     folder = tmp_path_factory.getbasetemp()
@@ -60,7 +60,7 @@ def free_port() -> int:
 
 
 def arguments_on_page(command: str) -> list[str]:
-    """The arguments that a command of the page gives to the program in the container."""
+    """The arguments of a command of the page for the program in the container."""
     [line] = re.findall(rf"^docker run .*?amplifierd:/data amplifierd ({command}.*)$", PAGE, re.MULTILINE)
     return shlex.split(line)
 

@@ -63,13 +63,13 @@ def name_of(path: Path) -> tuple[str, ...]:
 
 @cache
 def parsed(path: Path) -> ast.Module:
-    """What a module is written as, read once for all tests."""
+    """The syntax tree of a module, parsed once for all tests."""
     return ast.parse(path.read_text())
 
 
 @cache
 def imports(path: Path) -> list[tuple[str, ...]]:
-    """The modules of ours that a module imports, by their names below `amplifierd`, in parts."""
+    """The modules of amplifierd that a module imports, as the parts of their names."""
     return [*_imports(path)]
 
 
@@ -85,7 +85,7 @@ def _imports(path: Path) -> Iterator[tuple[str, ...]]:
 
 
 def third_party_imports(path: Path) -> set[str]:
-    """The packages of others that a module imports."""
+    """The third-party packages that a module imports."""
     tree = parsed(path)
     plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     named = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}

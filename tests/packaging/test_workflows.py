@@ -81,7 +81,7 @@ def test_links_of_the_package_page_lead_to_the_files_of_the_tag(tmp_path: Path) 
 
 
 def run_step(script: str, tree: Path, outside: Path) -> str:
-    """What a step writes; run as the service does, with the variables that earlier steps have set."""
+    """Run a step as the service does, with the variables that earlier steps have set. Returns its output."""
     variables = outside / "variables"
     variables.touch()
     earlier = dict(line.split("=", 1) for line in variables.read_text().splitlines())
@@ -102,7 +102,7 @@ def run_step(script: str, tree: Path, outside: Path) -> str:
 
 
 def stop(outside: Path) -> None:
-    """End what a workflow leaves running, as the service does when a job is over."""
+    """Stop the processes that a workflow leaves running, as the service does after a job."""
     info = outside / "amplifierd.json"
     if info.exists() and info.read_text():
         try:

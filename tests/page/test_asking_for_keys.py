@@ -22,7 +22,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture(scope="module")
 def session(daemon: Daemon) -> str:
-    """A session that only a key opens."""
+    """A session that can only be read with a key."""
     with daemon.client() as client:
         client.headers["Authorization"] = f"Bearer {create_key(daemon.database, '--scope', 'write')}"
         created: str = client.post("/sessions", json={"name": "Behind a lock"}).json()["id"]
@@ -31,7 +31,7 @@ def session(daemon: Daemon) -> str:
 
 
 def give(page: Page, key: str) -> None:
-    """Answer the question for a key."""
+    """Enter a key when the page asks for one."""
     dialog = page.get_by_role("dialog", name="This server needs a key")
     dialog.get_by_label("Key").fill(key)
     dialog.get_by_role("button", name="Open").click()

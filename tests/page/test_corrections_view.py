@@ -28,7 +28,7 @@ def row(page: Page, sequence: int) -> Locator:
 
 
 def press(page: Page, sequence: int, name: str) -> Locator:
-    """Press a button of a message; the dialog that it opens."""
+    """Press a button of a message. Returns the dialog that it opens."""
     row(page, sequence).hover()
     row(page, sequence).get_by_role("button", name=name, exact=True).click()
     return page.get_by_role("dialog")

@@ -67,7 +67,7 @@ def test_pin_archive_and_label(page: Page, client: httpx.Client, new_session: Ca
 
 
 def save_labels_beside_others(page: Page, client: httpx.Client, session: str, typed: str) -> dict[str, str]:
-    """Type labels while somebody else changes `yours`, save them twice, and return what the session has."""
+    """Type labels while another client changes `yours`, and save them twice. Returns the session's labels."""
     page.route(EVENTS, lambda route: route.abort())
     page.goto(f"/?session={session}")
     expect(page.get_by_text("Hello")).to_be_visible()
@@ -295,7 +295,7 @@ def test_directory_with_a_number_that_would_be_rounded_is_refused(page: Page, cl
 
 
 def directory_of(client: httpx.Client, path: str = "projects/page") -> tuple[object, str | None]:
-    """The metadata and the own profile of the directory that was made."""
+    """The metadata and the profile of the new directory."""
     directory = client.get(f"/amplified-directories/{path}").json()
     own = directory.get("defaultProfileFrom") == path
     return directory["metadata"], directory["defaultProfile"] if own else None

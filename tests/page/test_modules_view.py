@@ -49,7 +49,7 @@ def session(daemon: Daemon) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_runs(page: Page) -> Iterator[None]:
-    """Names and texts of a collection stay text."""
+    """Check that names and texts of a collection stay text."""
     page.add_init_script("window.ran = () => { window.hasRun = true; };")
     yield
     assert page.evaluate("window.hasRun") is None

@@ -18,7 +18,7 @@ daemon = sqlite_daemon
 
 @pytest.fixture
 def browser_log(tmp_path: Path) -> Path:
-    """Where a browser of a test writes what it opens."""
+    """The file to which the fake browser writes the addresses that it opens."""
     program = tmp_path / "browser"
     program.write_text(f'#!/bin/sh\necho "$1" >> "{tmp_path}/opened"\n')
     program.chmod(0o700)
@@ -26,7 +26,7 @@ def browser_log(tmp_path: Path) -> Path:
 
 
 def run_open(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
-    """`amplifierd open`, with all that it makes in a folder."""
+    """Run `amplifierd open`, with all of its data in a folder."""
     settings = {
         "BROWSER": f"{folder}/browser %s",
         "AMPLIFIERD_DATABASE": f"sqlite:///{folder}/opened.db",

@@ -59,7 +59,7 @@ def test_screenshots(page: Page, daemon: Daemon, new_session: Callable[..., str]
 
 
 def _fill(daemon: Daemon, new_session: Callable[..., str]) -> tuple[str, str]:
-    """Conversations as they might be; two branches of one."""
+    """Create realistic conversations, and two branches of one."""
     for path in ("projects/atlas", "projects/orchard"):
         http_post(f"{daemon.api}/amplified-directories", json={"relative_path": path, "create_marker": False})
     for name, (ending, body) in ENDINGS.items():

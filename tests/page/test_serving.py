@@ -144,7 +144,7 @@ def test_first_load_is_announced() -> None:
 
 
 def imported(path: Path, found: set[Path]) -> set[Path]:
-    """A module and all that it imports before it runs."""
+    """A module and its static imports."""
     found.add(path)
     for name in re.findall(r'from "(\.[^"]+)"', without_comments(path)):
         other = (path.parent / name).resolve()
@@ -154,5 +154,5 @@ def imported(path: Path, found: set[Path]) -> set[Path]:
 
 
 def without_comments(path: Path) -> str:
-    """A module's text without JSDoc, which imports types."""
+    """The text of a module without JSDoc, which contains type imports."""
     return "" if "vendor" in path.parts else re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)

@@ -10,7 +10,7 @@ from daemon import Daemon
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """A daemon with three messages, which are in the index."""
+    """A daemon with three indexed messages."""
     with Daemon(f"sqlite:///{tmp_path_factory.mktemp('status')}/a.db") as running, running.client() as client:
         path = f"/sessions/{client.post('/sessions').json()['id']}/messages/batch"
         client.post(path, json={"messages": [{"content": "Quinces"}] * 3}).raise_for_status()

@@ -59,18 +59,18 @@ def long_session(new_session: Callable[..., str]) -> str:
 
 
 def nodes(page: Page) -> int:
-    """The number of elements."""
+    """The number of elements in the document."""
     count: int = page.evaluate("document.querySelectorAll('*').length")
     return count
 
 
 def row(page: Page, sequence: int) -> Locator:
-    """A message of the transcript."""
+    """The row of a message in the transcript."""
     return page.locator(f"[data-sequence='{sequence}']")
 
 
 def top(page: Page, sequence: int) -> float:
-    """How far below the edge of the transcript a message begins, in pixels."""
+    """The distance of a message from the top of the transcript, in pixels."""
     script = """sequence => document.querySelector(`[data-sequence='${sequence}']`).getBoundingClientRect().top
         - document.querySelector('.transcript').getBoundingClientRect().top"""
     pixels: float = page.evaluate(script, sequence)

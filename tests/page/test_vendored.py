@@ -18,7 +18,7 @@ PACK_SECONDS = 120
 
 
 def npm(*arguments: str, folder: Path, seconds: int) -> subprocess.CompletedProcess[str]:
-    """Run npm, which the test extra brings."""
+    """Run npm, which the test extra installs."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}
     command = ["npm", *arguments]
@@ -39,7 +39,7 @@ def test_library_is_as_recorded(name: str) -> None:
 
 
 def test_libraries_are_as_published(tmp_path: Path) -> None:
-    """Where the registry can be reached; elsewhere the records stand for it."""
+    """Only if the registry can be reached; otherwise the recorded digests are compared."""
     if npm("ping", f"--fetch-timeout={PING_SECONDS}000", "--fetch-retries=0", folder=tmp_path, seconds=60).returncode:
         return
     specifiers = [f"{package['package']}@{package['version']}" for package in PACKAGES.values()]

@@ -22,14 +22,14 @@ DAMAGED = r"SQLite says of |is damaged: "
 
 
 def run(*arguments: object) -> str:
-    """What a command says that succeeds."""
+    """Run a command, which must succeed. Returns its output."""
     outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 0, outcome.stderr
     return outcome.stdout
 
 
 def assert_fails(*arguments: object, words: str) -> None:
-    """A command that fails says so in a sentence."""
+    """Assert that a command fails with an error of one sentence."""
     outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 1
     assert isinstance(outcome.exception, SystemExit)
@@ -37,7 +37,7 @@ def assert_fails(*arguments: object, words: str) -> None:
 
 
 def say(daemon: Daemon, text: str) -> str:
-    """Open a session of one message; its id."""
+    """Create a session of one message. Returns its id."""
     with daemon.client() as client:
         session_id: str = client.post("/sessions").json()["id"]
         assert client.post(f"/sessions/{session_id}/messages", json={"content": text}).status_code == 201
@@ -45,7 +45,7 @@ def say(daemon: Daemon, text: str) -> str:
 
 
 def contents_of(url: str) -> list[str]:
-    """What the only session of a database says."""
+    """The contents of the messages of a database's only session."""
 
     async def read_all() -> list[str]:
         async with open_storage(url) as storage:

@@ -23,7 +23,7 @@ def check(database: str, *options: str) -> Result:
 
 
 def in_terminal(*arguments: str, expected: int = 0) -> str:
-    """What a terminal is shown beside the output."""
+    """Run a command whose standard error is a terminal. Returns what the terminal shows."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "amplifierd", *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as running:
@@ -40,7 +40,7 @@ def in_terminal(*arguments: str, expected: int = 0) -> str:
 
 @contextmanager
 def comings_and_goings(daemon: Daemon) -> Iterator[None]:
-    """Sessions are opened, filled, forked and deleted meanwhile."""
+    """Create, fill, fork and delete sessions within the `with` block."""
     stopping = threading.Event()
 
     def go_on() -> None:
@@ -181,5 +181,5 @@ def test_import_of_an_empty_export_ends_at_100_percent(empty_database: str, tmp_
 
 
 def percents(shown: str) -> list[int]:
-    """The percentages that a progress bar has shown, in their order."""
+    """The percentages that a progress bar showed, in order."""
     return [int(percent) for percent in re.findall(r"(\d+)%", shown)]

@@ -29,7 +29,7 @@ async def echo(scope: Any, receive: Receive, send: Send) -> None:
 
 
 class Wire(asyncio.Transport):
-    """Keeps what is written."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def chunked(path: str, body: bytes, chance: random.Random) -> bytes:
 
 
 def some_requests(chance: random.Random) -> tuple[bytes, list[bytes]]:
-    """Requests of all kinds, and what they are answered with."""
+    """Requests of all kinds, and their expected responses."""
     sent, expected = b"", []
     for number in range(chance.randint(1, 6)):
         path, body = f"/{number}", bytes(chance.choices(b"{}chunked\r\n0;", k=chance.randint(0, 30)))
@@ -84,7 +84,7 @@ def some_requests(chance: random.Random) -> tuple[bytes, list[bytes]]:
 
 
 async def receive(pieces: list[bytes], chance: random.Random) -> bytes:
-    """What the protocol answers to these pieces."""
+    """Pass these pieces to the protocol. Returns what it sends."""
     loop, wire = asyncio.get_running_loop(), Wire()
     config = uvicorn.Config(echo, interface="asgi3", log_config=None, proxy_headers=False)
     config.load()

@@ -13,12 +13,12 @@ from git_host import GitHost, git_host
 
 
 def nothing() -> None:
-    """Nobody waits."""
+    """Do nothing."""
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHost]:
-    """A host with the repository `a`, whose certificate git accepts."""
+    """A host with the repository `a`; git accepts its certificate."""
     (tmp_path / "repositories").mkdir()
     commit(tmp_path / "repositories/a", {"base.md": profile("base")})
     with git_host(tmp_path / "repositories", tmp_path) as serving:
@@ -28,7 +28,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHost]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where a repository is fetched to."""
+    """The folder to which a repository is fetched."""
     (tmp_path / "target").mkdir()
     return tmp_path / "target"
 

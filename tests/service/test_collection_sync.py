@@ -41,12 +41,12 @@ def version_of(folder: Path, version: str) -> None:
 
 
 def nothing() -> None:
-    """Nobody waits."""
+    """Do nothing."""
 
 
 @pytest.fixture
 def silent_host() -> Iterator[str]:
-    """A host that takes connections and never answers."""
+    """A host that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
@@ -138,7 +138,7 @@ async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent
 
 
 async def until_no_process_names(name: str) -> None:
-    """Wait until no command line has this name: processes that were killed end soon."""
+    """Wait until no command line contains this name, because killed processes end only soon."""
 
     async def have_ended() -> bool:
         return not any(name.encode() in command for command in commands())
@@ -196,7 +196,7 @@ async def test_fetch_limits_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def nest(repository: Path, levels: int) -> str:
-    """A tree that names ten of the tree below it, and so on."""
+    """A tree with ten entries of the tree below it, and so on."""
     tree = git_in(repository, "rev-parse", "HEAD^{tree}")
     for _ in range(levels):
         entries = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))

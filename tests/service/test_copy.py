@@ -43,7 +43,7 @@ def copy(source: str, target: str) -> subprocess.CompletedProcess[str]:
 
 
 def copy_some(source: str, target: str, pieces: int) -> None:
-    """Copy, and be killed when the target has this number of pieces."""
+    """Start a copy, and kill it when the target has this number of pieces."""
     command = [sys.executable, KILLED_IMPORT, str(pieces), "copy", "--from", source, "--to", target]
     killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -123,7 +123,7 @@ async def filled(storage: Storage) -> list[Session]:
 
 @pytest.fixture(params=["to sqlite", "to postgresql"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, one of each kind."""
+    """The URL of an empty database of each kind."""
     if request.param == "to sqlite":
         return f"sqlite:///{tmp_path}/copy.db"
     url: str = request.getfixturevalue("second_postgres")

@@ -219,6 +219,6 @@ def opened_by_another(path: Path) -> bool:
             if link.samefile(path):
                 return True
         except OSError:
-            # The connection is already closed.
+            # The descriptor is already closed.
             continue
     return False

@@ -33,7 +33,7 @@ HEALTH = get("/api/v1/health")
 
 @pytest.fixture
 def hasty(tmp_path: Path) -> Iterator[tuple[Any, httpx.Client]]:
-    """A storage, and a client of a server on it whose requests have a second."""
+    """A storage, and a client of a server on it with a request timeout of one second."""
     settings = Settings(
         database=f"sqlite:///{tmp_path / 'a.db'}", data_path=tmp_path, log_level="warning", request_timeout=SECONDS
     )
@@ -140,7 +140,7 @@ def test_time_limit_applies_to_each_part_of_bodies_and_streams(hasty: tuple[Any,
 
 @contextmanager
 def locked(database: str) -> Iterator[None]:
-    """Nobody else writes into the database."""
+    """Lock the database against other writers within the `with` block."""
     if database.startswith("sqlite"):
         connection = apsw.Connection(database.removeprefix("sqlite:///"))
         connection.execute("BEGIN IMMEDIATE")

@@ -18,7 +18,7 @@ from remains import canary, files_with, places_with, tables_with, wait_until_gon
 
 
 def say(client: httpx.Client, *texts: str, **session: object) -> str:
-    """Open a session with messages; its path."""
+    """Create a session with messages. Returns its path."""
     path = f"/sessions/{client.post('/sessions', json=session).json()['id']}"
     for text in texts:
         assert client.post(f"{path}/messages", json={"content": text}).status_code == 201
@@ -26,14 +26,14 @@ def say(client: httpx.Client, *texts: str, **session: object) -> str:
 
 
 def run(*arguments: object) -> str:
-    """What a command says that succeeds."""
+    """Run a command, which must succeed. Returns its output."""
     outcome = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     assert outcome.exit_code == 0, outcome.stderr
     return outcome.stdout
 
 
 def search(client: httpx.Client, word: str) -> list[object]:
-    """What is found, which is indexed then."""
+    """Search. Returns the hits; the messages are indexed afterwards."""
     found = client.get("/search", params={"q": word})
     assert found.status_code == 200
     hits: list[object] = found.json()
@@ -97,7 +97,7 @@ def test_profile_is_deleted_with_its_last_owner(client: httpx.Client, daemon: Da
 
 
 def uploaded(client: httpx.Client, word: str) -> str:
-    """The path of a file of several pieces that has a word in each."""
+    """Upload a file of several pieces with a word in each. Returns its path."""
     response = client.post("/files", content=f"{word} ".encode() * 100_000)
     assert response.status_code == 201
     url: str = response.json()["url"]
@@ -105,7 +105,7 @@ def uploaded(client: httpx.Client, word: str) -> str:
 
 
 def show(client: httpx.Client, url: str) -> str:
-    """Open a session with a message that names a file; its path."""
+    """Create a session with a message that refers to a file. Returns its path."""
     path = say(client)
     part = {"type": "file", "media": "text/plain", "url": url}
     assert client.post(f"{path}/messages", json={"parts": [part]}).status_code == 201
@@ -236,7 +236,7 @@ def test_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
 
 
 def make_old(path: Path, word: str) -> None:
-    """Give a file the layout of older ones, with a word in free pages."""
+    """Give a file the layout of older versions, with a word in free pages."""
     connection = apsw.Connection(str(path))
     connection.pragma("journal_mode", "delete")
     connection.pragma("auto_vacuum", "none")
@@ -248,7 +248,7 @@ def make_old(path: Path, word: str) -> None:
 
 
 async def deleted_rows(database: str) -> int:
-    """How many deleted rows the tables have that were not freed, as the last VACUUM of each has counted them."""
+    """The number of deleted rows that are not freed yet, as counted by the last VACUUM of each table."""
     connection = await asyncpg.connect(database)
     count = await connection.fetchval(
         "SELECT SUM(n_dead_tup) FROM pg_stat_user_tables WHERE schemaname = 'amplifierd' AND vacuum_count > 0"

@@ -15,11 +15,11 @@ EITHER = pytest.mark.parametrize("make", [ReusableEagerTask, eager_tasks])
 
 
 class Result:
-    """What work waits for, which may be large."""
+    """A result that work waits for, and that may be large."""
 
 
 async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
-    """Run it as a transport would: while no task is running."""
+    """Run a function as a transport does, while no task is running."""
     loop = asyncio.get_running_loop()
     begun = loop.create_future()
 

@@ -40,7 +40,7 @@ def test_daemon_prints_its_address_as_json() -> None:
 
 
 def made_by(pid: int) -> list[Path]:
-    """The folders of one daemon; others have theirs beside it."""
+    """The folders that one daemon created; other daemons have theirs next to it."""
     return list(MEMORY.glob(f"amplifierd-{pid}-*"))
 
 
@@ -155,7 +155,7 @@ def test_fixture_is_reset_between_tests(amplifierd_server: Server) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project of somebody else's, with one contract test and data of its own."""
+    """Another project, with one contract test and its own data."""
     (tmp_path / "test_theirs.py").write_text(
         "import json, sys, urllib.request, pytest\n"
         "def test_unused():\n"

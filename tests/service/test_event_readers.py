@@ -135,13 +135,13 @@ def send(client: httpx.Client, path: str, content: str) -> None:
 
 
 def received(seen: Seen) -> tuple[str, Any]:
-    """The next message: its position and its content. An empty one has none, and fails."""
+    """The position and content of the next message. Fails for an empty message."""
     position, data = seen.get(timeout=WAIT_SECONDS)
     return position, json.loads(data)["content"]
 
 
 def await_heartbeat(client: httpx.Client, path: str) -> None:
-    """Wait for that of a stream of our own, which began after those of the readers."""
+    """Wait for a heartbeat of a new stream, which starts after the readers' streams."""
     with client.stream("GET", f"{path}/events") as response:
         begun = time.monotonic()
         assert next(response.iter_lines()) == ": still here"

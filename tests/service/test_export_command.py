@@ -41,7 +41,7 @@ def daemon(sqlite_daemon: Daemon) -> Daemon:
 
 
 def running(daemon: Daemon, workspace: str, data: Path) -> Run:
-    """Runs commands on a workspace; the exit status, standard output and standard error of each."""
+    """Runs commands on a workspace. Returns the exit status, standard output and standard error of each."""
 
     def ran(command: str, *arguments: str | Path, workspace: str = workspace) -> tuple[int, str, str]:
         options = ["--database", daemon.database, "--workspace", workspace]
@@ -54,17 +54,17 @@ def running(daemon: Daemon, workspace: str, data: Path) -> Run:
 
 @pytest.fixture
 def run(tmp_path: Path, daemon: Daemon, workspace: str) -> Run:
-    """Runs commands on a workspace of the test's own."""
+    """Runs commands on a workspace that only this test uses."""
     return running(daemon, workspace, tmp_path / "data")
 
 
 def without_member(record: Object) -> Object:
-    """A record without what is kept beside its messages."""
+    """A record without the extra member `amplifierd`."""
     return {name: value for name, value in record.items() if name != "amplifierd"}
 
 
 def by_text(records: list[Object]) -> list[Object]:
-    """Records in one order."""
+    """Records in a defined order."""
     return sorted(records, key=lambda record: json.dumps(record, sort_keys=True))
 
 
@@ -101,7 +101,7 @@ def test_import_of_an_export_has_the_same_messages(name: str, tmp_path: Path, ru
 
 
 def messages_of(export: str, name: str) -> list[Object]:
-    """The messages of an export without what says how a format wrote them, and the names of sessions and forks."""
+    """The messages of an export without format-specific data, and the names of sessions and forks."""
     found = []
     for line in map(json.loads, export.splitlines()):
         if "session" in line:
@@ -121,7 +121,7 @@ FILE = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
 
 
 def session_line(number: int, messages: int, **members: Any) -> Object:
-    """A session of an export, the later the higher its number."""
+    """An export line of a session; a higher number is a later session."""
     time = TIME.replace("03-01", f"03-0{number + 1}")
     counts = {"messageCount": messages, "tokenUsage": 0, "version": messages + 1}
     times = {"createdAt": time, "updatedAt": time}
@@ -130,7 +130,7 @@ def session_line(number: int, messages: int, **members: Any) -> Object:
 
 
 def message_line(sequence: int, role: str, content: str, **members: Any) -> Object:
-    """A message of an export."""
+    """An export line of a message."""
     fixed = {"role": role, "content": content, "timestamp": TIME, "metadata": {}, "sequence": sequence}
     return {"message": fixed | members}
 
@@ -157,7 +157,7 @@ EXPORT[1]["session"]["usage"] = {"inputTokens": 5, "outputTokens": 0, "cachedTok
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Run:
-    """Runs commands on a workspace with three sessions, which no test changes."""
+    """Runs commands on a workspace with three sessions, which no test modifies."""
     folder = tmp_path_factory.mktemp("filled")
     run = running(daemon, "filled", folder)
     source = folder / "source.ndjson"

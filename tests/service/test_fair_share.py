@@ -27,7 +27,7 @@ STARTED_AGAIN_MIB = 60
 
 
 class Serving:
-    """A server and data on it; the server is started again if what others asked for is still in its memory."""
+    """A server with data; it is restarted if memory of earlier rows is still in use."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self._database = f"sqlite:///{folder / 'a.db'}"
@@ -37,7 +37,7 @@ class Serving:
         self._start()
 
     def check(self, row: Row) -> None:
-        """Others are served while clients ask for what a row says."""
+        """Assert that other clients are served while the requests of a row are sent."""
         self.server.wait_until_idle()
         requests = row.ask(self.data)
         if self.server.memory() > self._first_memory + STARTED_AGAIN_MIB:
@@ -58,7 +58,7 @@ class Serving:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """The server of all rows without options."""
+    """The server for all rows without options."""
     serving = Serving(tmp_path_factory.mktemp("fair"))
     yield serving
     serving.close()
@@ -75,7 +75,7 @@ def test_expensive_requests_do_not_stop_others(request: pytest.FixtureRequest, t
 
 
 def check(requests: list[Ask], server: Server) -> None:
-    """Others are served while clients ask for these."""
+    """Assert that other clients are served while these requests are sent."""
     share = measure(server, requests, SECONDS, KEPT_MIB)
     # Other work of the machine slows down all clients.
     assert share.health_median <= HEALTH_MEDIAN_MS * share.slowness, share

@@ -23,7 +23,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 class Shortage:
-    """No space for a daemon; or no growth of its files, where that is asked for or no disk can be mounted."""
+    """A full disk for a daemon; or a limit on the size of its files, on request or if no disk can be mounted."""
 
     def __init__(self, disk: SmallDisk, daemon: Daemon, *, of_space: bool) -> None:
         self._disk = disk
@@ -120,12 +120,12 @@ def test_full_disk_leaves_a_collection_unchanged(
 
 
 def an_export() -> str:
-    """One session, which is too long to wait in memory."""
+    """An export of one session, which is too long to wait in memory."""
     return HEADER + session_line(context={"note": "x" * 100_000}) + END_OF_ONE_SESSION
 
 
 def until_refused(send: Callable[[int], httpx.Response]) -> list[str]:
-    """The numbers that were sent and taken, before one was refused."""
+    """The numbers that were sent and accepted before one was refused."""
     taken: list[str] = []
     while (response := send(len(taken))).is_success:
         taken.append(str(len(taken)))

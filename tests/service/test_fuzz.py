@@ -36,7 +36,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def daemon(request: pytest.FixtureRequest, collection: Path) -> Iterator[Daemon]:
-    """A daemon on each kind of database that may read the collection."""
+    """A daemon, on each kind of database, that may read the collection."""
     # With an embedder every mode of a search is valid.
     options = ["--collections-path", str(collection), "--embedder", "wordllama"]
     with own_database(request, collection.parent) as url, Daemon(url, *options) as running:
@@ -44,7 +44,7 @@ def daemon(request: pytest.FixtureRequest, collection: Path) -> Iterator[Daemon]
 
 
 def run(daemon: Daemon, directory: Path, collection: Path, seed: int, max_examples: int, *headers: str) -> None:
-    """One run; every case must pass, every operation be tested, and most links be followed."""
+    """Run Schemathesis once: every case must pass, every operation must be tested, and most links must be followed."""
     options = [
         *("--url", daemon.api),
         *(("--max-examples", str(max_examples)) if max_examples != FEW_EXAMPLES else ()),
@@ -65,27 +65,27 @@ def run(daemon: Daemon, directory: Path, collection: Path, seed: int, max_exampl
 
 
 def schemathesis(directory: Path, collection: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """A run that has ended."""
+    """Run Schemathesis until it ends."""
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run", str(CONTRACT)]
     env = os.environ | {"SCHEMATHESIS_HOOKS": str(HOOKS), "FUZZ_COLLECTION": str(collection)}
     return subprocess.run([*command, *options], capture_output=True, text=True, cwd=directory, env=env, check=False)
 
 
 def only_lacks_data(text: str) -> bool:
-    """Whether every case passed, and the only warning is of operations that only got ids that do not exist."""
+    """Whether every case passed, and the only warning is about operations that got only unknown ids."""
     passed = re.search(r"(\d+) generated, (\d+) passed$", text, re.MULTILINE)
     warnings = re.findall(r"\u26a0\ufe0f? +(.+?):", text.partition("Warnings:")[2])
     return passed is not None and passed[1] == passed[2] and warnings == ["Missing test data"]
 
 
 def has_followed_enough(text: str, max_examples: int) -> bool:
-    """Whether the stateful phase has followed enough of the links."""
+    """Whether the stateful phase followed enough links."""
     covered, links = numbers_in(r"API Links: +(\d+) covered / (\d+) selected", text)
     return covered >= links * MIN_LINKS_COVERED[max_examples]
 
 
 def key_header(daemon: Daemon) -> list[str]:
-    """The key of a daemon that has keys, as one of many machines has; one on its own machine is open."""
+    """The key of a daemon with keys, as on many machines; a daemon for one machine is open."""
     if daemon.database.startswith("sqlite"):
         return []
     return [f"Authorization: Bearer {create_key(daemon.database, '--scope', 'admin')}"]

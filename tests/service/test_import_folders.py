@@ -20,7 +20,7 @@ def daemon(sqlite_daemon: Daemon) -> Daemon:
 
 @pytest.fixture
 def storage(tmp_path: Path) -> Path:
-    """The folder of opencode, with a file that it has beside conversations."""
+    """The folder of opencode, with a file that is not a conversation."""
     folder = tmp_path / "opencode" / "storage"
     write_files(folder, {**opencode_files(), "project/4f2a.json": {"id": "4f2a", "worktree": "/home/ada/atlas"}})
     return folder

@@ -25,7 +25,7 @@ from hostile_databases import with_endless_index
 
 
 class Endless:
-    """A format whose files have no end."""
+    """A format whose files never end."""
 
     name = "endless"
 

@@ -20,7 +20,7 @@ SAID = "The sum is 42 (open sesame)."
 
 
 class Folders:
-    """Finds modules by their sources, as a runtime may: the kernel leaves that to it."""
+    """Finds modules by their sources; the kernel leaves this to the runtime."""
 
     async def async_resolve(self, module_id: str, source_hint: str | None = None, **_others: Any) -> "Folders":
         assert source_hint is not None, module_id
@@ -36,7 +36,7 @@ class Folders:
 
 
 async def run(plan: dict[str, Any], session_id: str, prompt: str) -> dict[str, Any]:
-    """Mount a plan in the kernel and execute one prompt: what it answered, and the messages of its context."""
+    """Mount a plan in the kernel and execute one prompt. Returns the response, and the messages of the context."""
     from amplifier_core import AmplifierSession
 
     failed: list[Any] = []
@@ -69,7 +69,7 @@ async def run(plan: dict[str, Any], session_id: str, prompt: str) -> dict[str, A
 
 
 def executed(plan: dict[str, Any], session_id: str) -> dict[str, Any]:
-    """What the kernel does with a plan, in a process of its own: it imports modules."""
+    """Run the kernel with a plan, in a separate process, because it imports modules."""
     ended = subprocess.run(
         [sys.executable, __file__],
         input=json.dumps({"plan": plan, "session_id": session_id, "prompt": ADD}),
@@ -85,7 +85,7 @@ def executed(plan: dict[str, Any], session_id: str) -> dict[str, Any]:
 
 
 def appended(message: dict[str, Any]) -> dict[str, Any]:
-    """A message of the kernel's context as one of ours."""
+    """A message of the kernel's context as a message of the API."""
     if "tool_calls" in message:
         [call] = message["tool_calls"]
         arguments = json.dumps(call["arguments"])
@@ -118,7 +118,7 @@ def test_kernel_runs_a_session_of_a_collection(tmp_path: Path, database: str) ->
 
 
 def keep(client: httpx.Client, session_id: str, messages: list[dict[str, Any]]) -> None:
-    """Append the messages of a session of the kernel, and read them back."""
+    """Append the messages of a kernel session, and read them back."""
     body = {"messages": [appended(message) for message in messages]}
     sent = client.post(f"/sessions/{session_id}/messages/batch", json=body)
     assert sent.status_code == 201, sent.text

@@ -33,7 +33,7 @@ CHUNKED = (
 
 @pytest.fixture
 def app(tmp_path: Path) -> Any:
-    """What a daemon serves."""
+    """The application of a daemon."""
     settings = Settings(database=f"sqlite:///{tmp_path / 'amplifierd.db'}", log_level="warning")
     return create_app(settings, open_storage(settings.database))
 
@@ -46,7 +46,7 @@ def short_timeouts(app: Any) -> Iterator[int]:
 
 
 def is_over(connection: Connection) -> bool:
-    """Whether nothing comes any more."""
+    """Whether the stream has ended."""
     with pytest.raises(ConnectionError):
         connection.response()
     return True
@@ -59,7 +59,7 @@ def assert_problem_and_close(response: Response, status: int, words: str) -> Non
 
 
 def with_headers(headers: int, size: int) -> bytes:
-    """A request with so many headers, `Host` among them, that have so many bytes."""
+    """A request with this number of headers, including `Host`, and this number of bytes in them."""
     lines = [b"Host: localhost", *(b"X-%03d: " % number for number in range(headers - 1))]
     rest = size - sum(len(line) + 2 for line in lines)
     lines[-1] += b"x" * rest

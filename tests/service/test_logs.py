@@ -45,7 +45,7 @@ def test_requests_continue_if_the_log_is_not_read(tmp_path: Path) -> None:
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
-    """Every line, which is JSON and has what a log's has."""
+    """Every line of the log, which must be JSON and have the members of a log line."""
     lines = [json.loads(line) for line in text.splitlines()]
     assert all({"time", "level", "message"} <= line.keys() or "path" in line for line in lines), text
     assert [json.dumps(line, ensure_ascii=False, separators=(",", ":")) for line in lines] == text.splitlines()

@@ -56,7 +56,7 @@ def mounts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nfs(tmp_path: Path) -> Path:
-    """What a machine says that has an NFS at the folder of the test."""
+    """The mounts of a machine that has an NFS mount at the test's folder."""
     file = tmp_path / "nfs"
     file.write_text(f"{MOUNTS}50 27 0:60 / {tmp_path} rw - nfs4 server:/x rw\n")
     return file

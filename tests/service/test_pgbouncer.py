@@ -156,7 +156,7 @@ def test_password_need_not_be_in_a_command_line(
 
 
 def _readable(file: Path) -> Path:
-    """The file, below folders that whoever PgBouncer runs as may search."""
+    """Let PgBouncer's user search the folders of the file. Returns the file."""
     for folder in [*file.parents][:4]:
         folder.chmod(0o755)
     return file

@@ -30,7 +30,7 @@ WHERE application_name = 'amplifierd'
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    """A server that keeps what it says it keeps."""
+    """A server with durable writes."""
     with PostgresServer() as running:
         yield running
 
@@ -169,7 +169,7 @@ def test_killed_node_loses_nothing(server: PostgresServer, node: Daemon) -> None
 
 
 class Tail:
-    """Follows a session's messages in a thread, from after an event's id, until its node ends."""
+    """Follows the messages of a session in a thread, from an event id on, until its node stops."""
 
     def __init__(self, url: str, session_id: str, after: str | None = None) -> None:
         self.last = after

@@ -43,7 +43,7 @@ def free_port() -> int:
 
 @contextmanager
 def migration_held(url: str) -> Iterator[None]:
-    """Another program brings the database up to date, and takes its time."""
+    """Another program migrates the database within the `with` block."""
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(url))
         runner.run(connection.execute(f"SELECT pg_advisory_lock({LOCK})"))
@@ -52,7 +52,7 @@ def migration_held(url: str) -> Iterator[None]:
 
 
 def end_those_who_wait(url: str) -> int:
-    """End the connections that wait for the other program's migration; how many there were."""
+    """End the connections that wait for the other program's migration. Returns their number."""
 
     async def end() -> int:
         connection = await asyncpg.connect(url)
@@ -69,7 +69,7 @@ def end_those_who_wait(url: str) -> int:
 
 @contextmanager
 def starting(url: str, data_path: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A daemon that may not have its database yet, and where its operations are."""
+    """A daemon whose database may not be open yet, and the base URL of its operations."""
     port = free_port()
     command = [sys.executable, "-m", "amplifierd", "serve", "--port", str(port), "--data-path", str(data_path)]
     with subprocess.Popen([*command, "--database", url, *options], stderr=subprocess.PIPE, text=True) as process:

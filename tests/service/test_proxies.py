@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 @pytest.fixture(params=NAMES)
 def prefix(request: pytest.FixtureRequest, daemon: Daemon) -> Iterator[str]:
-    """The address of the daemon behind a proxy, with a prefix."""
+    """The address of the daemon behind a proxy with a prefix."""
     if PROGRAMS[request.param] is None:
         pytest.skip(f"{request.param} is not installed.")
     with proxy(request.param, daemon.port) as url:
@@ -29,7 +29,7 @@ def client(prefix: str) -> Iterator[httpx.Client]:
 
 
 def created(client: httpx.Client) -> httpx.URL:
-    """The address of a new session, as its `Location` leads to it."""
+    """Create a session. Returns its address from `Location`."""
     response = client.post("/sessions", json={"name": "Behind a proxy"})
     assert response.status_code == 201, response.text
     return response.url.join(response.headers["location"])

@@ -45,7 +45,7 @@ def api(request: pytest.FixtureRequest, root: Path) -> Iterator[str]:
 
 @pytest.fixture
 def collection(api: str, root: Path) -> Iterator[str]:
-    """The collection is added, as notebook 04 does before all others."""
+    """Add the collection, as notebook 04 does first."""
     response = post(f"{api}/collections/", 201, identifier="foundation", source=str(root))
     yield response["identifier"]
     assert requests.delete(f"{api}/profiles/active", timeout=SECONDS).status_code == 204

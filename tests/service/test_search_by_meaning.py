@@ -34,7 +34,7 @@ UNUSED = {"numpy", "safetensors", "sqlite_vec", "tokenizers", "wordllama"}
 
 
 def say(client: httpx.Client, *texts: str) -> str:
-    """Open a session with messages; its path."""
+    """Create a session with messages. Returns its path."""
     path = f"/sessions/{client.post('/sessions').json()['id']}"
     messages = [{"content": text} for text in texts]
     client.post(f"{path}/messages/batch", json={"messages": messages}).raise_for_status()
@@ -48,7 +48,7 @@ def waiting(client: httpx.Client) -> int:
 
 
 def wait_for_vectors(database: str, count: int) -> None:
-    """Wait until that number of messages have a vector."""
+    """Wait until this number of messages have a vector."""
     until(lambda: rows_of(database, "embedding") == count)
 
 
@@ -59,7 +59,7 @@ def search(client: httpx.Client, words: str) -> list[int]:
 
 
 def vectors(database: str) -> list[str]:
-    """The tables that have rows of vectors: their number is in the name of what is returned."""
+    """The names of the tables with vectors, each with its number of rows."""
     return [f"{table} {count}" for table in ("embedding", "embedding_session") if (count := rows_of(database, table))]
 
 

@@ -18,7 +18,7 @@ LONG = " ".join(f"w{number}" for number in range(LONG_BYTES // 5))
 
 
 def append(client: httpx.Client, count: int) -> None:
-    """Append as many messages to a new session."""
+    """Append this number of messages to a new session."""
     path = f"/sessions/{client.post('/sessions').json()['id']}/messages/batch"
     messages = [{"content": "needle"}] * min(count, AT_ONCE)
     for _ in range(count // len(messages)):
@@ -26,17 +26,17 @@ def append(client: httpx.Client, count: int) -> None:
 
 
 def waiting(client: httpx.Client) -> object:
-    """What the state says about the index."""
+    """The number of waiting messages in the status."""
     return client.get("/status").raise_for_status().json()["searchIndex"]["waitingMessages"]
 
 
 def wait_until_there_are(client: httpx.Client, expected: int) -> None:
-    """Wait until the state says that so many messages wait."""
+    """Wait until the status reports this number of waiting messages."""
     until(lambda: waiting(client) == expected, lambda: waiting(client))
 
 
 def hits(client: httpx.Client, words: str) -> int:
-    """How many of the first thousand there are."""
+    """The number of hits, at most a thousand."""
     return len(client.get("/search", params={"q": words, "limit": AT_ONCE}).raise_for_status().json())
 
 
@@ -72,7 +72,7 @@ def test_state_has_no_waiting_messages_when_all_are_found(database: str) -> None
 
 
 def test_acknowledged_messages_are_found_after_a_kill(tmp_path: Path) -> None:
-    """The kill comes before, while or after the messages are indexed: all are found, once."""
+    """The kill happens before, during or after the indexing; each message must be found once."""
     database = f"sqlite:///{tmp_path / 'a.db'}"
     sessions = 0
     for delay in (0, 0.05, 0.2, 0.5):

@@ -91,7 +91,7 @@ def test_key_is_visible_ascii(client: httpx.Client, path: str, key: str) -> None
 
 @contextmanager
 def writes_held_up(database: str) -> Iterator[None]:
-    """Nobody writes for a while: another transaction has what each of them needs."""
+    """Block all writes within the `with` block by a lock of another transaction."""
     if database.startswith("sqlite"):
         lock = sqlite3.connect(database.removeprefix("sqlite:///"), isolation_level=None)
         lock.execute("BEGIN IMMEDIATE")

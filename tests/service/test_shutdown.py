@@ -67,13 +67,13 @@ def test_request_in_flight_is_finished(database: str) -> None:
 
 
 def follow(stream: Connection) -> None:
-    """Follow all sessions: such a response ends when the daemon has begun to end."""
+    """Follow all sessions: this response ends when the daemon begins to stop."""
     stream.send(get("/api/v1/events"))
     assert stream.head().status == 200
 
 
 def begin(connection: Connection) -> bytes:
-    """Send a request without its last byte, until the daemon waits for that; the whole request."""
+    """Send a request without its last byte, and wait until the daemon waits for it. Returns the whole request."""
     request = post("/api/v1/sessions", b"{}", b"Expect: 100-continue")
     connection.send(request[:-1])
     assert connection.response().status == 100

@@ -15,7 +15,7 @@ CONTENT = b"bytes of a file " * 1_000
 
 
 class Filled:
-    """A database with sessions and a file, which no program has open."""
+    """A database with sessions and a file, not open in any program."""
 
     def __init__(self, database: str) -> None:
         self.database = database
@@ -53,7 +53,7 @@ class Filled:
 
     @property
     def sentences(self) -> list[str]:
-        """What is said of these, in any order."""
+        """The sentences about these, in any order."""
         return [
             f"Message 3 of session {self.damaged} can't be read.",
             f"Message 2 of session {self.gap} can't be read.",
@@ -68,7 +68,7 @@ def filled(database: str) -> Filled:
 
 
 def imported(tmp_path: Path, file: Path) -> str:
-    """A new database with an export, in which a check finds nothing."""
+    """Import an export into a new database, in which a check must find nothing."""
     database = f"sqlite:///{tmp_path}/imported.db"
     ran = run_amplifierd("import", "--create", "--database", database, str(file))
     assert ran.returncode == 0, ran.stderr
@@ -88,7 +88,7 @@ def contents(database: str, filled: Filled) -> dict[str, list[dict[str, Any]]]:
 
 
 def of(messages: list[dict[str, Any]]) -> list[str]:
-    """What messages say, each by its first word."""
+    """The first words of messages."""
     return ["deleted" if "deletedAt" in message else message["content"].partition(" ")[0] for message in messages]
 
 
@@ -149,7 +149,7 @@ def test_other_formats_skip_damaged_records(filled: Filled, tmp_path: Path, form
 
 
 def overwrite(path: Path, text: bytes) -> None:
-    """Overwrite the page of a database file in which a text begins."""
+    """Overwrite the page of a database file that contains the beginning of a text."""
     with path.open("r+b") as file:
         file.seek(path.read_bytes().index(text) // PAGE * PAGE)
         file.write(b"\xff" * PAGE)

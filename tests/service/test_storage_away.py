@@ -34,7 +34,7 @@ PARAMETERS = {
 
 @contextmanager
 def held_by_another(path: Path) -> Iterator[None]:
-    """Another process recovers the log of the database, and takes its time."""
+    """Another process holds the recovery lock of the database's log within the `with` block."""
     with path.with_name(path.name + "-shm").open("r+b", buffering=0) as memory:
         fcntl.lockf(memory, fcntl.LOCK_EX, LOCKS, LOCKS_AT)
         memory.write(b"\0" * 48)

@@ -39,7 +39,7 @@ def check_integrity(path: Path) -> None:
 
 
 def begin_to_start(database: str, random: Random) -> None:
-    """Kill a daemon that may be opening the database, or recovering it."""
+    """Start a daemon, and kill it while it may be opening or recovering the database."""
     command = [sys.executable, "-m", "amplifierd", "serve", "--port", "0", "--database", database]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         time.sleep(random.uniform(0.2, 1.0))

@@ -64,7 +64,7 @@ def test_export_replaces_a_file_when_complete(tmp_path: Path) -> None:
 
 
 def sessions_of(count: int, messages: int) -> bytes:
-    """An export of so many sessions with so many messages each."""
+    """An export of this number of sessions with this number of messages each."""
     message = {"role": "user", "content": "x", "timestamp": "2025-11-21T19:33:19.192107Z", "metadata": {}}
     lines = "".join(json.dumps({"message": message | {"sequence": n}}) + "\n" for n in range(1, messages + 1))
     sessions = [

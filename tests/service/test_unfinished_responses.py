@@ -25,7 +25,7 @@ def body(text: bytes, *, more: bool = False) -> dict[str, Any]:
 
 
 def answering(*messages: dict[str, Any], error: Exception | None = None) -> Any:
-    """An application that sends these to each request, and raises the error."""
+    """An application that sends these messages for each request, and raises the error."""
 
     async def app(scope: Any, _receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

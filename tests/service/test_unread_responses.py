@@ -193,7 +193,7 @@ def test_reader_takes_room_from_an_ending_response() -> None:
 
 @pytest.fixture
 def client_without_room(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client of a server in this process that has room for 100 kB of unread responses in memory, and in files."""
+    """A client of a server in this process with room for 100 kB of unread responses, in memory and in files."""
     monkeypatch.setattr(UnsentData.__init__, "__defaults__", (100_000, 100_000))
     settings = Settings(database=database, data_path=tmp_path)
     with serving(create_app(settings, open_storage(settings.database)), Limits()) as port:
@@ -254,7 +254,7 @@ def test_unread_pipelined_response_times_out() -> None:
 
 @pytest.fixture
 def client_without_places(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client of a server in this process that has no places for large responses: what waits for one gets 503."""
+    """A client of a server in this process without places for large responses: waiting requests get 503."""
     monkeypatch.setattr(large_responses, "_AT_A_TIME", 0)
     settings = Settings(database=database, data_path=tmp_path, request_timeout=1)
     with (

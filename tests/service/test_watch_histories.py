@@ -20,7 +20,7 @@ from waits import SECONDS, until
 
 
 class Watch:
-    """`amplifierd import --watch` in a process; `output` is what it has printed."""
+    """`amplifierd import --watch` in a process; `output` has its output so far."""
 
     def __init__(self, database: str, data: Path, *paths: Path) -> None:
         arguments = ["import", "--watch", "--database", database, *map(str, paths)]
@@ -36,34 +36,34 @@ class Watch:
 
     @property
     def output(self) -> str:
-        """What it has printed."""
+        """The output so far."""
         return "".join(self._lines)
 
     def wait_for_output(self, words: str) -> None:
-        """Wait until it has printed these words."""
+        """Wait until the output contains these words."""
         until(lambda: words in self.output, lambda: self.output)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Its exit status after a signal."""
+        """Send a signal. Returns the exit status."""
         self._process.send_signal(number)
         status = self._process.wait(SECONDS)
         self._reader.join()
         return status
 
     def close(self) -> None:
-        """End it, unless it has ended."""
+        """End the process unless it has ended."""
         self._process.kill()
         self._process.wait(SECONDS)
         self._reader.join()
 
 
 def session_of(name: str) -> str:
-    """The id of a session of a test's own."""
+    """The id of a session that only this test uses."""
     return str(uuid5(NAMESPACE_URL, name))
 
 
 def said_in(session: str, *texts: str) -> bytes:
-    """A transcript of Claude Code."""
+    """A transcript of Claude Code with these texts."""
     keys = [None, *(f"{session}-{number}" for number in range(len(texts)))]
     found = [
         code_line(key, before, user(text), sessionId=session)
@@ -80,7 +80,7 @@ def session(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def contents(daemon: Daemon) -> Callable[[str], list[str]]:
-    """The texts of a session's messages, as the daemon has them by now."""
+    """The current texts of a session's messages."""
 
     def read(session: str) -> list[str]:
         response = http_get(f"{daemon.api}/sessions/{session}/messages")
@@ -95,7 +95,7 @@ Start = Callable[..., Watch]
 
 @pytest.fixture
 def start(daemon: Daemon, tmp_path: Path) -> Iterator[Start]:
-    """Follows paths; it has imported what is there."""
+    """Start to watch paths, and wait until the existing files are imported."""
     with ExitStack() as close:
 
         def started(*paths: Path) -> Watch:

@@ -12,7 +12,7 @@ from remains import canary, wait_until_gone
 
 
 def run(*arguments: object, stdin: str = "") -> Result:
-    """Run a command, and answer what it asks."""
+    """Run a command with an input for its questions."""
     return CliRunner().invoke(cli, ["workspaces", *map(str, arguments)], input=stdin)
 
 

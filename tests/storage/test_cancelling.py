@@ -29,14 +29,14 @@ FOREVER = "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nu
 
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Any]:
-    """A storage in a file, with all that is in it."""
+    """A SQLite storage in a file, with access to its internals."""
     async with open_storage(f"sqlite:///{tmp_path / 'a.db'}") as opened:
         yield opened
 
 
 @pytest.fixture
 async def postgresql(second_postgres: str) -> AsyncIterator[Any]:
-    """A storage on a server, with all that is in it, and the URL of its database."""
+    """A PostgreSQL storage with access to its internals, and the URL of its database."""
     async with open_storage(second_postgres) as opened:
         yield opened
 
@@ -46,7 +46,7 @@ def started(work: Any) -> "asyncio.Task[Any]":
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> None:
-    """Cancel, and wait for the end."""
+    """Cancel a task, and wait until it ends."""
     task.cancel()
     async with asyncio.timeout(SECONDS):
         with suppress(asyncio.CancelledError):
@@ -225,7 +225,7 @@ async def test_appends_continue_beside_cancelled_ones(storage: Storage) -> None:
 
 
 class locked:  # noqa: N801  # it is used as a function
-    """While it is entered nobody writes a message into the database at `url`."""
+    """Lock the messages of the database at `url` against writes within the `with` block."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -242,7 +242,7 @@ class locked:  # noqa: N801  # it is used as a function
 
 
 async def running_on(url: str, words: str, count: int) -> None:
-    """Wait until so many statements run that have these words in them."""
+    """Wait until this number of statements with these words are running."""
     connection = await asyncpg.connect(url)
     async with asyncio.timeout(SECONDS):
         while count != await connection.fetchval(  # noqa: ASYNC110  # the server makes it true

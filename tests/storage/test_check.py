@@ -42,7 +42,7 @@ async def check(database: str) -> list[Finding]:
 
 
 async def repair(database: str) -> dict[Fault, str | None]:
-    """Check and repair; what was done, by fault."""
+    """Check and repair. Returns what was done, by fault."""
     maintenance = open_maintenance(database)
     return {finding.fault: await maintenance.repair(finding) async for finding in maintenance.check()}
 
@@ -55,7 +55,7 @@ async def search(storage: Storage, text: str) -> list[int]:
 
 @pytest.fixture
 async def session(storage: Storage) -> Session:
-    """A session of five messages beside others, all of which can be searched."""
+    """A session of five messages among others, all of which are indexed."""
     opened = await storage.create_session(W, NewSession(context=LONG))
     await storage.append_messages(W, opened.id, TURN)
     await storage.fork_session(W, opened.id, Fork(at_sequence=2))
@@ -92,7 +92,7 @@ def lost(sequences: str) -> Damage:
 
 
 def changed(sequence: int, change: str, in_sqlite: str) -> Damage:
-    """A change of a message; in SQLite of one that is kept as its whole record."""
+    """A change of a message; in SQLite, of a message that is stored as a complete record."""
 
     def statement(database: str, session_id: str) -> str:
         table, _, condition = of_messages(database, session_id, f"= {sequence}").partition(" ")

@@ -34,7 +34,7 @@ async def repair(database: str) -> list[tuple[Fault, str | None]]:
 
 
 async def filled(storage: Storage, text: str) -> str:
-    """A session with everything that is stored beside its messages."""
+    """A session with every kind of derived row."""
     session = await storage.create_session(W, NewSession(name=text, labels={"project": text}))
     file = await create(storage, text.encode() * 1_000)
     messages = [
@@ -213,7 +213,7 @@ async def test_old_corrections_are_counted_with_the_next_one(storage: Storage, d
 
 
 async def skipping(storage: Storage) -> tuple[list[str | None], list[str]]:
-    """The names of the sessions in an export that goes on past damage, and what it says."""
+    """The names of the sessions in an export that skips damage, and its warnings."""
     warnings: list[str] = []
     export = await storage.export_sessions(W, skipped=warnings.append)
     lines = [line async for batch in export.batches for line in batch]

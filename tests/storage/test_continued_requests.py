@@ -37,7 +37,7 @@ W = "default"
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Imports of a tenth of a piece's bytes: a tenth of the sessions is as many pieces."""
+    """Imports with a tenth of a piece's bytes, so that few sessions take many pieces."""
     monkeypatch.setattr(removal, "BYTES_AT_ONCE", removal.BYTES_AT_ONCE // 10)
 
 
@@ -46,7 +46,7 @@ async def many(storage: Storage, count: int) -> None:
 
 
 async def given_up(work: Callable[[Progressed], Coroutine[Any, Any, object]]) -> None:
-    """Begin it, and cancel it when it has written its first piece."""
+    """Start a request, and cancel it when it has written its first piece."""
 
     def cancel() -> None:
         task.cancel()
@@ -58,7 +58,7 @@ async def given_up(work: Callable[[Progressed], Coroutine[Any, Any, object]]) ->
 
 
 async def give_up_import(storage: Storage, lines: list[ExportLine], on_conflict: OnConflict) -> None:
-    """Begin an import of these lines, and cancel it after its first piece."""
+    """Start an import of these lines, and cancel it after its first piece."""
     batches = export_of(lines).batches
     await given_up(lambda progressed: storage.import_sessions(W, Export(batches, progressed), on_conflict, once=once()))
 

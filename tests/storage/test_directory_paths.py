@@ -42,7 +42,7 @@ def test_normalized_paths_stay_below_the_root(path: str) -> None:
 
 
 def harmless(part: str) -> bool:
-    """Whether every file system takes the name for what it is, Windows' too."""
+    """Whether the name is valid and unambiguous on every file system, including those of Windows."""
     device = part.partition(".")[0].lower()
     return (
         not any(character < " " or character in "\x7f\\:" for character in part)

@@ -37,7 +37,7 @@ W = "default"
 
 
 async def count(storage: Storage, table: str) -> int:
-    """How many rows a table has."""
+    """The number of rows of a table."""
     assert isinstance(storage, TransactionalStorage)
     row = await storage._rows.row(f"SELECT COUNT(*) FROM {table}", {})  # noqa: S608, SLF001  # a name
     assert row is not None
@@ -52,7 +52,7 @@ async def wait_until_empty(storage: Storage, table: str) -> None:
 
 
 async def findings(database: str) -> list[str]:
-    """What a check says."""
+    """The findings of a check."""
     return [finding.text async for finding in open_maintenance(database).check()]
 
 

@@ -30,7 +30,7 @@ LONG = settings(SHORT, max_examples=200, stateful_step_count=60)
 
 
 def try_histories(history: Callable[[], History], number: int, how: settings) -> None:
-    """Try histories of one seed."""
+    """Run random histories from one seed."""
 
     # A separate function, because Hypothesis attaches the seed to it.
     @with_seed(number)

@@ -33,20 +33,20 @@ def path(tmp_path: Path) -> Path:
 
 
 async def session_with(storage: Storage, *texts: str) -> str:
-    """A session with these messages."""
+    """Create a session with these messages."""
     session = await storage.create_session(W, NewSession())
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
     return session.id
 
 
 async def search(storage: Storage, text: str) -> list[tuple[str, int]]:
-    """Where the hits are, in order."""
+    """The positions of the hits, in order."""
     hits = await records(await storage.search_messages(W, SearchQuery(text, limit=1_000)), SearchHit)
     return sorted((hit.session_id, hit.sequence) for hit in hits)
 
 
 def without_index(path: Path) -> apsw.Connection:
-    """A connection to a database of which nothing is indexed."""
+    """A connection to a database with an empty search index."""
     connection = connect_writer(str(path))
     with WriteTransaction(connection):
         begin_again(connection)
@@ -94,7 +94,7 @@ async def test_step_does_not_split_a_long_message(path: Path) -> None:
 
 
 async def test_long_messages_are_found_by_their_current_text(path: Path) -> None:
-    """Words that were split before a correction or a deletion are not indexed after it."""
+    """Words that were extracted before a correction or a deletion are not indexed afterwards."""
     async with open_storage(f"sqlite:///{path}") as storage:
         ids = [await session_with(storage, "short", f"{LONG} old", LONG) for _ in range(6)]
         searching = [asyncio.create_task(search(storage, "old")) for _ in range(3)]

@@ -167,7 +167,7 @@ async def test_large_writes_of_one_workspace_wait_for_no_other_workspace(second_
 
 
 async def _are_waiting(url: str, count: int) -> bool:
-    """Whether at least so many statements wait for a lock."""
+    """Whether at least this number of statements wait for a lock."""
     connection = await asyncpg.connect(url)
     waiting: int = await connection.fetchval(
         "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

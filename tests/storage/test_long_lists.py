@@ -83,12 +83,12 @@ async def test_finished_readers_leave_few_connections(tmp_path: Path) -> None:
 
 
 def files_without_name() -> int:
-    """How many temporary files this process has open."""
+    """The number of temporary files that this process has open."""
     return sum(link.resolve().name.endswith("(deleted)") for link in Path("/proc/self/fd").iterdir())
 
 
 def times_open(path: Path) -> int:
-    """How often this process has the file open."""
+    """The number of times that this process has the file open."""
     return [link.resolve().name for link in Path("/proc/self/fd").iterdir()].count(path.name)
 
 

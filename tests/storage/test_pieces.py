@@ -75,8 +75,8 @@ def once() -> IdempotentRequest:
     return IdempotentRequest("k", hashlib.sha256(b"f"))
 
 
-def count_of_rows(storage: Storage) -> str:
-    """The statement that counts what is left of a session."""
+def count_statement(storage: Storage) -> str:
+    """The statement that counts the rows that are left of a session."""
     assert isinstance(storage, TransactionalStorage)
     messages = storage.dialect.messages
     return LEFT.format(source=messages.source, condition=messages.between("1", "1000000"))
@@ -101,7 +101,7 @@ async def findings(database: str) -> list[str]:
 
 
 def cut_after(storage: Storage, pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be committed after so many pieces."""
+    """Let every piece after this number fail, as if the process had ended."""
     assert isinstance(storage, TransactionalStorage)
     paced, done = storage._paced, 0  # noqa: SLF001  # where a process may end
 
@@ -126,7 +126,7 @@ async def test_fork_in_pieces_equals_the_final_session(storage: Storage, session
 
 
 def do_before_pieces(storage: Storage, act: Callable[[], Awaitable[object]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Act before each piece, as others do that are faster than the copying."""
+    """Run a function before each piece, like other clients that are faster than the copying."""
     assert isinstance(storage, TransactionalStorage)
     fork_some = storage._fork_some  # noqa: SLF001  # between two pieces
 
@@ -167,7 +167,7 @@ async def test_fork_ends_despite_fast_corrections(
 async def test_fork_of_many_corrections_copies_few_at_once(
     storage: Storage, session_id: str, monkeypatch: pytest.MonkeyPatch, rounds: int
 ) -> None:
-    """More than at first only if others correct faster than it copies, as they do for `rounds`, and up to a limit."""
+    """It copies more at once only if others correct faster, as they do for `rounds`, and up to a limit."""
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
     monkeypatch.setattr(forking, "MAX_CORRECTIONS_AT_ONCE", 8)
     write, written = corrections.write, [0]
@@ -270,7 +270,7 @@ async def test_session_is_deleted_before_its_messages(
         patch.setattr(storage._removals, "wake", lambda: None)  # noqa: SLF001  # as if the process ended here
         await storage.append_message(W, session_id, NewMessage("said"), once=once())
         await storage.delete_session(W, session_id)
-    assert await number(storage, count_of_rows(storage), session_id) == COUNT + 1 - FIRST - PIECE + 1 + 1
+    assert await number(storage, count_statement(storage), session_id) == COUNT + 1 - FIRST - PIECE + 1 + 1
     with pytest.raises(SessionNotFound):
         await storage.get_message(W, session_id, COUNT)
     for query in (MessageQuery(), MessageQuery(order="desc"), MessageQuery(role="user"), MessageQuery(limit=1)):
@@ -282,7 +282,7 @@ async def test_session_is_deleted_before_its_messages(
     # Another process continues the work.
     async with open_storage(database) as other:
         await until_removed(other)
-        assert await number(other, count_of_rows(other), session_id) == 0
+        assert await number(other, count_statement(other), session_id) == 0
     assert await findings(database) == []
 
 

@@ -106,7 +106,7 @@ BINDINGS: dict[str, object] = {
 
 
 def sessions(**query: Any) -> SessionList:
-    """The list of a query, or of a deletion if that has a revision."""
+    """The list for a query, or for a deletion if it has a revision."""
     kind = DeletionQuery if "last_revision" in query else SessionQuery
     return session_list(DIALECT, W, kind(**query))
 
@@ -118,7 +118,7 @@ def in_order(**query: Any) -> str:
 
 
 def calls_with_results() -> NewMessages:
-    """Tool calls, a message each, and the results of most."""
+    """Tool calls, one in each message, and results for most of them."""
     calls = [f'[{{"type":"tool_call","call":"{number}","name":"x","input":""}}]' for number in range(500)]
     results = ",".join(f'{{"type":"tool_result","call":"{number}"}}' for number in range(495))
     return NewMessages([BatchMessage(parts=Raw(each.encode())) for each in [*calls, f"[{results}]"]])
@@ -149,7 +149,7 @@ async def fill(url: str) -> None:
 
 @pytest.fixture(scope="module")
 def filled(postgres: str) -> Iterator[str]:
-    """A database with data, which is only read."""
+    """A database with data that tests only read."""
     with postgres_database(postgres) as url:
         asyncio.run(fill(url))
         yield url
@@ -301,7 +301,7 @@ async def test_opening_error_does_not_contain_the_password(url: str, wrong: str,
 
 
 async def transactions(url: str, table: str) -> int:
-    """The number of transactions that have written the rows of a table; others of the server are not counted."""
+    """The number of transactions that wrote the rows of a table."""
     connection = await connect(url)
     counted: int = await connection.fetchval(f"SELECT COUNT(DISTINCT xmin::text) FROM {table}")  # noqa: S608  # a test's
     await connection.close()

@@ -29,7 +29,7 @@ def test_cursor_encodes_its_name(name: str) -> None:
 
 
 async def kept_versions(storage: Storage) -> list[str]:
-    """The versions of the contents that are kept, sorted."""
+    """The versions of the stored contents, sorted."""
     assert isinstance(storage, TransactionalStorage)
     statement = "SELECT content FROM profile_content WHERE workspace = :workspace"
     rows = await storage._rows.all(statement, {"workspace": W})  # noqa: SLF001  # what no operation shows

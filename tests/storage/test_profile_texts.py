@@ -7,7 +7,7 @@ from amplifierd.testing.storage.workspaces.test_mount_plans import W, add, conte
 
 
 async def counts(storage: Storage) -> list[int]:
-    """How many rows there are of texts, contents of profiles, and modules."""
+    """The numbers of rows of texts, contents of profiles, and modules."""
     assert isinstance(storage, TransactionalStorage)
     statements = [f"SELECT COUNT(*) FROM {table}" for table in ("profile_text", "profile_content", "module")]  # noqa: S608
     return [(await storage._rows.one(statement, {}))[0] for statement in statements]  # noqa: SLF001  # nobody shows it

@@ -27,7 +27,7 @@ W = "default"
 
 
 def git(*arguments: str) -> bytes:
-    """What git answers of this repository."""
+    """The output of git for this repository."""
     # The checkout may belong to another user (git-config(1), safe.directory).
     command = ["git", "-c", "safe.directory=*", *arguments]
     outcome = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
@@ -58,7 +58,7 @@ def program_at(commit: str, folder: Path) -> Path:
 
 
 def functions_of(program: Path) -> dict[str, str]:
-    """The functions that a program makes, without comments and line breaks."""
+    """The functions that a program creates, without comments and line breaks."""
     if not (program / FUNCTIONS).is_file():
         return {}
     code = "from amplifierd.storage.postgres.functions import functions; print(functions())"
@@ -71,13 +71,13 @@ def functions_of(program: Path) -> dict[str, str]:
 
 
 def send(client: httpx.Client, session: str, text: str) -> httpx.Response:
-    """Append a message under a key of its own, the same each time."""
+    """Append a message with its own idempotency key, the same at each retry."""
     url = f"/sessions/{session}/messages"
     return client.post(url, json={"content": text}, headers={"Idempotency-Key": text})
 
 
 def write(client: httpx.Client, session: str, name: str) -> list[str]:
-    """Append messages, each with a retry, and create sessions that inherit their profile; the profiles they got."""
+    """Append messages, each with a retry, and create sessions that inherit their profile. Returns these profiles."""
     profiles = []
     for number in range(REQUESTS):
         for _ in range(2):

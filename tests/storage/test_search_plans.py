@@ -53,7 +53,7 @@ def url(request: pytest.FixtureRequest, second_postgres: str) -> Iterator[str]:
 
 @pytest.fixture
 async def filled(url: str, second_postgres: str) -> AsyncIterator[PostgresStorage]:
-    """A storage with short messages, of which each has `common`, and one in a thousand has `rare`."""
+    """A storage with short messages, each with `common`, and one in a thousand with `rare`."""
     async with open_storage(url) as storage:
         assert isinstance(storage, PostgresStorage)
         for first in range(0, MESSAGES, MESSAGES_OF_A_SESSION):

@@ -51,7 +51,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def files_open(path: Path) -> int:
-    """How often this process has the database open."""
+    """The number of times that this process has the database open."""
     links = Path("/proc/self/fd").iterdir()
     return sum(link.resolve().name.startswith(path.name) for link in links)
 
@@ -339,7 +339,7 @@ async def test_statements_on_several_tables_use_keys(
 
 @contextmanager
 def busy(programs: int) -> Iterator[None]:
-    """So many programs that do nothing but take time from others."""
+    """Run this number of programs that only use CPU time."""
     running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(programs)]
     try:
         yield
@@ -358,7 +358,7 @@ async def test_log_stays_bounded_under_load_on_a_busy_machine(path: Path, monkey
 
 
 async def log_after_appending(path: Path) -> int:
-    """The bytes of the log after it has had 120 MB written to it."""
+    """The size of the log in bytes after 120 MB were written."""
     async with open_storage(f"sqlite:///{path}") as storage:
         session = await storage.create_session(W, NewSession())
 

@@ -27,7 +27,7 @@ W = "default"
 
 
 def quoted(value: Raw | UnsetType) -> str:
-    """A value in SQL."""
+    """The value as an SQL literal."""
     return f"'{bytes(value).decode()}'" if isinstance(value, Raw) else "NULL"
 
 
@@ -78,12 +78,12 @@ VALUES (
 
 
 async def first_version(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the database as the first version of the program made it, with sessions in it."""
+    """Create the database as the first version of the program did, with sessions."""
     await older_version(database, monkeypatch, 1, ROWS)
 
 
 async def older_version(database: str, monkeypatch: pytest.MonkeyPatch, version: int, rows: str) -> None:
-    """Make the database with an older schema, and rows in it."""
+    """Create the database with an older schema and rows."""
     migrations = sqlite_migrations if database.startswith("sqlite") else postgres_migrations
     scripts = migrations._scripts()  # noqa: SLF001  # what the program of that time had
     with monkeypatch.context() as patch:
@@ -213,7 +213,7 @@ async def open_and_close(storage: Storage) -> None:
 
 @pytest.fixture
 async def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file of the first version."""
+    """A database file of the first version."""
     await first_version(f"sqlite:///{tmp_path}/a.db", monkeypatch)
     return tmp_path / "a.db"
 

@@ -33,7 +33,7 @@ def service() -> Iterator[EmbeddingService]:
 
 
 def opened(database: str, service: EmbeddingService, model: str = MODEL) -> AbstractAsyncContextManager[Storage]:
-    """A storage that is one process of those that share a database."""
+    """A storage like that of one of several processes that share a database."""
     return open_storage(database, embedder=OpenAIEmbedder(EmbedderOptions(service.url, model)))
 
 

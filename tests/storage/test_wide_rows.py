@@ -31,7 +31,7 @@ def bytes_read_by(path: Path, statement: str, session_id: str) -> int:
 
 
 def bytes_read() -> int:
-    """What the process has read from files and sockets so far (proc(5), io)."""
+    """The number of bytes that the process has read from files and sockets so far (proc(5), io)."""
     name, count = Path("/proc/self/io").read_text().splitlines()[0].split(": ")
     assert name == "rchar"
     return int(count)

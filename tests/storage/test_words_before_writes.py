@@ -104,7 +104,7 @@ async def test_import_that_extends_several_sessions_finds_their_words_at_once(
 
 
 def _hold_words(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
-    """Whether the words of a long message are being found, and whether that may end."""
+    """Holds the extraction of a long message's words: whether it has started, and whether it may end."""
     begun, may_end = threading.Event(), threading.Event()
     split = Tokenizer.indexed_texts
 

@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def database_to_test(pytestconfig: pytest.Config) -> str:
-    """The value of the option; raises a failure if it names one database, which is not empty."""
+    """The value of the option. Fails if it names a single database that is not empty."""
     url: str = pytestconfig.getoption("--storage")
     if NAME not in url:
         contents = asyncio.run(_contents(url))
@@ -53,7 +53,7 @@ def database_to_test(pytestconfig: pytest.Config) -> str:
 
 @pytest.fixture
 def database(database_to_test: str) -> Iterator[str]:
-    """The URL of a database for this test, which has nothing in it."""
+    """The URL of an empty database for this test."""
     if NAME in database_to_test:
         yield database_to_test.replace(NAME, f"test{uuid4().hex}")
         return
@@ -63,7 +63,7 @@ def database(database_to_test: str) -> Iterator[str]:
 
 @pytest.fixture
 def new_database(database_to_test: str) -> None:
-    """Skips a test that needs a database in which nothing has been before."""
+    """Skip a test that needs a database that was never used."""
     if NAME not in database_to_test:
         pytest.skip(f"It needs a database of its own: a URL with {NAME}.")
 
@@ -84,7 +84,7 @@ async def other(storage: Storage, database: str) -> AsyncIterator[Storage]:
 
 
 async def _contents(url: str) -> list[str]:
-    """The workspaces that have anything."""
+    """The workspaces that are not empty."""
     async with open_storage(url) as storage:
         return [
             contents.workspace

@@ -22,7 +22,7 @@ SECONDS = 60
 
 
 async def create_session(storage: Storage, new: NewSession, workspace: str = "default") -> Session:
-    """Create a session, after its profile and its directory if they do not exist."""
+    """Create a session, and first its profile and directory if they do not exist."""
     if new.profile is not None:
         with suppress(ProfileExists):
             await storage.create_profile(workspace, NewProfile(new.profile))
@@ -54,14 +54,14 @@ async def recorded(write: Awaitable[object]) -> Any:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition is true, for a minute at most; raises TimeoutError then."""
+    """Wait until a condition is true. Raises TimeoutError after a minute."""
     async with asyncio.timeout(SECONDS):
         while not await condition():  # noqa: ASYNC110  # of the background, another process, or a service
             await asyncio.sleep(0.05)
 
 
 async def found_by_meaning(storage: Storage, text: str = "zzz", workspace: str = "default") -> int:
-    """The number of messages, 100 at most, that a text finds by words and by meaning: all that have a vector."""
+    """The number of messages (at most 100) that a search by meaning finds: all that have a vector."""
     listing = await storage.search_messages(workspace, SearchQuery(text, mode="hybrid", limit=100))
     return len(await records(listing, SearchHit))
 

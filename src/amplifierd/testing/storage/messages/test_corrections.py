@@ -51,7 +51,7 @@ def result(name: str) -> dict[str, str]:
 
 
 async def session_with(storage: Storage, *messages: str | list[dict[str, str]]) -> str:
-    """A session with messages, which are texts or parts; its id."""
+    """Create a session with messages, given as texts or parts. Returns its id."""
     session = await storage.create_session(W, NewSession())
     for each in messages:
         new = NewMessage(each) if isinstance(each, str) else NewMessage(parts=raw(each))
@@ -71,7 +71,7 @@ async def waiting(storage: Storage, session_id: str) -> list[int]:
 
 
 async def last_message(storage: Storage, session_id: str) -> Any:
-    """The last message as lists show it."""
+    """The last message in a list of sessions."""
     [summary] = await records(await storage.list_sessions(W, SessionQuery(ids=(session_id,))), SessionSummary)
     return summary.last_message
 

@@ -43,31 +43,31 @@ LONG = bytes(range(256)) * 4_096 + b"and the end" * 30_000
 
 
 async def pieces(content: bytes, size: int = 100_000) -> AsyncGenerator[bytes, None]:
-    """Bytes as they may come."""
+    """The bytes in pieces, as an upload sends them."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
 
 
 async def create(storage: Storage, content: bytes, workspace: str = W) -> File:
-    """Keep bytes as a file."""
+    """Store bytes as a file."""
     return await storage.create_file(workspace, NewFile(pieces(content)))
 
 
 async def content_of(storage: Storage, file_id: str, first: int = 0, last: int | None = None) -> bytes:
-    """The bytes of a file, from a first to a last."""
+    """The bytes of a file from `first` to `last`."""
     found = await storage.read_file(W, file_id)
     end = found.file.size - 1 if last is None else last
     return b"".join([block async for block in found.read(first, end)])
 
 
 def naming(*found: File, **fields: object) -> Raw:
-    """Parts that refer to files."""
+    """Parts that refer to these files."""
     parts = [{"type": "file", "media": "image/png", "url": file.url} for file in found]
     return Raw(json.dumps([{"type": "text", "text": "See", **fields}, *parts]).encode())
 
 
 async def session_with(storage: Storage, *found: File, workspace: str = W) -> str:
-    """A session whose message refers to files."""
+    """Create a session with a message that refers to these files."""
     session = await storage.create_session(workspace, NewSession())
     await storage.append_message(workspace, session.id, NewMessage(parts=naming(*found)))
     return session.id
@@ -354,7 +354,7 @@ async def test_export_finds_few_files_among_many(storage: Storage) -> None:
 
 
 async def file_ids(export: Export) -> list[str]:
-    """The ids of the files in an export, which its end counts."""
+    """The ids of the files in an export, which must match the count in its end line."""
     lines = [line async for batch in export.batches for line in batch]
     found = [line.file.id for line in lines if isinstance(line.file, ExportFile)]
     end = lines[-1].end

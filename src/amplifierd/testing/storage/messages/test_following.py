@@ -45,14 +45,14 @@ class Follower:
         return self._waiting.pop(0)
 
     async def upto(self, last: str) -> list[Event]:
-        """The events that come until the one with this id, which is the last."""
+        """The events up to the one with this id."""
         found = [await self.next()]
         while found[-1].id != last:
             found.append(await self.next())
         return found
 
     async def ended(self) -> bool:
-        """Whether nothing comes any more."""
+        """Whether the stream has ended."""
         return not self._waiting and await asyncio.wait_for(anext(self._batches, None), SECONDS) is None
 
 

@@ -16,7 +16,7 @@ W = "default"
 
 
 async def opened(storage: Storage, messages: int = 0) -> str:
-    """The id of a session with this number of messages."""
+    """Create a session with this number of messages. Returns its id."""
     session = await storage.create_session(W, NewSession())
     for number in range(1, messages + 1):
         await storage.append_message(W, session.id, NewMessage(content=f"message {number}"))

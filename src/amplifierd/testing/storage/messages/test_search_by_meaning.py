@@ -34,7 +34,7 @@ WITH_VECTORS = 4
 
 
 class Topics(Embedder):
-    """The number of words of each topic, and of other words."""
+    """A model whose vectors count the words of each topic, and other words."""
 
     model = "topics"
     is_away = False
@@ -57,7 +57,7 @@ def _vector(words: list[str]) -> list[float]:
 
 
 class OtherOrder(Topics):
-    """Another model: the same numbers in another order."""
+    """Another model, with the same numbers in another order."""
 
     model = "other order"
 
@@ -79,7 +79,7 @@ async def storage(database: str, embedder: Topics) -> AsyncIterator[Storage]:
 
 @pytest.fixture
 async def session(storage: Storage) -> Session:
-    """A session with a message for each text, whose vectors are written."""
+    """A session with a message for each text, the vectors of which are written."""
     created = await create_session(storage, NewSession(profile="a/b", labels={"team": "maps"}))
     await storage.append_messages(W, created.id, NewMessages([BatchMessage(content=text) for text in TEXTS]))
     await until_found_by_meaning(storage, WITH_VECTORS)

@@ -24,7 +24,7 @@ def words(count: int) -> str:
 
 
 async def append(storage: Storage, content: str, output: str | None = None) -> None:
-    """Append a message, with an output of a tool if there is one."""
+    """Append a message, with a tool output if given."""
     session = await create_session(storage, NewSession())
     if output is None:
         await storage.append_message(W, session.id, NewMessage(content=content))

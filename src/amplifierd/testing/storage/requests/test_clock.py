@@ -31,7 +31,7 @@ NOON = 1_763_726_400_000_000
 
 
 class Machine:
-    """The clock of a machine; each look takes a millisecond, until somebody sets it."""
+    """The system clock: it advances by a millisecond at each reading, and can be set."""
 
     def __init__(self, microseconds: int = NOON) -> None:
         self.microseconds = microseconds

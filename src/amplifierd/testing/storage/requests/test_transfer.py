@@ -273,7 +273,7 @@ async def test_import_takes_any_rfc_3339_time(storage: Storage) -> None:
 
 
 def family(session: Session) -> list[ExportLine]:
-    """A root, forks that come before and after it in an export, a fork of a fork, and one whose parent is elsewhere."""
+    """A root, forks before and after it in the export, a fork of a fork, and one with a missing parent."""
     ids = [str(UUID(int=number << 64)) for number in range(1, 6)]
     before, root, after, grandchild, stranger = ids
     parents = {before: root, after: root, grandchild: before, stranger: str(UUID(int=9))}

@@ -140,7 +140,7 @@ async def test_deletion_is_replayed_under_its_key(storage: Storage) -> None:
 
 
 async def test_deletion_keeps_concurrent_writes(storage: Storage) -> None:
-    """Each piece is reported before the next: there the session after the next 25 gets a message."""
+    """Each piece is reported before the next one; at that point, the session after the next 25 gets a message."""
     ids = [(await storage.create_session(W, NewSession())).id for _ in range(60)]
     loop = asyncio.get_running_loop()
     writes: list[asyncio.Task[Message]] = []

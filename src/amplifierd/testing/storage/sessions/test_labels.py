@@ -32,7 +32,7 @@ async def listed(storage: Storage, **query: Any) -> list[SessionSummary]:
 
 
 async def ids(storage: Storage, **query: Any) -> list[str]:
-    """The ids of a list, read whole and by pages of one, which must be the same."""
+    """The ids of a list, read at once and in pages of one, which must be equal."""
     whole = [each.id for each in await listed(storage, **query)]
     paged: list[str] = []
     cursor: str | None = None

@@ -28,7 +28,7 @@ async def listed_ids(storage: Storage, query: SessionQuery) -> list[str]:
 
 
 async def paged(storage: Storage, **query: object) -> list[str]:
-    """The ids of every page of two."""
+    """The ids of a list, read in pages of two."""
     found: list[str] = []
     cursor: str | None = None
     while True:
@@ -40,7 +40,7 @@ async def paged(storage: Storage, **query: object) -> list[str]:
 
 
 async def five(storage: Storage) -> list[Session]:
-    """Five sessions, of which the first was updated last."""
+    """Five sessions, the first of which was updated last."""
     created = [
         await create_session(storage, NewSession(name=name, profile=profile, amplified_dir=directory))
         for name, profile, directory in [
@@ -75,7 +75,7 @@ Filter = Callable[[list[Session]], SessionQuery]
 
 
 def in_zone(moment: str) -> str:
-    """The same time in a zone that is 5:45 ahead."""
+    """The same time with the offset +05:45."""
     return datetime.fromisoformat(moment).astimezone(timezone(timedelta(hours=5, minutes=45))).isoformat()
 
 

@@ -92,7 +92,7 @@ OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
 
 @pytest.fixture
 def merged_by_storage(database: str) -> Callable[[Any, Any], Any]:
-    """Merges a patch into a context by way of a storage."""
+    """Merge a patch into a context by a storage."""
 
     async def merged(context: Any, patch: Any) -> Any:
         async with open_storage(database) as storage:

@@ -23,7 +23,7 @@ async def test_workspace_keeps_what_is_created_during_its_deletion(storage: Stor
     overridden = NewSession(settings_overrides=ProfilePatch(version=Raw(b'"2"')))
 
     async def write() -> None:
-        """Create one session after another, and go on writing to one from before."""
+        """Create one session after another, while appending to an existing one."""
         while True:
             created.append((await other.create_session(W, overridden)).id)
             begun.set()
