@@ -65,3 +65,26 @@ def records_of_a_session(data: Data) -> list[Ask]:
 
 def exports_of_a_session(data: Data) -> list[Ask]:
     return _unread([f"/sessions/{data.long_session()}/export?files=true"], 24)
+
+
+def replays(data: Data) -> list[Ask]:
+    """All events of a session of 4 MB, for clients that read none of them."""
+    session_id = data.session()
+    for _ in range(4):
+        data.append_batch(session_id, [{"content": "word " * 200}] * 1_000)
+    return _unread([f"/sessions/{session_id}/events?after_sequence=0"], 600)
+
+
+def replays_of_large_messages(data: Data) -> list[Ask]:
+    session_ids = [data.session() for _ in range(4)]
+    for session_id in session_ids:
+        for _ in range(2):
+            data.append(session_id, "large " * (7 * MIB // 6))
+    return _unread([f"/sessions/{session_id}/events?after_sequence=0" for session_id in session_ids], 100)
+
+
+def tails(data: Data) -> list[Ask]:
+    """Tails that nobody reads, beside appends of large messages."""
+    session_id = data.session()
+    append = Ask.of_json("POST", f"/sessions/{session_id}/messages", {"content": "large " * (4 * MIB // 6)})
+    return [*_unread([f"/sessions/{session_id}/events"], 200), append]

@@ -326,11 +326,11 @@ class TransactionalStorage(
         tail = await event_feed.session_tail(self._rows, self.statements, workspace, canonical, after_event)
         if tail is None:
             raise SessionNotFound(session_id)
-        return Events(event_feed.follow(tail, self._changes, workspace, canonical))
+        return event_feed.follow(tail, self._changes, workspace, canonical)
 
     async def follow_sessions(self, workspace: str, *, after_event: str | None = None) -> Events:
         tail = await event_feed.workspace_tail(self._rows, self.statements, workspace, after_event)
-        return Events(event_feed.follow(tail, self._changes, workspace))
+        return event_feed.follow(tail, self._changes, workspace)
 
     async def count_sessions(self, workspace: str) -> int:
         row = await self._read(lambda rows: rows.one(self.statements.COUNT_SESSIONS, {"workspace": workspace}))

@@ -6,10 +6,9 @@ from typing import NamedTuple, TypeVar
 
 from ..model.interface import Storage
 from ..model.records import Event, EventKind, Events
-from .access import BLOCK_BYTES, MemoryAccess, encode
+from ..operations.events.event_feed import BLOCK_BYTES, MAX_EVENTS
+from .access import MemoryAccess, encode
 from .contents import Conversation, Workspace
-
-MAX_EVENTS = 500
 
 Position = TypeVar("Position")
 
@@ -43,7 +42,7 @@ async def _follow_session(
         found = _bounded(_session_events(conversation, seen))
         if found:
             seen = found[-1][1]
-            yield [event for event, _ in found]
+            yield _taken(found)
         else:
             await _next_write(workspace)
     yield [Event("deleted", encode({"id": session_id}))]
@@ -54,7 +53,7 @@ async def _follow_sessions(workspace: Workspace, revision: int) -> AsyncGenerato
         found = _bounded(_workspace_events(workspace, revision))
         if found:
             revision = found[-1][1]
-            yield [event for event, _ in found]
+            yield _taken(found)
         else:
             await _next_write(workspace)
 
@@ -77,6 +76,13 @@ def _bounded(found: Iterator[tuple[Event, Position]]) -> list[tuple[Event, Posit
         size += len(event.data)
         if len(events) == MAX_EVENTS or size >= BLOCK_BYTES:
             break
+    return events
+
+
+def _taken(found: list[tuple[Event, Position]]) -> list[Event]:
+    """The events, which `found` then no longer keeps while their reader sends them."""
+    events = [event for event, _ in found]
+    found.clear()
     return events
 
 

@@ -276,7 +276,7 @@ class Transcript(Struct, frozen=True, rename="camel"):
     messages: Listing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Event:
     """An event; `data` is a record in JSON, `id` is the position after which a reader continues."""
 
@@ -287,12 +287,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events as they happen, in order; events that already exist are delivered together.
-
-    Its owner must iterate `batches` or close it. It ends when no further event can follow.
-    """
+    """Events as they happen, until none can follow; those that exist come together. Its owner must close `batches`."""
 
     batches: AsyncGenerator[Sequence[Event], None]
+    # To be called when a batch is no longer needed: few large ones are in memory at a time.
+    release: Callable[[], None] = lambda: None
 
 
 class ExportHeader(Struct, frozen=True):

@@ -41,7 +41,7 @@ CONTRACT_SEES = {("storage", "model", "records"), ("storage", "model", "files"),
 OPERATIONS = re.findall(r"\boperationId: (\w+)", (Path(__file__).parents[2] / "openapi.yaml").read_text())
 API = re.compile(rf"\b({'|'.join(OPERATIONS)})\b|`amplifierd |(?<!\S)--[a-z]|\w=true|Idempotency-Key|\bserve\b --")
 
-HTTP = {"connexion", "starlette", "sse_starlette", "werkzeug", "jsonschema_rs", "jsonschema"}
+HTTP = {"connexion", "starlette", "werkzeug", "jsonschema_rs", "jsonschema"}
 MAX_ENTRIES = 9
 MAX_MODULES = 15
 MAX_SHORT_MODULES = 25

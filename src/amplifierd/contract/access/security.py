@@ -82,7 +82,10 @@ class Security:
             async for events in batches:
                 if self._required_scope is not None and await self._authenticate(key) is None:
                     return
-                yield events
+                # A list, so that the events are not kept while the client reads them.
+                waiting = [events]
+                del events
+                yield waiting.pop()
 
 
 def _required_scope(document: Document, operation: Json) -> int | None:

@@ -149,7 +149,7 @@ class Operation:
     async def _respond_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
         result = await self._handler(**arguments)
         if self._follows:
-            result = Events(self._security.while_admitted(scope, result.batches))
+            result = Events(self._security.while_admitted(scope, result.batches), result.release)
         size = size_of(result)
         if size <= MEDIUM_BYTES:
             return await self._response.prepare(scope, receive, result, False)

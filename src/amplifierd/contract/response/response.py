@@ -24,7 +24,7 @@ from .file_response import OK, PARTIAL_CONTENT, download_headers, send_file
 from .large_responses import LargeResponses
 from .negotiation import JSON_ARRAY, Renderer, Representation, Representations
 from .record_encoding import encode_long, encoded_lines, is_long
-from .sse import EVENT_STREAM, Frames, send_events
+from .sse import EVENT_STREAM, EventSender
 from .unsent_data import PIECE_BYTES, STALL_SECONDS, UnsentBlock, UnsentData
 
 TOTAL_COUNT = "X-Total-Count"
@@ -68,7 +68,7 @@ class Response:
         self.status, declared = _success(document, operation)
         self._representations = _representations(self._returns, operation, declared, renderers)
         self._listing_name = _listing_name(self._returns)
-        self._frames = Frames()
+        self._events = EventSender(unsent, executor)
         headers = declared.get("headers", {})
         self._location = _Location(document, operation, declared, self._returns) if "Location" in headers else None
         self._has_etag = "ETag" in headers
@@ -104,7 +104,7 @@ class Response:
         if scope["method"] == "HEAD":
             # HEAD sends no events, so it need not wait for one.
             await result.batches.aclose()
-        return partial(send_events, result, self._frames, scope, receive, stall_seconds=STALL_SECONDS)
+        return partial(self._events.send, result, receive, stall_seconds=STALL_SECONDS)
 
     async def _prepare_lines(self, scope: Scope, _receive: Receive, result: Export, _replayed: bool) -> Delivery:
         lines = encoded_lines(result, self._executor)

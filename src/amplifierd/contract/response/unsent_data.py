@@ -12,7 +12,7 @@ from typing import IO
 from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
-from ..core.executor import SerialExecutor
+from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Problem, busy
 
 # If the reader of a response in blocks reads nothing for this time, its connection is aborted.
@@ -111,15 +111,16 @@ class UnsentData:
 
 
 class UnsentBlock:
-    """A block of a response, in memory or in a `file`."""
+    """A block of a response, or of several, in memory or in a `file`."""
 
     def __init__(self, unsent: UnsentData, size: int, block: bytes | None = None) -> None:
         self.size = size
         self.file: IO[bytes] | None = None
         self._unsent = unsent
         self._block = block
-        self._stall: asyncio.Timeout | None = None
-        self._is_closed = False
+        self._owners = 1
+        # Those of the responses that are being sent.
+        self._stalls: set[asyncio.Timeout] = set()
 
     async def send(self, send: Send, *, more: bool, stall_seconds: float | None = STALL_SECONDS) -> None:
         """Send the block, and release it. Raises `ClientDisconnect` if the client reads nothing for `stall_seconds`.
@@ -127,50 +128,73 @@ class UnsentBlock:
         Without that, the longer limit of the HTTP layer applies: a slow network takes data in large pieces.
         """
         try:
-            if self._block is not None and PIECE_BYTES < self.size <= _UNINTERRUPTED_BYTES:
-                await self._send_at_once(send, self._block, more=more, stall_seconds=stall_seconds)
-                return
-            for start in range(0, self.size, PIECE_BYTES):
-                if start and start % _UNINTERRUPTED_BYTES == 0:
-                    await asyncio.sleep(0)
-                is_last = start + PIECE_BYTES >= self.size
-                await self._send_piece(send, self._piece(start), more=more or not is_last, stall_seconds=stall_seconds)
+            await self.write(send, more=more, stall_seconds=stall_seconds)
         finally:
             self.close()
 
+    async def write(self, send: Send, *, more: bool, stall_seconds: float | None = STALL_SECONDS) -> None:
+        """Send the block, and keep it. With `more` to follow, returns once the client has read most of it."""
+        if self._block is not None and PIECE_BYTES < self.size <= _UNINTERRUPTED_BYTES:
+            await self._send_piece(send, self._block, more=True, stall_seconds=stall_seconds)
+            # The connection buffers the block; it is counted until the empty piece after it can be sent.
+            await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
+            return
+        for start in range(0, self.size, PIECE_BYTES):
+            if start and start % _UNINTERRUPTED_BYTES == 0:
+                await asyncio.sleep(0)
+            is_last = start + PIECE_BYTES >= self.size
+            await self._send_piece(send, self._piece(start), more=more or not is_last, stall_seconds=stall_seconds)
+        if more:
+            if self.size > INLINE_BYTES:
+                # The connection writes at the end of the turn, and is full only then.
+                await asyncio.sleep(0)
+            await self._send_piece(send, b"", more=True, stall_seconds=stall_seconds)
+
+    def share(self) -> "UnsentBlock | None":
+        """Give this block to another response, which is to close it, too; returns None if it is released already."""
+        if not self._owners:
+            return None
+        self._owners += 1
+        return self
+
     def give_up(self) -> None:
-        """End the response, because others need the room."""
-        self.close()
-        # It may be ending already.
-        if self._stall is not None and not self._stall.expired():
-            self._stall.reschedule(asyncio.get_running_loop().time())
+        """End the responses with this block, because others need the room."""
+        self._release()
+        for stall in self._stalls:
+            # It may be ending already.
+            if not stall.expired():
+                stall.reschedule(asyncio.get_running_loop().time())
 
     def close(self) -> None:
-        """Release the block."""
-        if not self._is_closed:
-            self._is_closed = True
+        """Release the block, unless another response has it as well."""
+        if self._owners == 1:
+            self._release()
+        elif self._owners:
+            self._owners -= 1
+
+    def _release(self) -> None:
+        if self._owners:
+            self._owners = 0
             self._block = None
             self._unsent.release(self)
 
-    async def _send_at_once(self, send: Send, block: bytes, *, more: bool, stall_seconds: float | None) -> None:
-        await self._send_piece(send, block, more=True, stall_seconds=stall_seconds)
-        # The connection buffers the block; it is counted until the empty piece after it can be sent.
-        await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
-
     async def _send_piece(self, send: Send, piece: bytes, *, more: bool, stall_seconds: float | None) -> None:
+        stall = asyncio.timeout(stall_seconds)
+        self._stalls.add(stall)
         try:
-            async with asyncio.timeout(stall_seconds) as self._stall:
+            async with stall:
                 await send({"type": "http.response.body", "body": piece, "more_body": more})
         except TimeoutError:
             raise ClientDisconnect from None
         finally:
-            self._stall = None
+            self._stalls.discard(stall)
         self._unsent.read_on(self)
 
     def _piece(self, start: int) -> bytes:
-        if self._is_closed:
+        if not self._owners:
             raise ClientDisconnect
         if self.file is not None:
+            self.file.seek(start)
             return self.file.read(PIECE_BYTES)
         assert self._block is not None, "A block that is not in a file is in memory until it is closed."
         return self._block[start : start + PIECE_BYTES]
@@ -180,7 +204,6 @@ def _written(block: bytes) -> IO[bytes]:
     file = TemporaryFile()  # noqa: SIM115  # its block closes it
     try:
         file.write(block)
-        file.seek(0)
     except BaseException:
         file.close()
         raise

@@ -129,14 +129,15 @@ class ReusableEagerTask:
 def _rest_of(work: Work, context: Context, waits_for: Any) -> Generator[Any, Any, None]:
     """Continue `work` in its context, when the future for which it waits is done."""
     while True:
-        step: Callable[[], Any]
+        # A list, so that no cycle of the step, an error, its traceback and this frame keeps all that the work had.
+        steps: list[Callable[[], Any]] = []
         try:
             yield waits_for
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is thrown at the work
-            step = partial(work.throw, error)
+            steps.append(partial(work.throw, error))
         else:
-            step = partial(work.send, None)
+            steps.append(partial(work.send, None))
         try:
-            waits_for = context.run(step)
+            waits_for = context.run(steps.pop())
         except StopIteration:
             return

@@ -25,8 +25,10 @@ class IdleTimer:
         self.due = self._loop.time() + seconds
 
     def end(self) -> None:
-        """Stop the timer."""
+        """Stop the timer; there is nothing more to wait for."""
         self._timer.cancel()
+        # Break the reference cycle with the connection, so that the garbage collector is not needed.
+        del self._overdue
 
     def _look(self) -> None:
         now = self._loop.time()

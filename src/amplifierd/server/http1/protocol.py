@@ -54,6 +54,7 @@ class Protocol(asyncio.Protocol):
         limits: Limits = LIMITS,
     ) -> None:
         self.is_full = False
+        self.is_ending = False
         self._app: Application = config.loaded_app
         self._idle_seconds = config.timeout_keep_alive
         self.server_state = server_state
@@ -102,7 +103,8 @@ class Protocol(asyncio.Protocol):
         self._idle_timer.end()
         # Break reference cycles, so that the garbage collector is not needed.
         del self._parser
-        requests, self._pipelined, self._last = [self._current, *self._pipelined], deque(), None
+        requests = [self._current, *self._pipelined]
+        self._pipelined, self._last, self._current = deque(), None, None
         self._unparsed, self._is_refused = b"", True
         for request in requests:
             if request is not None:
@@ -125,6 +127,9 @@ class Protocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close the connection after the pending responses; uvicorn calls this when the server shuts down."""
+        self.is_ending = True
+        if self._current is not None:
+            self._current.end_soon()
         if self._last is None or self._last.is_done:
             self.close()
         else:

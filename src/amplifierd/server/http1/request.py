@@ -34,6 +34,8 @@ class Connection(Protocol):
 
     # The write buffer is full, so that a response of several parts must wait.
     is_full: bool
+    # The server shuts down.
+    is_ending: bool
     # The headers of every response.
     server_state: ServerState
     # Writes data after earlier data.
@@ -64,6 +66,7 @@ class Request:
         "_connection",
         "_expects_continue",
         "_is_chunked",
+        "_is_received",
         "_is_whole",
         "_left",
         "_news",
@@ -91,7 +94,9 @@ class Request:
         # The number of bytes of the body that the application has not received yet.
         self.held_bytes = 0
         self._body: list[bytes] = []
+        # Whether the end of the body has arrived, and whether the application knows.
         self._is_whole = False
+        self._is_received = False
         self._connection = connection
         self._expects_continue = expects_continue
         # Whether there is something to receive.
@@ -125,22 +130,31 @@ class Request:
         self._is_whole = True
         self._tell()
 
+    def end_soon(self) -> None:
+        """Tell the application that the server shuts down."""
+        if self._is_received:
+            self._tell()
+
     def abort(self) -> None:
         """Mark the client as disconnected."""
         self.is_cut = True
         self._tell()
 
     async def receive(self) -> Message:
-        """The part of the body received since the last call, or the disconnection."""
+        """The part of the body received since the last call, or the disconnection.
+
+        After the body, the shutdown of the server is a disconnection, too, so that endless responses end.
+        """
         if self._expects_continue and not self.is_cut:
             self._expects_continue = False
             self._connection.write(_CONTINUE)
         if not self._news:
             await self._next()
         self._news = False
-        if self.is_cut or self.is_done:
+        if self.is_cut or self.is_done or self._is_over():
             return {"type": "http.disconnect"}
         body, self._body, self.held_bytes = b"".join(self._body), [], 0
+        self._is_received = self._is_whole
         return {"type": "http.request", "body": body, "more_body": not self._is_whole}
 
     async def send(self, message: Message) -> None:
@@ -164,13 +178,16 @@ class Request:
             raise RuntimeError(f"The application sent {kind}; expected {due}.")
 
     async def _next(self) -> None:
-        if self.is_cut or self.is_done:
+        if self.is_cut or self.is_done or self._is_over():
             return
         self._connection.read_on()
         if self._waiting is None:
             self._waiting = asyncio.Event()
         await self._waiting.wait()
         self._waiting = None
+
+    def _is_over(self) -> bool:
+        return self._is_received and self._connection.is_ending
 
     def _tell(self) -> None:
         self._news = True
