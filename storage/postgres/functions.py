@@ -37,11 +37,12 @@ _ADD_USAGE = {
 _RECORDED = {"workspace": "of_workspace", "key": "keys[request]", "now": "moment"}
 _INHERITED_PROFILE = {"workspace": "of_workspace", "lineage": "new.lineage"}
 
+# As texts: asyncpg asks the server about an array of any other type on each connection, which takes ten milliseconds.
 _KNOWN = """
 SELECT proname
 FROM pg_catalog.pg_proc
 WHERE pronamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1)
-    AND proname = ANY ($2)
+    AND proname = ANY (CAST($2 AS TEXT[]))
 """
 
 
