@@ -1,4 +1,4 @@
-"""Where conversations are kept: one interface, a backend for each kind of database.
+"""Stores conversations: one interface, and a backend for each kind of database.
 
 Import `open_storage` and its companions from here, records and errors from `model`; the other folders are for backends.
 """
@@ -27,20 +27,19 @@ def open_storage(
     installed: InstalledModules | None = None,
     embedder: Embedder | None = None,
 ) -> Storage:
-    """The storage that `url` names, not yet opened: use it with `async with`.
+    """The storage that `url` names, not yet open: use it with `async with`.
 
-    `sqlite:///relative/path`, `sqlite:////absolute/path`, `postgresql://user:password@host:port/database`, with what
-    else a libpq URL may have; a password that is left out comes from PGPASSWORD, or from a password file. Other
-    schemes are those of the backends that are installed.
+    A URL is `sqlite:///relative/path`, `sqlite:////absolute/path`, or `postgresql://user:password@host:port/database`
+    with any other members of a libpq URL; an omitted password is taken from PGPASSWORD or a password file. Installed
+    backends add other schemes.
 
-    Answers to requests with a key are kept for `idempotency_ttl` seconds. Times are those of
-    `clock`, by default this machine's. A database with an older schema is brought up to date, or refused without
-    `upgrade`; one that is not there is created, or refused without `create`. A SQLite file that other
-    machines may reach is refused, unless `single_machine` says that none of them uses it; if that is None, what was
-    said before counts. Long lists, imports and files under way have `temporary_bytes` of temporary files together; past
-    that they raise `StorageUnavailable`. A new session keeps those of the `installed` modules that its profile names.
-    With an `embedder` messages are found by their meaning too; the storage closes it. Raises
-    `DatabaseUnusable` for another URL.
+    Responses to requests with a key are kept for `idempotency_ttl` seconds. Times are those of `clock`, by default this
+    machine's. A database with an older schema is upgraded, or refused without `upgrade`; a missing one is created, or
+    refused without `create`. A SQLite file that other machines may reach is refused, unless `single_machine` declares
+    that none of them uses it; None means the last declaration. Long lists, imports and uploads share `temporary_bytes`
+    of temporary files; beyond that they raise `StorageUnavailable`. A new session keeps the `installed` modules
+    that its profile names. With an `embedder`, messages are also found by their meaning; the storage closes it. Raises
+    `DatabaseUnusable` for any other URL.
     """
     options = StorageOptions(
         idempotency_ttl,
@@ -61,7 +60,7 @@ def open_existing(url: str) -> Storage:
 
 
 def open_maintenance(url: str) -> Maintenance:
-    """What can be done to the whole database that `url` names.
+    """The maintenance of the whole database that `url` names.
 
     Raises `DatabaseUnusable` as `open_storage` does, and `MaintenanceRefused` if its backend has no maintenance.
     """

@@ -51,7 +51,7 @@ class ConcurrencyLimit:
 
 
 class Turns:
-    """One operation at a time for each key, such as a workspace; further ones wait, in the order in which they came."""
+    """One operation at a time for each key, such as a workspace; further ones wait, in order of arrival."""
 
     def __init__(self) -> None:
         self._locks: dict[tuple[str, ...], asyncio.Lock] = {}
@@ -70,7 +70,7 @@ class Turns:
 
     @contextmanager
     def lock(self, *key: str) -> Iterator[asyncio.Lock]:
-        """The lock of a key, which is kept while somebody uses it."""
+        """The lock of a key, which is kept while it is in use."""
         self._users[key] += 1
         try:
             yield self._locks.setdefault(key, asyncio.Lock())

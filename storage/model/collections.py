@@ -1,6 +1,6 @@
 """Collections as handlers see them, and as on the wire: snake_case in requests, camelCase in responses.
 
-A collection is a folder or a git repository that brings profiles, agents, context and modules. Its profiles are named
+A collection is a folder or a git repository that provides profiles, agents, context and modules. Its profiles are named
 `name/profile`, where the name is the last segment of its identifier.
 """
 

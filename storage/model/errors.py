@@ -157,7 +157,7 @@ class SessionExists(SessionConflict):
 
 
 class SessionIdInUse(SessionConflict):
-    """The session to create already exists; `there` is the existing session."""
+    """The session to create already exists; `existing` is that session."""
 
     def __init__(self, existing: SessionSummary) -> None:
         super().__init__(f"Session {existing.id} already exists")

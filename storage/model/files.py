@@ -80,13 +80,13 @@ class ImportFile:
     """A file to import, of any format. Its receiver iterates `chunks`, its bytes in pieces of any size, or closes them.
 
     `read_lines` reads bytes as the lines of an export, in batches. The receiver calls `progressed` after each part.
-    `until_gone`, called after the last chunk, waits for the client to disconnect; then it raises what `chunks` raises.
+    `wait_for_disconnect`, called after the last chunk, waits for a disconnect, then raises as `chunks` does.
     """
 
     chunks: AsyncGenerator[bytes, None]
     read_lines: Callable[[AsyncIterable[bytes]], AsyncGenerator[list[ExportLine], None]]
     progressed: Progressed = no_progress
-    until_gone: Callable[[], Coroutine[Any, Any, None]] = _forever
+    wait_for_disconnect: Callable[[], Coroutine[Any, Any, None]] = _forever
 
     @property
     def export(self) -> Export:

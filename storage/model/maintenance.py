@@ -108,7 +108,7 @@ class Maintenance(ABC):
     def check(self, progress: Progress = no_progress) -> AsyncGenerator[Finding, None]:
         """Check the database, as of one moment, and report the faults; nothing is changed.
 
-        `progress` is told about messages, counted again for each time that the check passes them. It takes time in
+        `progress` gets numbers of messages, which are counted again in each pass of the check. It takes time in
         proportion to the size of the database, and constant memory.
         """
 

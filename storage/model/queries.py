@@ -146,14 +146,14 @@ class SearchHit(Struct, frozen=True, rename="camel"):
 
 
 class Replacement(Struct, frozen=True):
-    """A word of a query, and the one in its place."""
+    """A word of a query, and its replacement."""
 
     word: str
     replacement: str
 
 
 class SearchSuggestion(Struct, frozen=True):
-    """A query with other words, which messages have, in the place of mistyped ones."""
+    """A query in which mistyped words are replaced with words from messages."""
 
     q: str
     replacements: list[Replacement]
@@ -171,7 +171,7 @@ class Embedder(ABC):
     async def embed(self, texts: Sequence[str]) -> list[Sequence[float]]:
         """A vector for each of 1 to 32 texts of at most 2,000 characters, in their order, all of the same length.
 
-        A vector has 1 to 8,192 finite numbers. Raises `EmbedderRefused` if it takes one of the texts never, and
+        A vector has 1 to 8,192 finite numbers. Raises `EmbedderRefused` if it will never accept one of the texts, and
         `EmbedderUnavailable` if a retry may succeed.
         """
 

@@ -14,7 +14,7 @@ warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
 from .core.config_schema import MAX_STEPS, ConfigSchema, SchemaRefused, Steps, TooManySteps, config_schema
 from .core.document import ContractError, Document, load_document
-from .core.executor import SerialExecutor, rest_after
+from .core.executor import SerialExecutor, yield_after
 from .core.ijson import NotIJson, pointer_to
 from .core.ijson import decode as decode_ijson
 from .core.problems import ErrorTable, Problem, Violation, render
@@ -90,7 +90,7 @@ __all__ = [
     "pointer_to",
     "record_reader",
     "render",
-    "rest_after",
     "time_now",
     "write_line",
+    "yield_after",
 ]

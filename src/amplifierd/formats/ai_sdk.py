@@ -111,6 +111,6 @@ def _result_members(result: Object) -> Object:
         return {"state": "output-error", "errorText": result.get("output", "")}
     if "output" not in result:
         return {"state": "output-available"}
-    # What others say a tool gave is a text.
+    # In other formats, the output of a tool is a text.
     is_json = native_of(result, NAME).get("type") == "json"
     return {"state": "output-available", "output": value_of(result["output"]) if is_json else result["output"]}

@@ -24,7 +24,7 @@ from .import_files import StagedFiles
 from .import_words import ImportWords
 from .new_ids import Renames
 
-# It leaves so many versions up to the largest integer of JSON that no session uses them up.
+# No session can use up the versions between this limit and the largest integer of JSON.
 HIGHEST_VERSION = 2**52
 
 _encode_lines = msgspec.json.Encoder().encode_lines

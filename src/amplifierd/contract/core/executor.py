@@ -33,8 +33,8 @@ class SerialExecutor:
         return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
 
 
-def rest_after(started: float) -> None:
-    """Let the event loop run after a long call that started at `started` (`time.perf_counter`) and held the GIL.
+def yield_after(started: float) -> None:
+    """Give the event loop time after a long call that started at `started` (`time.perf_counter`) and held the GIL.
 
     Otherwise the next such call starts at the event loop's first system call, which releases the GIL.
     """
@@ -42,9 +42,9 @@ def rest_after(started: float) -> None:
         time.sleep(_REST_SECONDS)
 
 
-def in_turn(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run the function, and rest afterwards if it took long."""
+def run_and_yield(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run the function, then let the event loop run if it took long."""
     started = time.perf_counter()
     result = function(*args, **kwargs)
-    rest_after(started)
+    yield_after(started)
     return result

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from ...storage.values.json_text import MAX_VALUES, has_more_values, nesting_depth
-from .executor import in_turn
+from .executor import run_and_yield
 from .problems import shorten
 
 MAX_DEPTH = 100
@@ -69,7 +69,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
         return _decode_strictly(body)
     except (_Refused, msgspec.DecodeError, ValueError, RecursionError):
         # The place is found below.
-        return _decode_with_place(body), in_turn(_compact, body)
+        return _decode_with_place(body), run_and_yield(_compact, body)
 
 
 def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> bool:
@@ -95,7 +95,7 @@ def _decode_strictly(body: bytes) -> tuple[Any, bytes]:
         if text == body or text == _compact(body):  # most are compact already, and need no second text
             return value, text
     # The second refuses halves of surrogate pairs, the first everything else.
-    return in_turn(_strict_value, body.decode()), in_turn(_compact, body)
+    return run_and_yield(_strict_value, body.decode()), run_and_yield(_compact, body)
 
 
 def pointer_to(path: list[str]) -> str:
@@ -139,7 +139,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(text: str) -> int:
     digits = len(text.removeprefix("-"))
     if digits > _MAX_INTEGER_DIGITS or (digits == _MAX_INTEGER_DIGITS and math.isinf(float(text))):
-        raise _Refused(_past_a_double(text))
+        raise _Refused(_exceeds_a_double(text))
     return int(text)
 
 
@@ -148,7 +148,7 @@ def _float(text: str) -> float:
         raise _Refused(f"a number has {len(text)} characters; the limit is {MAX_NUMBER_CHARACTERS}")
     value = float(text)
     if math.isinf(value):
-        raise _Refused(_past_a_double(text))
+        raise _Refused(_exceeds_a_double(text))
     return value
 
 
@@ -179,7 +179,7 @@ def _decode_with_place(body: bytes) -> Any:
         raise NotIJson(f"it is not UTF-8 at byte {error.start}") from None
     examination = _Examination()
     try:
-        value = in_turn(examination.value_of, text)
+        value = run_and_yield(examination.value_of, text)
     except json.JSONDecodeError as error:
         raise NotIJson(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
@@ -229,7 +229,7 @@ class _Examination:
         return kept
 
 
-def _past_a_double(text: str) -> str:
+def _exceeds_a_double(text: str) -> str:
     return f"the number {shorten(text, 40)} is out of the range of a double"
 
 
@@ -250,7 +250,7 @@ def _raise_refused(value: Any) -> None:
 
 def _refuse_lone_surrogates(value: Any) -> None:
     try:
-        in_turn(json.dumps, value, ensure_ascii=False).encode()
+        run_and_yield(json.dumps, value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         path, text = _find(value, _has_lone_surrogate)
         [half, *_] = re.findall("[\ud800-\udfff]", text)

@@ -60,7 +60,7 @@ class Paths:
                 segments = [unquote(segment, errors="strict") for segment in segments]
         except UnicodeDecodeError:
             return None
-        return _straight(self._root, segments) or self._search(segments)
+        return _find_directly(self._root, segments) or self._search(segments)
 
     def _search(self, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
         places: list[slice] = []
@@ -99,7 +99,7 @@ def _slash_parameters(document: Document, path: str, operations: dict[str, Json]
     return {name for name, schema in schemas.items() if "pattern" in schema and re.search(schema["pattern"], "a/a")}
 
 
-def _straight(node: _Node, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
+def _find_directly(node: _Node, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
     """The result of `_find` without backtracking, which is enough for nearly every request."""
     values = []
     for segment in segments:

@@ -107,9 +107,9 @@ class SchemaNode:
         """The part of a value that the schema itself checks: errors copy the value, so it is kept short."""
         if isinstance(value, dict):
             names = (name for name in self._schema.get("required", ()) if name in value)
-            return dict.fromkeys([*names, *islice(value, _one_more(self._schema.get("maxProperties", 0)))])
+            return dict.fromkeys([*names, *islice(value, _plus_one(self._schema.get("maxProperties", 0)))])
         if isinstance(value, list):
-            return [None] * min(len(value), _one_more(self._schema.get("maxItems", 0)))
+            return [None] * min(len(value), _plus_one(self._schema.get("maxItems", 0)))
         return value
 
     def _in_object(self, value: dict[str, Any], path: Path) -> Iterator[Violation]:
@@ -144,7 +144,7 @@ def node_of(schema: Json, components: Json) -> Node:
     return UnionNode(resolved, components) if "discriminator" in resolved else SchemaNode(schema, components)
 
 
-def _one_more(most: int) -> int:
+def _plus_one(most: int) -> int:
     return most + 1
 
 

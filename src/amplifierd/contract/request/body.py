@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 from ...storage.model.records import Digest
 from ...storage.values.json_text import MAX_VALUES
 from ..core.document import Document
-from ..core.executor import INLINE_BYTES, SerialExecutor, in_turn
+from ..core.executor import INLINE_BYTES, SerialExecutor, run_and_yield
 from ..core.ijson import MAX_DEPTH, NotIJson, TooManyValues, decode, is_surely_i_json
 from ..core.problems import Problem, Violation, shorten
 from ..core.request_state import AdmissionLimit, request_state_of
@@ -83,7 +83,7 @@ class RecordReader:
             raise SchemaViolated(value)
         if len(compact) <= INLINE_BYTES:
             return self._decoder.decode(compact), compact
-        return in_turn(self._decoder.decode, compact), compact
+        return run_and_yield(self._decoder.decode, compact), compact
 
     def read_value(self, value: Any, subject: str) -> tuple[Any, bytes]:
         """Like `read`, for a value that was decoded from JSON: its text is checked only if it may be refused."""

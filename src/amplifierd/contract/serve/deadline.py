@@ -29,20 +29,20 @@ class Deadlines:
         self._due.pop(request_state, None)
         self._due[request_state] = time.monotonic() + self.seconds
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self.seconds, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self.seconds, self._check)
 
     def lift(self, request_state: RequestState) -> None:
         """Remove the time limit of a request."""
         self._due.pop(request_state, None)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = time.monotonic()
         for request_state, _ in list(takewhile(lambda item: item[1] <= now, self._due.items())):
             del self._due[request_state]
             self._overdue(request_state)
         self._timer = None
         for due in self._due.values():
-            self._timer = asyncio.get_running_loop().call_later(due - now, self._look)
+            self._timer = asyncio.get_running_loop().call_later(due - now, self._check)
             return
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from ...contract import DecodedBody, DecodeError, Problem, RecordReader, rest_after
+from ...contract import DecodedBody, DecodeError, Problem, RecordReader, yield_after
 from ...storage.model.collections import CollectionProblem
 from ...storage.model.modules import Module
 from ...storage.model.profile_records import ModuleConfig, NewProfile, NewSessionConfig
@@ -111,7 +111,7 @@ def _read_module(folder: Folder, name: str, file: str, count: int) -> Module | N
     except _Unusable as error:
         folder.add_problem(str(error), file)
     finally:
-        rest_after(started)
+        yield_after(started)
     return None
 
 
@@ -139,7 +139,7 @@ class _ProfileReader:
         except _Unusable as error:
             self._folder.add_problem(str(error)[:_MAX_DETAIL_CHARACTERS], file, error.line)
         finally:
-            rest_after(started)
+            yield_after(started)
         return None
 
     def _read(self, file: str) -> NewProfile | None:

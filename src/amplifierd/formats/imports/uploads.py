@@ -122,7 +122,7 @@ class _Import:
         self._storage = storage
         self._workspace = workspace
         self._progressed = file.progressed
-        self._wait_for_disconnect = file.until_gone
+        self._wait_for_disconnect = file.wait_for_disconnect
         self._conversions = conversions
         self._space: TemporarySpace = storage.temporary_space
         self._granted = 0

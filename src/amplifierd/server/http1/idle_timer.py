@@ -18,7 +18,7 @@ class IdleTimer:
         self._loop = loop
         self._seconds = seconds
         self._overdue = overdue
-        self._timer = loop.call_later(seconds, self._look)
+        self._timer = loop.call_later(seconds, self._check)
 
     def wait(self, seconds: float) -> None:
         """Set the deadline to this many seconds from now."""
@@ -30,10 +30,10 @@ class IdleTimer:
         # Break the reference cycle with the connection, so that the garbage collector is not needed.
         del self._overdue
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._loop.time()
         if self.due is not None and self.due <= now:
             self.due = None
             self._overdue()
-        next_look = now + self._seconds
-        self._timer = self._loop.call_at(next_look if self.due is None else min(self.due, next_look), self._look)
+        next_check = now + self._seconds
+        self._timer = self._loop.call_at(next_check if self.due is None else min(self.due, next_check), self._check)

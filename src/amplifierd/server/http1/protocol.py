@@ -73,7 +73,7 @@ class Protocol(asyncio.Protocol):
         self._current: Request | None = None
         self._pipelined: deque[Request] = deque()
         # Whether the parser state has changed since the last piece.
-        self._has_turned = False
+        self._state_changed = False
         # The bytes received of a head or of trailers, and the bytes of a body since the last check.
         self._head_bytes = 0
         self._body_bytes = 0
@@ -137,7 +137,7 @@ class Protocol(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._parse_state = HEAD
-        self._has_turned = True
+        self._state_changed = True
         self._target = b""
         self._headers = []
         self._codings = []
@@ -177,7 +177,7 @@ class Protocol(asyncio.Protocol):
         request = Request(self._app, scope, self, keep_alive=keep_alive, expects_continue=expects_continue)
         self._parse_state = BODY
         self._pieces.chunks = ChunkedBody() if self._codings else None
-        self._has_turned = True
+        self._state_changed = True
         self._head_bytes = 0
         # Trailers go into another list, because they are not headers (RFC 9110, section 6.5.1).
         self._headers = []
@@ -231,7 +231,7 @@ class Protocol(asyncio.Protocol):
         self._current = None
         if not request.keep_alive:
             if self._parse_state is not IDLE or self._unparsed or self._pipelined:
-                self._read_no_more()
+                self._stop_parsing()
             self.close()
         elif self._unparsed or self._is_paused or self._pipelined:
             self._next()
@@ -329,9 +329,9 @@ class Protocol(asyncio.Protocol):
             return
         if self._parse_state is IDLE:
             self._idle_timer.due = None
-        elif self._has_turned:
+        elif self._state_changed:
             self._expect()
-        self._has_turned = False
+        self._state_changed = False
         if len(self._unparsed) > _MAX_HELD_BYTES:
             self._pause()
         elif self._current is None:
@@ -366,7 +366,7 @@ class Protocol(asyncio.Protocol):
     def _refuse(self, refused: Problem) -> None:
         """Respond with a problem to the request that is being received, in its turn, and read nothing after it."""
         is_in_body = self._parse_state is BODY
-        self._read_no_more()
+        self._stop_parsing()
         last = self._last
         if last is not None and is_in_body:
             self._refuse_body(last, refused)
@@ -376,7 +376,7 @@ class Protocol(asyncio.Protocol):
             # The client would take the problem for the response to the previous request: that response is the last one.
             last.keep_alive = False
 
-    def _read_no_more(self) -> None:
+    def _stop_parsing(self) -> None:
         """Discard further bytes, so that the client can finish sending."""
         self._is_refused, self._unparsed = True, b""
         self._parse_state = IDLE

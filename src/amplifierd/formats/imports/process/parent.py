@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from ....contract import rest_after
+from ....contract import yield_after
 from ....storage.model.errors import StorageUnavailable
 from ....storage.model.records import ExportLine
 from .protocol import FAILED, LINE, NO_ROOM, TOO_LARGE, Failure, HistoryTooLarge, HistoryUnreadable, Task, too_much
@@ -63,7 +63,7 @@ class ConversionProcess:
                 return Received(lines, kind, self._content(kind, content))
             started = time.perf_counter()
             lines.append(_decode_line(content))
-            rest_after(started)
+            yield_after(started)
             size += len(content)
         return Received(lines)
 
