@@ -126,8 +126,8 @@ def use_existing_profile(directory: dict[str, Any]) -> None:
         directory["default_profile"] = "default"
     if "relative_path" in directory:
         segments = directory["relative_path"].split("/")
-        kept = "/".join(each if each == "." else each.rstrip(". ") for each in segments)
-        directory["relative_path"] = kept or "."
+        path = "/".join(each if each == "." else each.rstrip(". ") for each in segments)
+        directory["relative_path"] = path or "."
 
 
 def name_context(session: dict[str, Any]) -> None:

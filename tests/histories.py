@@ -43,7 +43,7 @@ def user(text: str) -> Object:
     return {"role": "user", "content": text}
 
 
-def answer(message_id: str, *blocks: Object, output: int = 5) -> Object:
+def reply(message_id: str, *blocks: Object, output: int = 5) -> Object:
     """A response of the model, or some blocks of it."""
     usage = {"input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 100}
     return {
@@ -74,19 +74,19 @@ def result(call_id: str, output: str) -> Object:
 CLAUDE_CODE = [
     {"type": "file-history-snapshot", "messageId": "u1", "snapshot": {"trackedFileBackups": {}}},
     code_line("u1", None, user("What is in /a and /b?")),
-    code_line("a1", "u1", answer("m1", {"type": "thinking", "thinking": "Two files.", "signature": "c2ln"}, output=1)),
-    code_line("a2", "a1", answer("m1", call("c1"), output=20)),
-    code_line("a3", "a2", answer("m1", call("c2"), output=30)),
+    code_line("a1", "u1", reply("m1", {"type": "thinking", "thinking": "Two files.", "signature": "c2ln"}, output=1)),
+    code_line("a2", "a1", reply("m1", call("c1"), output=20)),
+    code_line("a3", "a2", reply("m1", call("c2"), output=30)),
     code_line("r1", "a2", result("c1", "one"), toolUseResult={"file": {"content": "one"}}),
     code_line("r2", "a3", result("c2", "two")),
     code_line("s1", "r2", subtype="turn_duration", content="12 s"),
-    code_line("a4", "s1", answer("m2", text("One and two."))),
+    code_line("a4", "s1", reply("m2", text("One and two."))),
     code_line("u2", "a4", user("And /c?")),
-    code_line("a5", "u2", answer("m3", text("Nothing."))),
+    code_line("a5", "u2", reply("m3", text("Nothing."))),
     code_line("u3", "a4", user("And /d?")),
-    code_line("a6", "u3", answer("m4", text("Three."))),
+    code_line("a6", "u3", reply("m4", text("Three."))),
     code_line("x1", None, user("Look for /e."), isSidechain=True, agentId="ab12"),
-    code_line("x2", "x1", answer("m5", text("Found.")), isSidechain=True, agentId="ab12"),
+    code_line("x2", "x1", reply("m5", text("Found.")), isSidechain=True, agentId="ab12"),
     {"type": "summary", "summary": "Files of Ada", "leafUuid": "a5"},
     {"type": "summary", "summary": "Another file", "leafUuid": "a6"},
 ]

@@ -53,16 +53,16 @@ class Author:
             return self._create(known)
         tag = self._random.choice(sorted(known))
         conversation = known[tag]
-        takes_messages = conversation.status != "completed" and len(conversation.contents) < MAX_MESSAGES
+        accepts_messages = conversation.status != "completed" and len(conversation.contents) < MAX_MESSAGES
         weights: dict[Callable[[Known, str], Write], int] = {
-            self._append: 40 if takes_messages else 0,
-            self._append_batch: 15 if takes_messages else 0,
+            self._append: 40 if accepts_messages else 0,
+            self._append_batch: 15 if accepts_messages else 0,
             self._note: 10,
             self._rename: 5,
             self._complete: 5 if conversation.status == "active" else 0,
             self._resume: 5,
             self._fork: 5 if len(known) < MAX_CONVERSATIONS else 0,
-            self._delete: 3 if takes_messages else 20,
+            self._delete: 3 if accepts_messages else 20,
         }
         [make] = self._random.choices([*weights], [*weights.values()])
         return make(known, tag)

@@ -107,7 +107,7 @@ class Writer:
 
     def _write(self) -> None:
         while True:
-            # Who was answered asks again: all of them, if it takes no longer than a commit.
+            # Clients send their next request after a response: wait for all, if that takes no longer than a commit.
             self._called.wait(GATHERING_SECONDS if self._wanted > 1 else None)
             self._called.clear()
             self._wanted = 1
@@ -172,16 +172,16 @@ class Limit:
             await self.live(receive, send)
             return
         if scope["method"] == "GET":
-            status, answer = 200, await self.read(scope)
+            status, response = 200, await self.read(scope)
         else:
             status, body = 201, await whole(receive)
             path = scope["path"]
-            answer = await (self.create(body) if len(path) < PREFIX else self.append(path[ID], body))
-        if answer is None:
-            status, answer = 404, b'{"detail":"Session not found"}'
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+            response = await (self.create(body) if len(path) < PREFIX else self.append(path[ID], body))
+        if response is None:
+            status, response = 404, b'{"detail":"Session not found"}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(response))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": response})
 
     async def live(self, receive: Any, send: Any) -> None:
         await receive()
@@ -202,8 +202,8 @@ class Limit:
             rows = self.reader.execute(MESSAGES, (path[ID],))
         else:
             rows = self.reader.execute(SESSION, (path[ID],))
-        answer: bytes | None = rows.get
-        return answer
+        response: bytes | None = rows.get
+        return response
 
     async def create(self, body: bytes) -> bytes:
         new, session_id, moment = decode_session(body), str(uuid_utils.uuid7()), now()
@@ -222,8 +222,8 @@ class Limit:
         parts = f',"parts":{bytes(new.parts).decode()}' if bytes(new.parts) else ""
         head = f'{{"role":"{new.role}","content":{encode(new.content).decode()}{parts}'
         tail = f'","metadata":{bytes(new.metadata).decode()},"sequence":'
-        answer: bytes | None = await self.writer.add(append, session_id, head, tail)
-        return answer
+        response: bytes | None = await self.writer.add(append, session_id, head, tail)
+        return response
 
 
 async def whole(receive: Any) -> bytes:

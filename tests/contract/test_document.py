@@ -210,9 +210,9 @@ def test_links_give_all_required_parameters(place: str) -> None:
     source, declared, link = LINKS[place]
     path, _, target = OPERATIONS[link["operationId"]]
     needed = {parameter["name"] for parameter in DOCUMENT.parameters(path, target) if parameter.get("required")}
-    given = link.get("parameters", {})
-    assert needed == set(given)
-    for expression in given.values():
+    parameters = link.get("parameters", {})
+    assert needed == set(parameters)
+    for expression in parameters.values():
         kind, _, name = expression.partition("#" if "body" in expression else "path.")
         if kind == "$response.body":
             assert has(declared["content"]["application/json"]["schema"], name.split("/")[1:])

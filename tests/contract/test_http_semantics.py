@@ -183,8 +183,8 @@ def test_other_content_codings_are_415_naming_identity(daemon: Daemon, coding: b
     response = exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding))
     assert_problem(response, 415, "is not supported; send the body without a coding")
     assert response.headers["accept-encoding"] == "identity"
-    for taken in (b"identity", b"Identity "):
-        assert exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + taken)).status == 201
+    for coding_name in (b"identity", b"Identity "):
+        assert exchange(daemon.port, post("/api/v1/sessions", b"{}", b"Content-Encoding: " + coding_name)).status == 201
 
 
 def test_other_media_types_are_415_naming_the_accepted_ones(daemon: Daemon, session: str) -> None:

@@ -130,10 +130,10 @@ def test_unknown_query_parameter_is_400(client: httpx.Client, operation: tuple[s
 
 def test_requests_past_the_rate_are_429(tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db", "--rate-limit", "2/hour") as daemon, daemon.client() as client:
-        taken = [client.get("/status") for _ in range(2)]
-        assert [response.status_code for response in taken] == [200, 200]
-        assert [response.headers["ratelimit-policy"] for response in taken] == ['"default";q=2;w=3600'] * 2
-        assert re.fullmatch('"default";r=1;t=[0-9]+', taken[0].headers["ratelimit"])
+        accepted = [client.get("/status") for _ in range(2)]
+        assert [response.status_code for response in accepted] == [200, 200]
+        assert [response.headers["ratelimit-policy"] for response in accepted] == ['"default";q=2;w=3600'] * 2
+        assert re.fullmatch('"default";r=1;t=[0-9]+', accepted[0].headers["ratelimit"])
         for path in PROBES:
             assert client.get(path).status_code == 200
             assert "ratelimit" not in client.get(path).headers

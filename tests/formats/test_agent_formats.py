@@ -12,9 +12,9 @@ from histories import (
     CODEX_ID,
     SAMPLES,
     SESSION,
-    answer,
     code_line,
     lines,
+    reply,
     text,
     user,
 )
@@ -124,7 +124,7 @@ def test_conversation_continues_after_compaction() -> None:
     boundary = code_line("b1", None, subtype="compact_boundary", logicalParentUuid="a5")
     after = [
         code_line("u9", "b1", user("Summary"), isCompactSummary=True),
-        code_line("a9", "u9", answer("m9", text("!"))),
+        code_line("a9", "u9", reply("m9", text("!"))),
     ]
     read = Read(lines(*CLAUDE_CODE[:11], boundary, *after))
     assert len(read.sessions) == 1

@@ -66,9 +66,9 @@ def test_anthropic_messages_begin_with_the_system_s() -> None:
 
 
 def test_edited_messages_count_in_an_export() -> None:
-    kept = {"session": {"id": SESSION}, "messages": [{"timestamp": "2026-01-01T00:00:00Z", "agent": "Ada"}]}
+    member = {"session": {"id": SESSION}, "messages": [{"timestamp": "2026-01-01T00:00:00Z", "agent": "Ada"}]}
     edited = {"role": "user", "content": "Edited"}
-    record = {"messages": [edited], "amplifierd": kept}
+    record = {"messages": [edited], "amplifierd": member}
     [message] = Read(lines(record)).messages[SESSION]
     assert (message["content"], message["agent"]) == ("Edited", "Ada")
     # If the number of messages differs, the stored record is ignored.

@@ -132,9 +132,9 @@ def texts_in(value: Any) -> Iterator[str]:
 def test_sample_texts_are_all_kept(name: str) -> None:
     records, _ = records_in(SAMPLES[name]())
     read = Read(SAMPLES[name](), name)
-    kept = json.dumps([read.sessions, read.messages])
-    missing = {each for each in texts_in(records) if json.dumps(time_of(each) or each)[1:-1] not in kept}
-    assert {each for each in missing if json.dumps(each)[1:-1] not in kept} <= OTHER_WORDS
+    text_of_result = json.dumps([read.sessions, read.messages])
+    missing = {each for each in texts_in(records) if json.dumps(time_of(each) or each)[1:-1] not in text_of_result}
+    assert {each for each in missing if json.dumps(each)[1:-1] not in text_of_result} <= OTHER_WORDS
 
 
 @pytest.mark.parametrize("name", JSON_SAMPLES)

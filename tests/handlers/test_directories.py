@@ -87,8 +87,8 @@ def test_marker_has_the_last_of_concurrent_changes(client: httpx.Client, daemon:
     for _ in range(20):
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(change, range(16)))
-        kept = client.get("/amplified-directories/race").json()["metadata"]
-        assert json.loads(marker(daemon, "race").read_text())["n"] == kept["n"]
+        metadata = client.get("/amplified-directories/race").json()["metadata"]
+        assert json.loads(marker(daemon, "race").read_text())["n"] == metadata["n"]
     assert "Cannot write the marker" not in daemon.log
 
 

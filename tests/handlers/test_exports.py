@@ -227,8 +227,8 @@ def test_export_in_an_unknown_format_is_400(client: httpx.Client, path: str) -> 
 def test_import_refuses_a_cut_export(client: httpx.Client, path: str) -> None:
     lines = client.get(f"{path}/export").text.splitlines(keepends=True)
     client.delete(path)
-    for kept in range(1, len(lines)):
-        refused = client.post("/import", content="".join(lines[:kept]), headers=NDJSON)
+    for length in range(1, len(lines)):
+        refused = client.post("/import", content="".join(lines[:length]), headers=NDJSON)
         assert refused.status_code == 422
         assert client.get(path).status_code == 404
     assert "the end is missing; the export is incomplete" in refused.json()["detail"]

@@ -193,12 +193,12 @@ def test_html_file_runs_no_script(client: httpx.Client, media: str) -> None:
 
 
 def test_files_are_listed_in_pages(client: httpx.Client) -> None:
-    made = [upload(client, f"page {number}".encode())["id"] for number in range(3)]
+    files = [upload(client, f"page {number}".encode())["id"] for number in range(3)]
     first = client.get("/files", params={"limit": 2})
-    assert [file["id"] for file in first.json()] == made[:0:-1]
+    assert [file["id"] for file in first.json()] == files[:0:-1]
     second = client.get(first.url.join(first.links["next"]["url"]))
-    assert second.json()[0]["id"] == made[0]
-    assert {file["id"] for file in client.get("/files").json()} >= {*made}
+    assert second.json()[0]["id"] == files[0]
+    assert {file["id"] for file in client.get("/files").json()} >= {*files}
 
 
 def test_message_keeps_its_file(client: httpx.Client) -> None:

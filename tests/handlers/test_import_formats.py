@@ -20,7 +20,7 @@ from amplifierd.formats.imports.process.parent import ConversionProcess
 from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryTooLarge, HistoryUnreadable, Task
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
-from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, answer, code_line, lines, text, user
+from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, code_line, lines, reply, text, user
 from hostile_databases import with_endless_index, with_long_default
 from opencode_database import opencode_files
 from waits import until
@@ -214,7 +214,7 @@ def test_cycles_deep_values_and_long_lines_are_reported(client: httpx.Client) ->
     session = f"5c2f6a54-3333-4000-8000-{next(_numbers):012x}"
     sentences = [
         code_line("c1", "c2", user("One"), sessionId=session),
-        code_line("c2", "c1", answer("m", text("Two")), sessionId=session),
+        code_line("c2", "c1", reply("m", text("Two")), sessionId=session),
         code_line("c3", "c2", user("x" * (43 * MIB)), sessionId=session),
         code_line("c4", "c3", user("Four"), sessionId=session),
     ]
@@ -300,9 +300,9 @@ def drain(process: ConversionProcess) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, name: str) -> None:
-    made, words = HOSTILE[name]
+    archive, words = HOSTILE[name]
     path = tmp_path / "a"
-    path.write_bytes(made())
+    path.write_bytes(archive())
     with path.open("rb") as file:
         task = Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 1 if "CPU" in words else 60, 0, 512 * MIB)
         process = ConversionProcess(task)

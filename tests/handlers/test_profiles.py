@@ -145,8 +145,8 @@ def test_active_profile(client: httpx.Client) -> None:
     )
     assert [client.delete("/profiles/active").status_code for _ in range(2)] == [204, 204]
     assert client.delete("/profiles/a/b").status_code == 204
-    kept = client.get(f"/sessions/{session['id']}/profile")
-    assert (kept.status_code, kept.json()["name"]) == (200, "a/b")
+    stored = client.get(f"/sessions/{session['id']}/profile")
+    assert (stored.status_code, stored.json()["name"]) == (200, "a/b")
     assert client.post("/sessions").json()["profile"] == "default"
 
 
@@ -155,9 +155,9 @@ def test_session_accepts_overrides_and_another_profile(client: httpx.Client) -> 
     overrides = {"session": {"context_manager": None, "orchestrator": {"config": {"n": 2.50}}}, "tools": []}
     session = client.post("/sessions", json={"profile": WHOLE["name"], "settings_overrides": overrides}).json()
     path = f"/sessions/{session['id']}"
-    kept = client.get(f"{path}/profile").json()
-    assert kept["session"]["orchestrator"]["config"] == {"on": "yes", "n": 2.5, "no": None}
-    assert ("contextManager" in kept["session"], kept["tools"]) == (False, [])
+    stored = client.get(f"{path}/profile").json()
+    assert stored["session"]["orchestrator"]["config"] == {"on": "yes", "n": 2.5, "no": None}
+    assert ("contextManager" in stored["session"], stored["tools"]) == (False, [])
     assert client.patch(path, json={"profile": "none"}).status_code == 404
     assert client.patch(path, json={"profile": "default"}).json()["profile"] == "default"
     assert client.get(f"{path}/profile").json()["name"] == "default"

@@ -125,8 +125,8 @@ def test_list_has_the_last_message(client: httpx.Client, project: str) -> None:
     path = f"/sessions/{session['id']}/messages"
     sent = client.post(path, json={"content": "😀" * 300, "role": "assistant"}).json()
     [listed] = client.get("/sessions", params={"label": project}).json()
-    shown = {"role": "assistant", "timestamp": sent["timestamp"], "content": "😀" * 200}
-    assert listed["lastMessage"] == shown
+    expected = {"role": "assistant", "timestamp": sent["timestamp"], "content": "😀" * 200}
+    assert listed["lastMessage"] == expected
 
 
 def test_search_is_filtered_by_labels_and_times(client: httpx.Client, project: str) -> None:

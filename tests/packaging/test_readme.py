@@ -49,10 +49,10 @@ def steps(page: str) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_commands_print_the_shown_output(page: Path, tmp_path: Path) -> None:
-    shown = list(steps(page.read_text()))
-    assert shown
+    documented = list(steps(page.read_text()))
+    assert documented
     with Daemon(f"sqlite:///{tmp_path}/a.db", *OPTIONS.get(page.name, [])) as daemon:
-        script = "\necho; echo '<end>'\n".join([*(command for command, _ in shown), ""])
+        script = "\necho; echo '<end>'\n".join([*(command for command, _ in documented), ""])
         script = script.replace("http://127.0.0.1:8420", daemon.url)
         outcome = subprocess.run(
             ["bash", "-c", script],
@@ -69,7 +69,7 @@ def test_page_commands_print_the_shown_output(page: Path, tmp_path: Path) -> Non
             },
         )
     outputs = outcome.stdout.split("<end>\n")
-    for (command, expected), output in zip(shown, outputs, strict=False):
+    for (command, expected), output in zip(documented, outputs, strict=False):
         assert settled(output) == settled(expected), command
 
 

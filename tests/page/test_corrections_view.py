@@ -35,8 +35,8 @@ def press(page: Page, sequence: int, name: str) -> Locator:
 
 
 def message(client: httpx.Client, session: str, sequence: int) -> dict[str, Any]:
-    kept: dict[str, Any] = client.get(f"/sessions/{session}/messages/{sequence}").raise_for_status().json()
-    return kept
+    stored: dict[str, Any] = client.get(f"/sessions/{session}/messages/{sequence}").raise_for_status().json()
+    return stored
 
 
 def test_message_is_edited(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

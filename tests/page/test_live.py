@@ -24,8 +24,10 @@ def test_new_messages_appear_at_the_end(page: Page, client: httpx.Client, new_se
         say(client, session, f"Message {number}")
     expect(page.get_by_text("Message 65", exact=True)).to_be_in_viewport()
     expect(page.locator(".session-header")).to_contain_text("65 messages")
-    shown = page.evaluate("[...document.querySelectorAll('[data-sequence]')].map(row => Number(row.dataset.sequence))")
-    assert shown == list(range(shown[0], 66))
+    sequences = page.evaluate(
+        "[...document.querySelectorAll('[data-sequence]')].map(row => Number(row.dataset.sequence))"
+    )
+    assert sequences == list(range(sequences[0], 66))
 
 
 def test_reader_above_the_end_sees_a_badge(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

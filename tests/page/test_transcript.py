@@ -129,11 +129,11 @@ def test_scrolling_reaches_every_message_with_few_elements(page: Page, long_sess
         page.wait_for_function(
             "last => Number(document.querySelector('.position input')?.value) > last", arg=last, polling=10
         )
-        shown = page.evaluate(
+        visible = page.evaluate(
             "[...document.querySelectorAll('[data-sequence]')].map(row => Number(row.dataset.sequence))"
         )
-        seen |= set(shown)
-        assert shown == list(range(shown[0], shown[-1] + 1))
+        seen |= set(visible)
+        assert visible == list(range(visible[0], visible[-1] + 1))
         assert nodes(page) < MAX_NODES
         last = int(page.get_by_label("Go to message").input_value())
         if last > 520:

@@ -162,11 +162,11 @@ def test_restore_keeps_the_old_database(path: Path, tmp_path: Path) -> None:
         # The last writes are only in the log.
         daemon.kill()
     output = run("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
-    kept = re.search(r"previous database is now (.*)\.$", output)
-    assert kept is not None, output
+    previous = re.search(r"previous database is now (.*)\.$", output)
+    assert previous is not None, output
     assert contents_of(f"sqlite:///{path}") == ["backed up"]
     assert path.stat().st_mode & 0o777 == 0o600
-    assert contents_of(f"sqlite:///{kept[1]}") == ["backed up", "later"]
+    assert contents_of(f"sqlite:///{previous[1]}") == ["backed up", "later"]
 
 
 @pytest.mark.parametrize("at", [0, 100, 4096])
@@ -180,10 +180,10 @@ def test_damaged_database_is_kept_when_replaced(path: Path, tmp_path: Path, at: 
     (tmp_path / "a.db-wal").write_text("what a program left there")
     before = path.read_bytes()
     output = run("restore", "--force", "--database", f"sqlite:///{path}", tmp_path / "b.db")
-    kept = re.search(r"previous database is now (.*)\.$", output)
-    assert kept is not None, output
-    assert Path(kept[1]).read_bytes() == before
-    assert names(tmp_path)[:2] == ["a.db", Path(kept[1]).name]
+    previous = re.search(r"previous database is now (.*)\.$", output)
+    assert previous is not None, output
+    assert Path(previous[1]).read_bytes() == before
+    assert names(tmp_path)[:2] == ["a.db", Path(previous[1]).name]
     assert "a.db-wal" not in names(tmp_path)
     assert contents_of(f"sqlite:///{path}") == ["backed up"]
 

@@ -28,14 +28,14 @@ def in_terminal(*arguments: str, expected: int = 0) -> str:
     command = [sys.executable, "-m", "amplifierd", *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs) as running:
         os.close(theirs)
-        shown = b""
+        output = b""
         # Reading from a closed terminal is an error.
         with suppress(OSError):
             while some := os.read(ours, 4_096):
-                shown += some
+                output += some
         os.close(ours)
-        assert running.wait() == expected, shown.decode()
-    return shown.decode()
+        assert running.wait() == expected, output.decode()
+    return output.decode()
 
 
 @contextmanager
@@ -165,9 +165,9 @@ def test_check_shows_its_progress(database: str) -> None:
             client.post(path, json={"messages": [{"content": "a b c"}] * 1_000}).raise_for_status()
     checked = in_terminal("check", "--database", database)
     assert "Messages checked" in checked
-    shown = percents(checked)
-    assert (shown[0], shown[-1]) == (0, 100)
-    assert len(set(shown)) >= 4
+    percentages = percents(checked)
+    assert (percentages[0], percentages[-1]) == (0, 100)
+    assert len(set(percentages)) >= 4
     # Fewer messages than the sessions count; missing messages are not checked.
     vandalise(database, without_messages(database, session_id, "> 2000"))
     assert percents(in_terminal("check", "--database", database, expected=1))[-1] == 100
@@ -180,6 +180,6 @@ def test_import_of_an_empty_export_ends_at_100_percent(empty_database: str, tmp_
     assert percents(imported)[-1] == 100
 
 
-def percents(shown: str) -> list[int]:
+def percents(output: str) -> list[int]:
     """The percentages that a progress bar showed, in order."""
-    return [int(percent) for percent in re.findall(r"(\d+)%", shown)]
+    return [int(percent) for percent in re.findall(r"(\d+)%", output)]

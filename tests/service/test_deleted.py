@@ -262,20 +262,23 @@ async def deleted_rows(database: str) -> int:
 
 
 def test_postgresql_is_compacted_while_it_is_served() -> None:
-    kept, deleted = canary(), canary()
+    kept_word, deleted_word = canary(), canary()
     # A separate server, whose files can be read.
     with PostgresServer("fsync=off") as server, Daemon(server.url()) as daemon, daemon.client() as client:
-        paths = [say(client, f"{kept} {number} {deleted if number % 2 else ''}", context={}) for number in range(20)]
+        paths = [
+            say(client, f"{kept_word} {number} {deleted_word if number % 2 else ''}", context={})
+            for number in range(20)
+        ]
         for path in paths[1::2]:
             client.delete(path)
-        assert len(search(client, kept)) == 10
+        assert len(search(client, kept_word)) == 10
         execute(server.url(), "CHECKPOINT")
-        assert files_with(server.data / "base", deleted)
+        assert files_with(server.data / "base", deleted_word)
         assert re.search(r"had \d+ bytes and now has \d+", run("compact", "--database", daemon.database))
-        assert tables_with(server.url(), deleted) == []
+        assert tables_with(server.url(), deleted_word) == []
         assert asyncio.run(deleted_rows(server.url())) == 0
-        assert len(search(client, kept)) == 10
+        assert len(search(client, kept_word)) == 10
         run("compact", "--full", "--database", daemon.database)
         execute(server.url(), "CHECKPOINT")
-        assert files_with(server.data / "base", deleted) == []
-        assert len(search(client, kept)) == 10
+        assert files_with(server.data / "base", deleted_word) == []
+        assert len(search(client, kept_word)) == 10

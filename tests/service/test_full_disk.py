@@ -126,12 +126,12 @@ def an_export() -> str:
 
 def until_refused(send: Callable[[int], httpx.Response]) -> list[str]:
     """The numbers that were sent and accepted before one was refused."""
-    taken: list[str] = []
-    while (response := send(len(taken))).is_success:
-        taken.append(str(len(taken)))
-        assert len(taken) < 1_000, "Nothing is refused."
+    accepted: list[str] = []
+    while (response := send(len(accepted))).is_success:
+        accepted.append(str(len(accepted)))
+        assert len(accepted) < 1_000, "Nothing is refused."
     assert_disk_is_full(response)
-    return taken
+    return accepted
 
 
 def assert_disk_is_full(response: httpx.Response) -> None:

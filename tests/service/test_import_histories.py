@@ -11,7 +11,19 @@ import pytest
 from conftest import Exported, Import, Object
 from daemon import Daemon, http_get
 from fork_server import run_amplifierd
-from histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, CODEX_ID, SAMPLES, SESSION, answer, code_line, lines, text, user
+from histories import (
+    CHATGPT,
+    CHATGPT_ID,
+    CLAUDE_CODE,
+    CODEX_ID,
+    SAMPLES,
+    SESSION,
+    code_line,
+    lines,
+    reply,
+    text,
+    user,
+)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +193,7 @@ def test_unknown_format_is_named(tmp_path: Path, import_: Import) -> None:
 def test_agent_session_belongs_to_its_caller(tmp_path: Path, import_: Import, exported: Exported) -> None:
     for name, records in (("main", CLAUDE_CODE[:13]), ("agent", CLAUDE_CODE[13:15])):
         (tmp_path / f"{name}.jsonl").write_bytes(lines(*records))
-    late = code_line("x3", "x2", answer("m6", text("More.")), isSidechain=True, agentId="ab12")
+    late = code_line("x3", "x2", reply("m6", text("More.")), isSidechain=True, agentId="ab12")
     assert import_(tmp_path / "agent.jsonl", tmp_path / "main.jsonl")[0] == 0
     (tmp_path / "agent.jsonl").write_bytes(lines(*CLAUDE_CODE[13:15], late))
     assert import_(tmp_path / "agent.jsonl", tmp_path / "main.jsonl")[0] == 0

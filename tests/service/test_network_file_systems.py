@@ -121,11 +121,11 @@ def test_lock_excludes_other_machines_but_not_processes(tmp_path: Path, nfs: Pat
         second = lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=own_machine)
         # A process that ends does not release the locks of the others.
         second.release()
-        for kept in (first, None):
+        for lock in (first, None):
             with pytest.raises(DatabaseUnusable, match="Another machine uses the database"):
                 lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=other_machine)
-            if kept is not None:
-                kept.release()
+            if lock is not None:
+                lock.release()
         holder.kill()
         holder.wait()
     lock_for_this_machine(path, single_machine=True, mounts=nfs, boot_id=other_machine).release()

@@ -118,9 +118,9 @@ def test_pool_without_a_free_connection_is_503_in_bounded_time(server: PostgresS
                 started = time.monotonic()
                 with ThreadPoolExecutor(40) as threads:
                     statuses = await asyncio.to_thread(lambda: [*threads.map(ask, range(40))])
-                taken = time.monotonic() - started
+                seconds = time.monotonic() - started
             await connection.close()
-            return statuses, taken
+            return statuses, seconds
 
         statuses, seconds = asyncio.run(hold())
         assert set(statuses) == {503}

@@ -24,7 +24,7 @@ def test_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool)
         database = f"sqlite:///{folder / 'a.db'}"
     with Daemon(database) as daemon, daemon.client() as client:
         key = create_key(database, "--workspace", "gone")
-        kept = None if is_last else create_key(database, "--workspace", "kept")
+        other_key = None if is_last else create_key(database, "--workspace", "kept")
         headers = {"Authorization": f"Bearer {key}"}
         session = client.post("/sessions", json={"name": word}, headers=headers | {"Idempotency-Key": "k"}).json()
         client.post(f"/sessions/{session['id']}/messages", json={"content": word}, headers=headers)
@@ -51,8 +51,8 @@ def test_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool)
             continue
         assert client.get("/sessions", headers=headers).status_code == 401
         assert client.get("/sessions").status_code == 401
-        if kept is not None:
-            assert client.get("/sessions", headers={"Authorization": f"Bearer {kept}"}).json() == []
+        if other_key is not None:
+            assert client.get("/sessions", headers={"Authorization": f"Bearer {other_key}"}).json() == []
             assert "gone" not in run("list", "--database", database).stdout
             again = run("delete", *where, "--yes", "gone")
             assert "There is no workspace 'gone'" in again.stderr

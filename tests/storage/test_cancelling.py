@@ -90,14 +90,14 @@ async def test_waiting_sqlite_write_is_withdrawn(sqlite: Any) -> None:
     running = started(sqlite._writer.write(never_ending(begun)))
     await asyncio.to_thread(until, lambda: bool(begun))
     waiting = started(sqlite.append_message(W, session.id, NewMessage(content="no")))
-    kept = started(sqlite.append_message(W, session.id, NewMessage(content="yes")))
+    completed = started(sqlite.append_message(W, session.id, NewMessage(content="yes")))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(WriteCancelled):
         await waiting
     await cancelled(running)
     async with asyncio.timeout(SECONDS):
-        await kept
+        await completed
     assert [message.content for message in await read(sqlite, session.id)] == ["yes"]
 
 
@@ -170,13 +170,13 @@ async def test_postgresql_batch_is_cancelled_without_waiters(postgresql: Any) ->
         await running_on(postgresql.url, "append", 0)
         second = append("second")
         await running_on(postgresql.url, "append", 1)
-        waiting, kept = append("waiting"), append("kept")
+        waiting, completed = append("waiting"), append("kept")
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(WriteCancelled):
             await waiting
     async with asyncio.timeout(SECONDS):
-        await asyncio.gather(second, kept)
+        await asyncio.gather(second, completed)
     assert [message.content for message in await read(postgresql, session.id)] == ["second", "kept"]
 
 
@@ -215,11 +215,11 @@ async def test_appends_continue_beside_cancelled_ones(storage: Storage) -> None:
         return started(storage.append_message(W, session.id, NewMessage(content=content)))
 
     for number in range(40):
-        kept, other = append(f"kept {number}"), append("cancelled")
+        completed, other = append(f"kept {number}"), append("cancelled")
         for _ in range(number):
             await asyncio.sleep(0)
         await cancelled(other)
-        await kept
+        await completed
     contents = [message.content for message in await read(storage, session.id)]
     assert [each for each in contents if each != "cancelled"] == [f"kept {number}" for number in range(40)]
 

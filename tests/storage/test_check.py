@@ -192,8 +192,8 @@ async def test_failed_session_is_repaired_without_error_details(storage: Storage
 
 async def test_leftover_details_do_not_prevent_repair(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession(context=Raw(b'{"a":1}')))
-    left = "INSERT INTO session_detail (workspace, session_id, context) VALUES ('default', '{}', '{{}}')"
-    await asyncio.to_thread(vandalise, database, left.format(session.id))
+    leftover = "INSERT INTO session_detail (workspace, session_id, context) VALUES ('default', '{}', '{{}}')"
+    await asyncio.to_thread(vandalise, database, leftover.format(session.id))
     patched = await storage.update_session(W, session.id, SessionPatch(context=LONG))
     assert patched.context == LONG
 
@@ -298,7 +298,7 @@ async def test_indexed_words_without_a_message_are_found(storage: Storage, datab
 
 async def test_lost_profile_of_a_session_is_found_and_cleared(storage: Storage, database: str) -> None:
     await storage.create_profile(W, NewProfile(name="base"))
-    kept, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
+    intact, lost = [await storage.create_session(W, NewSession(profile="base")) for _ in range(2)]
     damage = "UPDATE session SET profile_hash = 'gone' WHERE id = '{}'"
     await asyncio.to_thread(vandalise, database, damage.format(lost.id))
     [finding] = await check(database)
@@ -308,7 +308,7 @@ async def test_lost_profile_of_a_session_is_found_and_cleared(storage: Storage, 
     assert await check(database) == []
     with pytest.raises(SessionProfileUnknown):
         await storage.session_profile(W, lost.id)
-    assert (await storage.session_profile(W, kept.id)).name == "base"
+    assert (await storage.session_profile(W, intact.id)).name == "base"
     assert (await storage.get_session(W, lost.id)).version > lost.version
 
 

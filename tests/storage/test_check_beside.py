@@ -155,12 +155,12 @@ def unreadable(database: str, session_id: str, sequence: int) -> str:
 async def test_repair_keeps_derived_rows_of_unreadable_messages(storage: Storage, database: str) -> None:
     session_id = await filled(storage, "first")
     opened = await any_database(database)
-    kept = [
+    queries = [
         f"SELECT file_id FROM file_reference WHERE session_id = '{session_id}'",  # noqa: S608
         f"SELECT last_message, input_tokens, cost FROM session WHERE id = '{session_id}'",  # noqa: S608
         f"SELECT sequence, call, result_sequence FROM tool_call WHERE session_id = '{session_id}' ORDER BY call",  # noqa: S608
     ]
-    before = [await opened.run(statement) for statement in kept]
+    before = [await opened.run(statement) for statement in queries]
     await asyncio.to_thread(
         vandalise,
         database,
@@ -171,7 +171,7 @@ async def test_repair_keeps_derived_rows_of_unreadable_messages(storage: Storage
         "UPDATE session SET token_usage = 77, profile_hash = 'x' WHERE name = 'first'",
     )
     done = dict(await repair(database))
-    after = [await opened.run(statement) for statement in kept]
+    after = [await opened.run(statement) for statement in queries]
     await opened.close()
     assert after == before
     assert [fault for fault, text in done.items() if text is None] == ["record"]
@@ -184,12 +184,12 @@ async def test_repair_empties_no_session_whose_transcript_may_be_stored(storage:
     first = await filled(storage, "first")
     fork = await storage.fork_session(W, first, Fork())
     opened = await any_database(database)
-    kept = [f"SELECT * FROM {table}" for table in ("session", "file_reference", "tool_call", "message_row")]  # noqa: S608
-    before = [await opened.run(statement) for statement in kept]
+    queries = [f"SELECT * FROM {table}" for table in ("session", "file_reference", "tool_call", "message_row")]  # noqa: S608
+    before = [await opened.run(statement) for statement in queries]
     numbers = await opened.run("SELECT number, workspace, session_id, indexed_sequence FROM session_number")
     await asyncio.to_thread(vandalise, database, *(LOST.format(each) for each in (first, fork.id)))
     assert {done for _, done in await repair(database)} <= {None, "The search index was rebuilt from all messages."}
-    assert [await opened.run(statement) for statement in kept] == before
+    assert [await opened.run(statement) for statement in queries] == before
     await opened.run("DELETE FROM session_number")
     for row in numbers:
         await opened.run("INSERT INTO session_number VALUES ($1, $2, $3, $4)", *row)

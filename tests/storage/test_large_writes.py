@@ -247,15 +247,15 @@ async def test_deferred_write_can_be_withdrawn(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.write(grow))
         tasks.create_task(writer.write(hold))
-        left = asyncio.create_task(writer.write(write))
+        deferred = asyncio.create_task(writer.write(write))
         tasks.create_task(_refusal(writer.write(fail)))
         await asyncio.sleep(0)
         all_wait.set()
         try:
             assert await asyncio.to_thread(is_held.wait, SECONDS)
-            left.cancel()
+            deferred.cancel()
             with pytest.raises(WriteCancelled):
-                await left
+                await deferred
         finally:
             may_end.set()
     assert await writer.write(lambda connection: connection.execute("SELECT * FROM written").fetchall()) == []

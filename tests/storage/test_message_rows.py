@@ -89,8 +89,10 @@ def test_record_is_read_as_it_is_encoded(
     assert connection.execute(statement).fetchall() == [
         (msgspec.json.encode(message), message.role, sequence, message.token_count or 0, usage)
     ]
-    [(kept,)] = connection.execute("SELECT octet_length(content) + COALESCE(octet_length(rest), 0) FROM message_row")
-    assert kept <= len(msgspec.json.encode(message))
+    [(stored_bytes,)] = connection.execute(
+        "SELECT octet_length(content) + COALESCE(octet_length(rest), 0) FROM message_row"
+    )
+    assert stored_bytes <= len(msgspec.json.encode(message))
 
 
 def test_upgrade_keeps_each_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

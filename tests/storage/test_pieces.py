@@ -354,11 +354,11 @@ async def test_fork_has_corrections_made_during_copying(storage: Storage, monkey
     monkeypatch.setattr(removal, "MESSAGES_AT_ONCE", 2)
     monkeypatch.setattr(forking, "CORRECTIONS_AT_ONCE", 2)
     session_id = await session_with(storage, *[[call(str(number))] for number in range(9)])
-    left = [1, 2, 3]
+    uncorrected = [1, 2, 3]
 
     async def delete() -> None:
-        if left:
-            await storage.delete_message(W, session_id, left.pop())
+        if uncorrected:
+            await storage.delete_message(W, session_id, uncorrected.pop())
 
     do_before_pieces(storage, delete, monkeypatch)
     fork = await storage.fork_session(W, session_id, Fork())

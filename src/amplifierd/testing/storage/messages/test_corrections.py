@@ -149,12 +149,12 @@ async def test_delete_leaves_a_tombstone(storage: Storage) -> None:
     )
     sent = await storage.append_message(W, session.id, new)
     before = await storage.get_session(W, session.id)
-    left = await storage.delete_message(W, session.id, 1)
+    tombstone = await storage.delete_message(W, session.id, 1)
     expected = Message("user", "", sent.timestamp, raw({}), 1, token_count=7, usage=sent.usage, id="m-1", version=2)
     session = await storage.get_session(W, session.id)
-    assert (left.deleted_at, session.usage, session.token_usage) == (session.updated_at, before.usage, 7)
-    assert {**_fields(left), "deleted_at": UNSET} == _fields(expected)
-    assert await storage.delete_message(W, session.id, 1) == left
+    assert (tombstone.deleted_at, session.usage, session.token_usage) == (session.updated_at, before.usage, 7)
+    assert {**_fields(tombstone), "deleted_at": UNSET} == _fields(expected)
+    assert await storage.delete_message(W, session.id, 1) == tombstone
     assert await waiting(storage, session.id) == []
     assert await last_message(storage, session.id) == LastMessage("user", sent.timestamp, "")
     with pytest.raises(MessageDeleted):

@@ -117,10 +117,10 @@ async def test_equal_files_are_stored_once(storage: Storage, other: Storage) -> 
 
 
 async def test_concurrent_uploads_of_equal_files_are_stored_once(storage: Storage, other: Storage) -> None:
-    made = await asyncio.gather(*[create(each, LONG) for each in (storage, other, storage, other)])
-    assert len({file.id for file in made}) == 1
+    files = await asyncio.gather(*[create(each, LONG) for each in (storage, other, storage, other)])
+    assert len({file.id for file in files}) == 1
     assert len(await records(await storage.list_files(W), File)) == 1
-    assert await content_of(storage, made[0].id) == LONG
+    assert await content_of(storage, files[0].id) == LONG
 
 
 async def test_deleted_file_is_not_found(storage: Storage) -> None:
@@ -154,7 +154,7 @@ async def test_files_belong_to_their_workspace(storage: Storage) -> None:
 
 
 async def test_files_are_listed_in_pages(storage: Storage) -> None:
-    made = [await create(storage, bytes([number])) for number in range(5)]
+    files = [await create(storage, bytes([number])) for number in range(5)]
     found: list[File] = []
     cursor = None
     for expected in (2, 2, 1):
@@ -163,7 +163,7 @@ async def test_files_are_listed_in_pages(storage: Storage) -> None:
         assert len(records_) == expected
         cursor = page.next_cursor
     assert cursor is None
-    assert found == made[::-1]
+    assert found == files[::-1]
     for strange in ("A", "x" * 1_368, "____"):
         assert len(await records(await storage.list_files(W, limit=2, cursor=strange), File)) <= 2
 
@@ -301,10 +301,10 @@ async def test_append_during_the_last_deletion_keeps_the_file_or_fails(storage: 
     for number in range(10):
         file = await create(storage, bytes([number]))
         session_id = await session_with(storage, file)
-        kept = await storage.create_session(W, NewSession())
+        session = await storage.create_session(W, NewSession())
         _, refused = await asyncio.gather(
             storage.delete_session(W, session_id),
-            other.append_message(W, kept.id, NewMessage(parts=naming(file))),
+            other.append_message(W, session.id, NewMessage(parts=naming(file))),
             return_exceptions=True,
         )
         if isinstance(refused, FileUnknown):
@@ -334,22 +334,22 @@ def test_unknown_media_type_is_octet_stream() -> None:
 
 
 async def test_export_finds_few_files_among_many(storage: Storage) -> None:
-    made = [await create(storage, b"%d" % number) for number in range(9)]
-    session_id = await session_with(storage, made[3])
+    files = [await create(storage, b"%d" % number) for number in range(9)]
+    session_id = await session_with(storage, files[3])
     lines = msgspec.json.decode(
-        msgspec.json.encode(await exported(storage)).replace(made[3].id.encode(), b"0" * 64), type=list[ExportLine]
+        msgspec.json.encode(await exported(storage)).replace(files[3].id.encode(), b"0" * 64), type=list[ExportLine]
     )
     await storage.delete_session(W, session_id)
     await storage.import_sessions(W, export_of(lines), "fail")
-    for found in ([made[1]], [made[7], made[1]], [made[1]], [made[1]], [made[5]]):
+    for found in ([files[1]], [files[7], files[1]], [files[1]], [files[1]], [files[5]]):
         await storage.append_message(W, session_id, NewMessage(parts=naming(*found)))
-    other_id = await session_with(storage, made[8], made[1])
+    other_id = await session_with(storage, files[8], files[1])
     expected = {session_id: [1, 7, 5], other_id: [8, 1]}
     for of_session, numbers in expected.items():
         export = await storage.export_session(W, of_session, files=True)
-        assert sorted(await file_ids(export)) == sorted(made[number].id for number in numbers)
+        assert sorted(await file_ids(export)) == sorted(files[number].id for number in numbers)
     everything = await file_ids(await storage.export_sessions(W, files=True))
-    assert everything == sorted(made[number].id for number in (1, 5, 7, 8))
+    assert everything == sorted(files[number].id for number in (1, 5, 7, 8))
     assert await file_ids(await storage.export_sessions(W)) == []
 
 
@@ -369,8 +369,8 @@ async def test_import_keeps_a_file_that_exists(storage: Storage) -> None:
     export = await storage.export_session(W, session_id, files=True)
     lines = [line async for batch in export.batches for line in batch]
     assert (await storage.import_sessions(W, export_of(lines), "skip")).files == 1
-    kept = (await storage.read_file(W, file.id)).file
-    assert (kept.media, kept.name, kept.created_at) == ("image/png", "a.png", file.created_at)
+    existing = (await storage.read_file(W, file.id)).file
+    assert (existing.media, existing.name, existing.created_at) == ("image/png", "a.png", file.created_at)
     assert await content_of(storage, file.id) == LONG
     await storage.delete_session(W, session_id)
     await storage.import_sessions(W, export_of(lines), "fail")

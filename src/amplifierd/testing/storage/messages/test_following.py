@@ -226,15 +226,15 @@ async def test_returning_follower_gets_each_session_once(storage: Storage, sessi
     async with following_all(storage) as follower:
         await say(storage, session.id, "one")
         seen = (await follower.next()).id
-    made = await storage.create_session(W, NewSession())
-    await say(storage, made.id, "one", "two")
+    created = await storage.create_session(W, NewSession())
+    await say(storage, created.id, "one", "two")
     deleted = await storage.create_session(W, NewSession())
     await storage.delete_session(W, deleted.id)
     await say(storage, session.id, "two")
     async with following_all(storage, seen) as follower:
         events = [await follower.next() for _ in range(3)]
     reported = [(event.kind, msgspec.json.decode(event.data)["id"]) for event in events]
-    assert reported == [("created", made.id), ("deleted", deleted.id), ("changed", session.id)]
+    assert reported == [("created", created.id), ("deleted", deleted.id), ("changed", session.id)]
 
 
 async def test_stream_omits_other_workspaces(storage: Storage) -> None:

@@ -63,13 +63,13 @@ async def open_calls(storage: Storage, session_id: str, **query: Any) -> list[in
 async def test_parts_are_returned_as_sent(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     appended = await storage.append_message(W, session.id, NewMessage(parts=TURN, role="assistant", model="m-1"))
-    kept = await storage.get_message(W, session.id, 1)
+    stored = await storage.get_message(W, session.id, 1)
     listed = await storage.list_messages(W, session.id, MessageQuery())
-    assert appended == kept
-    assert isinstance(kept.parts, Raw)
-    assert (bytes(kept.parts), kept.model) == (bytes(TURN), "m-1")
+    assert appended == stored
+    assert isinstance(stored.parts, Raw)
+    assert (bytes(stored.parts), stored.model) == (bytes(TURN), "m-1")
     assert bytes(TURN) in listed.messages.first
-    assert kept.content == "Let me look.\n\nOne moment."
+    assert stored.content == "Let me look.\n\nOne moment."
 
 
 async def test_recorded_response_has_its_parts(storage: Storage) -> None:

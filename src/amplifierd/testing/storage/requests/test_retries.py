@@ -175,6 +175,6 @@ async def test_repeated_cleanup_has_no_second_effect(storage: Storage) -> None:
     deleted = await active(storage)
     first = await storage.clean_up_sessions(W, cleanup, once=once())
     assert first.session_ids == (deleted,)
-    kept = await active(storage)
+    remaining = await active(storage)
     assert await recorded(storage.clean_up_sessions(W, cleanup, once=once())) == first
-    assert (await storage.get_session(W, kept)).status == "active"
+    assert (await storage.get_session(W, remaining)).status == "active"

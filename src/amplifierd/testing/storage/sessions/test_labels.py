@@ -106,11 +106,11 @@ async def test_sessions_are_filtered_by_labels_and_marks(storage: Storage, sort:
         NewSession(name="d"),
         NewSession(),
     ]
-    made = [(await storage.create_session(W, each)).id for each in new]
-    made.append((await storage.fork_session(W, made[2], Fork(name="E"))).id)
-    await storage.start_session(W, made[3])
-    await storage.complete_session(W, made[3])
-    await storage.append_message(W, made[0], NewMessage("x"))
+    sessions = [(await storage.create_session(W, each)).id for each in new]
+    sessions.append((await storage.fork_session(W, sessions[2], Fork(name="E"))).id)
+    await storage.start_session(W, sessions[3])
+    await storage.complete_session(W, sessions[3])
+    await storage.append_message(W, sessions[0], NewMessage("x"))
     in_order = await ids(storage, sort=sort)
     cases: list[tuple[dict[str, Any], set[int]]] = [
         ({"labels": ("p",)}, {0, 1, 2, 5}),
@@ -129,20 +129,25 @@ async def test_sessions_are_filtered_by_labels_and_marks(storage: Storage, sort:
         ({"status": ("completed", "active")}, {0, 3}),
         ({"status": ("created",), "labels": ("p",)}, {1, 2, 5}),
         ({"roots": True}, {0, 1, 2, 3, 4}),
-        ({"ids": (made[0].upper(), made[4], made[4])}, {0, 4}),
-        ({"ids": (made[0], made[1]), "labels": ("q",)}, {1}),
+        ({"ids": (sessions[0].upper(), sessions[4], sessions[4])}, {0, 4}),
+        ({"ids": (sessions[0], sessions[1]), "labels": ("q",)}, {1}),
     ]
     for query, found in cases:
-        expected = [each for each in in_order if made.index(each) in found]
+        expected = [each for each in in_order if sessions.index(each) in found]
         assert await ids(storage, sort=sort, **query) == expected, query
 
 
 async def test_sessions_are_sorted_by_name_without_case(storage: Storage) -> None:
     names = ["b", "A", None, "Ä", "a", "B", None, "Straße", "STRASSE 2", "x" * 200, "😀"]
-    made = {(await storage.create_session(W, NewSession(name=name))).id: name for name in names}
+    names_by_id = {(await storage.create_session(W, NewSession(name=name))).id: name for name in names}
     ascending = await ids(storage, sort="name")
     expected = sorted(
-        made, key=lambda session_id: (made[session_id] is None, (made[session_id] or "").casefold(), session_id)
+        names_by_id,
+        key=lambda session_id: (
+            names_by_id[session_id] is None,
+            (names_by_id[session_id] or "").casefold(),
+            session_id,
+        ),
     )
     assert ascending == expected
     assert await ids(storage, sort="-name") == expected[::-1]
@@ -165,18 +170,18 @@ async def test_summary_has_the_last_message(storage: Storage) -> None:
     assert (await listed(storage))[0].last_message is UNSET
     text = '"\\\0é😀' * 100
     sent = await storage.append_message(W, session.id, NewMessage(text, role="tool"))
-    shown = LastMessage("tool", sent.timestamp, text[:200])
-    assert (await listed(storage))[0].last_message == shown
+    expected = LastMessage("tool", sent.timestamp, text[:200])
+    assert (await listed(storage))[0].last_message == expected
     # Later changes of the session do not affect it.
     resumed = await storage.resume_session(W, session.id)
     [after] = await listed(storage, labels=("p",))
-    assert (after.last_message, after.updated_at) == (shown, resumed.updated_at)
+    assert (after.last_message, after.updated_at) == (expected, resumed.updated_at)
     own = [BatchMessage("a"), BatchMessage("b", role="assistant", timestamp="2023-03-01T10:00:00+01:00")]
     await storage.append_messages(W, session.id, NewMessages(own))
     last = LastMessage("assistant", "2023-03-01T09:00:00.000000Z", "b")
     assert (await listed(storage))[0].last_message == last
     fork = await storage.fork_session(W, session.id, Fork(at_sequence=1))
-    assert [each.last_message for each in await listed(storage, ids=(fork.id,))] == [shown]
+    assert [each.last_message for each in await listed(storage, ids=(fork.id,))] == [expected]
     empty = await storage.fork_session(W, session.id, Fork(at_sequence=0))
     assert [each.last_message for each in await listed(storage, ids=(empty.id,))] == [UNSET]
 

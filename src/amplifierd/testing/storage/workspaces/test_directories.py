@@ -279,8 +279,8 @@ async def test_markers_become_directories(storage: Storage) -> None:
             ),
         ),
     )
-    taken = await storage.get_directory(W, "new")
-    assert (taken.default_profile, bytes(taken.metadata)) == ("p", b'{"n":1.0}')
+    directory = await storage.get_directory(W, "new")
+    assert (directory.default_profile, bytes(directory.metadata)) == ("p", b'{"n":1.0}')
     assert (await storage.get_directory(W, "later")).default_profile == "not-here-yet"
 
 

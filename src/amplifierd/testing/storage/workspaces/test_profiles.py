@@ -331,10 +331,10 @@ async def test_overrides_are_merged_into_the_stored_profile(storage: Storage) ->
         session=raw('{"orchestrator":{"config":{"a":null}}}'), tools=raw("[]"), instructions=raw('"Be brief."')
     )
     session = await storage.create_session(W, NewSession(profile=WHOLE.name, settings_overrides=overrides))
-    kept = await storage.session_profile(W, session.id)
-    assert (kept.tools, kept.instructions, kept.hooks) == ([], "Be brief.", WHOLE.hooks)
-    assert isinstance(kept.session, SessionConfig)
-    assert kept.session.orchestrator == ModuleConfig("loop", "git+x@y", raw('{"z":1.0}'))
+    stored = await storage.session_profile(W, session.id)
+    assert (stored.tools, stored.instructions, stored.hooks) == ([], "Be brief.", WHOLE.hooks)
+    assert isinstance(stored.session, SessionConfig)
+    assert stored.session.orchestrator == ModuleConfig("loop", "git+x@y", raw('{"z":1.0}'))
     assert (await storage.get_profile(W, WHOLE.name)).tools == WHOLE.tools
     plain = await storage.create_session(W, NewSession(settings_overrides=ProfilePatch(version=raw('"9"'))))
     assert (await storage.session_profile(W, plain.id)).version == "9"
@@ -345,12 +345,12 @@ async def test_export_has_stored_profiles(storage: Storage) -> None:
     await storage.create_directory(W, NewDirectory("d"))
     session = await storage.create_session(W, NewSession(profile=WHOLE.name, amplified_dir="d"))
     await storage.create_session(W, NewSession())
-    kept = await storage.session_profile(W, session.id)
+    stored = await storage.session_profile(W, session.id)
     lines = await exported(storage)
-    assert [line.profile for line in lines if isinstance(line.profile, ProfileSettings)] == [kept]
-    assert lines[2].profile == kept
+    assert [line.profile for line in lines if isinstance(line.profile, ProfileSettings)] == [stored]
+    assert lines[2].profile == stored
     await storage.import_sessions("other", export_of(lines), "fail")
-    assert await storage.session_profile("other", session.id) == kept
+    assert await storage.session_profile("other", session.id) == stored
     assert (await storage.get_session("other", session.id)).amplified_dir == "d"
     without = [line for line in lines if line.profile is UNSET and line.plan is UNSET]
     await storage.import_sessions("third", export_of(without), "fail")

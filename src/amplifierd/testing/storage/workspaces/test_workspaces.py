@@ -33,16 +33,16 @@ async def test_workspace_keeps_what_is_created_during_its_deletion(storage: Stor
     writing = asyncio.create_task(write())
     await begun.wait()
     before = len(created)
-    left = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
+    remaining = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
     # One session may have been written before the deletion; on a busy machine, none may be created during it.
     while len(created) <= before + 1:
         before = len(created)
-        left = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
+        remaining = await asyncio.wait_for(storage.delete_workspace(W), SECONDS)
     writing.cancel()
     with suppress(asyncio.CancelledError):
         await writing
-    assert left.profiles == 0
-    assert 0 < left.sessions <= len(created) - before + 1
+    assert remaining.profiles == 0
+    assert 0 < remaining.sessions <= len(created) - before + 1
     for session_id in old:
         with pytest.raises(SessionNotFound):
             await storage.get_session(W, session_id)
