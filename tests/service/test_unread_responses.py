@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from starlette.requests import ClientDisconnect
 from amplifierd.app import create_app
 from amplifierd.contract.core.problems import Problem
 from amplifierd.contract.response import large_responses
-from amplifierd.contract.response.large_responses import LargeResponses
+from amplifierd.contract.response.large_responses import FairLimit, LargeResponses
 from amplifierd.contract.response.unsent_data import UnsentData
 from amplifierd.server.http1.asgi import Receive, Send
 from amplifierd.server.http1.limits import Limits
 from amplifierd.settings import Settings
 from amplifierd.storage import open_storage
 from daemon import Daemon
+from keys import create_key
 from raw import SECONDS, Connection, exchange, get, patch
 from short_timeouts import serving
 from waits import until
@@ -37,6 +38,7 @@ LARGE_BYTES = 20 * MIB
 SHORT_BYTES = 150_000
 PIPELINED = 60
 CHUNKS_READ = 128
+WAITING = 6
 LARGE_TEXT = "x" * (2 * MIB)
 
 
@@ -290,30 +292,90 @@ def test_small_request_waits_if_its_result_is_known_to_be_large(client_without_p
     assert session["name"] == "first"
 
 
-def test_waiting_write_is_applied_after_its_client_has_disconnected(
-    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
-) -> None:
-    places = asyncio.Semaphore(0)
+@contextmanager
+def serving_one_place(monkeypatch: pytest.MonkeyPatch, database: str, folder: Path) -> Iterator[int]:
+    """The port of a server in this process with one place for large responses, from `/hold` until `/give` taken."""
+    places, is_given = FairLimit(1), asyncio.Event()
     create = LargeResponses.__init__
 
-    def create_without_places(limits: LargeResponses) -> None:
+    def create_with_one_place(limits: LargeResponses) -> None:
         create(limits)
         limits.whole = places
 
     async def app(scope: Any, receive: Receive, send: Send) -> None:
-        if scope.get("path") == "/give":
-            places.release()
+        if scope.get("path") == "/hold":
+            async with places.place("another"):
+                await is_given.wait()
+        elif scope.get("path") == "/give":
+            is_given.set()
         await served(scope, receive, send)
 
-    monkeypatch.setattr(LargeResponses, "__init__", create_without_places)
-    served = create_app(Settings(database=database, data_path=tmp_path), open_storage(database))
-    with serving(app, Limits()) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client:
+    monkeypatch.setattr(LargeResponses, "__init__", create_with_one_place)
+    served = create_app(Settings(database=database, data_path=folder), open_storage(database))
+    with serving(app, Limits()) as port:
+        yield port
+
+
+def test_waiting_write_is_applied_after_its_client_has_disconnected(
+    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
+) -> None:
+    with (
+        serving_one_place(monkeypatch, database, tmp_path) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client,
+    ):
         session = client.post("/api/v1/sessions", json={"context": {"text": LARGE_TEXT}}).raise_for_status().json()
         path = f"/api/v1/sessions/{session['id']}"
         client.patch(path, json={"name": "first"}).raise_for_status()
-        with Connection(port) as connection:
-            connection.send(patch(path, b'{"name": "second"}'))
+        with Connection(port) as holding:
+            holding.send(get("/hold"))
             client.get("/api/v1/health").raise_for_status()
-        client.get("/api/v1/health").raise_for_status()
-        client.get("/give")
+            with Connection(port) as connection:
+                connection.send(patch(path, b'{"name": "second"}'))
+                client.get("/api/v1/health").raise_for_status()
+            client.get("/api/v1/health").raise_for_status()
+            client.get("/give")
         until(lambda: client.get("/api/v1/sessions").json()[0]["name"] == "second")
+
+
+def test_large_responses_to_two_keys_take_turns(monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path) -> None:
+    keys = [create_key(database, name=name) for name in ("many", "one")]
+    many, one = (f"Authorization: Bearer {key}".encode() for key in keys)
+    with (
+        serving_one_place(monkeypatch, database, tmp_path) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SECONDS) as client,
+        ExitStack() as running,
+    ):
+        session: dict[str, Any] = {}
+        for key in keys:
+            client.headers["Authorization"] = f"Bearer {key}"
+            created = client.post("/api/v1/sessions", json={"context": {"text": LARGE_TEXT}})
+            session = created.raise_for_status().json()
+        path = f"/api/v1/sessions/{session['id']}"
+        client.patch(path, json={"name": "first"}).raise_for_status()
+        running.enter_context(Connection(port)).send(get("/hold"))
+        client.get("/api/v1/health").raise_for_status()
+        connections = []
+        for key_of_change in [*[many] * WAITING, one]:
+            connections.append(running.enter_context(Connection(port)))
+            connections[-1].send(patch(path, b'{"name": "x"}', key_of_change))
+            client.get("/api/v1/health").raise_for_status()
+            client.get("/api/v1/health").raise_for_status()
+        client.get("/give")
+        *others, alone = [connection.response().json["version"] for connection in connections]
+        assert alone < max(others)
+
+
+def test_callers_take_turns() -> None:
+    async def order_of_places() -> str:
+        limit = FairLimit(2)
+        order: list[str] = []
+
+        async def take(caller: str) -> None:
+            async with limit.place(caller):
+                order.append(caller)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*map(take, "aaaaaabb"))
+        return "".join(order)
+
+    assert asyncio.run(order_of_places()) == "aabbaaaa"

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from ...storage.model.records import Event
 from ..core.document import ContractError, Document, Json
 from ..core.problems import Problem
-from ..core.request_state import RequestState, request_state_of
+from ..core.request_state import RequestState, caller_of, request_state_of
 from .probes import is_limited
 from .rate_limit import RateLimit
 
@@ -62,9 +62,10 @@ class Security:
         """
         key = _key_of(request_state)
         credential = None if self._required_scope is None else await self._authenticate(key)
+        if credential is not None:
+            request_state.key_id = credential.key_id
         if self._rate_limit is not None:
-            caller = None if credential is None else credential.key_id
-            request_state.headers += self._rate_limit.take(caller or _address(scope))
+            request_state.headers += self._rate_limit.take(caller_of(scope))
         if self._required_scope is None:
             return None
         if credential is None:
@@ -116,11 +117,6 @@ def _key_of(request_state: RequestState) -> str | None:
         return None
     scheme, _, key = credentials[0].decode("latin-1").partition(" ")
     return key.strip() if len(credentials) == 1 and scheme.lower() == "bearer" else ""
-
-
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return client[0] if client else "unknown"
 
 
 def _unauthorized(key: str | None) -> Problem:

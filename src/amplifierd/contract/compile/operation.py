@@ -14,7 +14,7 @@ from ..access.rate_limit import RateLimit
 from ..access.security import Authenticate, Security
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
-from ..core.request_state import AdmissionLimit, check_connected, request_state_of
+from ..core.request_state import AdmissionLimit, caller_of, check_connected, request_state_of
 from ..core.schema import Schemas
 from ..request.body import JSON, MERGE_PATCH, NDJSON, OCTETS, Body, RecordReader
 from ..request.file_body import ANY, FileBody
@@ -164,12 +164,12 @@ class Operation:
 
     async def _respond_large_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
         if _is_conditional(scope):
-            async with self._large.conditional:
+            async with self._large.conditional.place(caller_of(scope)):
                 check_connected(scope)
                 delivery = await self._respond_now(scope, receive, await self._handler(**arguments))
             if delivery is not None:
                 return delivery
-        async with self._large.whole:
+        async with self._large.whole.place(caller_of(scope)):
             check_connected(scope)
             return await self._response.prepare(scope, receive, await self._handler(**arguments), False)
 
@@ -178,11 +178,11 @@ class Operation:
 
         It is then read again after the wait, because waiting results would take much more memory than sent results.
         """
-        whole = self._large.whole
         if self._response.is_known(scope, result):
             return await self._response.prepare(scope, receive, result, False)
-        if not whole.locked():
-            async with whole:
+        caller = caller_of(scope)
+        if not self._large.whole.is_reached(caller):
+            async with self._large.whole.place(caller):
                 return await self._response.prepare(scope, receive, result, False)
         await discard(result)
         return None
@@ -191,7 +191,7 @@ class Operation:
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
     ) -> Delivery:
         # Like other writes, it is applied even if its client has disconnected.
-        async with self._large.whole:
+        async with self._large.whole.place(caller_of(scope)):
             return await self._respond_write(scope, receive, arguments, text)
 
     async def _respond_write(

@@ -34,9 +34,9 @@ Fields = dict[bytes, tuple[bytes, ...]]
 class RequestState:
     """One request; `status` is that of its response, 0 until then, 499 if it is not sent.
 
-    `fields` are the values of its headers by name, in lower case. The response gets the `headers` in addition to its
-    own; the request holds `held_bytes` of memory. Its `task` is cancelled if it `is_overdue`: its `deadline` has
-    passed.
+    `fields` are the values of its headers by name, in lower case; `key_id` is the id of its key, if it has one. The
+    response gets the `headers` in addition to its own; the request holds `held_bytes` of memory. Its `task` is
+    cancelled if it `is_overdue`: its `deadline` has passed.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class RequestState:
         "headers",
         "held_bytes",
         "is_overdue",
+        "key_id",
         "method",
         "request_id",
         "status",
@@ -57,6 +58,7 @@ class RequestState:
         self.request_id = request_id
         self.method: str = scope["method"]
         self.status = 0
+        self.key_id: str | None = None
         self.task = asyncio.current_task()
         self.is_overdue = False
         self._deadline = deadline
@@ -114,6 +116,12 @@ def request_state_of(scope: Scope) -> RequestState:
     """The state of a request."""
     request_state: RequestState = scope[_KEY]
     return request_state
+
+
+def caller_of(scope: Scope) -> str:
+    """The caller of a request: the id of its key, or the address that it comes from."""
+    client = scope.get("client")
+    return request_state_of(scope).key_id or (client[0] if client else "unknown")
 
 
 def check_connected(scope: Scope) -> None:

@@ -1,14 +1,14 @@
 """Responses in blocks: each is made once the client has read the one before it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Scope, Send
 
 from ...storage.model.records import Blocks
 from ..core.problems import Headers
-from ..core.request_state import check_connected
+from ..core.request_state import caller_of, check_connected
 from .content_coding import CodedStream
+from .large_responses import FairLimit
 from .unsent_data import UnsentBlock, UnsentData
 
 # Writes a block in the form in which it is sent.
@@ -22,7 +22,7 @@ async def _unchanged(block: bytes) -> bytes:
 class CodedBlocks:
     """Blocks as they are sent, each written by `write`, and after the last of them `end`; for HEAD there are none.
 
-    The semaphore `limit` limits how many are made at a time.
+    `limit` limits how many are made at a time.
     """
 
     def __init__(
@@ -31,11 +31,12 @@ class CodedBlocks:
         blocks: Blocks,
         stream: CodedStream,
         unsent: UnsentData,
-        limit: asyncio.Semaphore,
+        limit: FairLimit,
         write: Write = _unchanged,
         end: bytes = b"",
     ) -> None:
         self._scope = scope
+        self._caller = caller_of(scope)
         self._is_head = scope["method"] == "HEAD"
         self._blocks = blocks
         self._stream = stream
@@ -50,7 +51,7 @@ class CodedBlocks:
         Raises the problem of a text that cannot be made; there are no more blocks then.
         """
         try:
-            async with self._limit:
+            async with self._limit.place(self._caller):
                 check_connected(self._scope)
                 block = await anext(aiter(self._blocks), None)
                 return None if block is None else await self.hold(await self._write(block))
@@ -81,7 +82,7 @@ class CodedBlocks:
         await self._blocks.aclose()
 
     async def _following(self) -> UnsentBlock | None:
-        async with self._limit:
+        async with self._limit.place(self._caller):
             block = await anext(aiter(self._blocks), None)
             if block is None:
                 return None

@@ -1,7 +1,10 @@
 """Large responses: few are made at a time, because each takes much memory."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 from msgspec import Raw
 from starlette.types import Scope
@@ -20,6 +23,32 @@ _MEDIUM_AT_A_TIME = 16
 _REMEMBERED = 1_000
 
 
+class FairLimit:
+    """Limits what is made at a time to a number of places, for which callers take turns.
+
+    A caller that has, or waits for, as many places as there are does not wait for more, so that another caller never
+    waits until all its requests are served.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._free = asyncio.Semaphore(places)
+        # Each is kept while a request uses it.
+        self._of_callers = WeakValueDictionary[str, asyncio.Semaphore]()
+
+    def is_reached(self, caller: str) -> bool:
+        """Whether a request of a caller would wait."""
+        own = self._of_callers.get(caller)
+        return self._free.locked() or (own is not None and own.locked())
+
+    @asynccontextmanager
+    async def place(self, caller: str) -> AsyncIterator[None]:
+        """Hold a place for a caller."""
+        own = self._of_callers.setdefault(caller, asyncio.Semaphore(self._places))
+        async with own, self._free:
+            yield
+
+
 class LargeResponses:
     """Limits how many large results, and blocks of texts, are made at a time, and knows which results are large.
 
@@ -29,9 +58,9 @@ class LargeResponses:
     """
 
     def __init__(self) -> None:
-        self.whole, self.conditional = asyncio.Semaphore(_AT_A_TIME), asyncio.Semaphore(_AT_A_TIME)
+        self.whole, self.conditional = FairLimit(_AT_A_TIME), FairLimit(_AT_A_TIME)
         self.medium = asyncio.Semaphore(_MEDIUM_AT_A_TIME)
-        self.lists, self.lines, self.formats = (asyncio.Semaphore(_AT_A_TIME) for _ in range(3))
+        self.lists, self.lines, self.formats = (FairLimit(_AT_A_TIME) for _ in range(3))
         # By method, path and query.
         self._known: dict[tuple[str, bytes, bytes], None] = {}
 
