@@ -1,4 +1,4 @@
-"""What everybody else gets while clients ask for the worst: how long they wait, and what the server takes meanwhile."""
+"""Measures other clients while some send expensive requests: how long they wait, and how much memory it takes."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from statistics import median
 from fair_clients import API, Ask, Clients
 
 CLIENTS = 8
-# Memory is given back within this time: what was acknowledged is indexed first, and a loaded machine takes long for it.
+# Memory is returned within this time: acknowledged messages are indexed first, which takes long on a busy machine.
 SETTLING_SECONDS = 150
 SOCKET_SECONDS = 120
 # A server that is not idle by then has a defect.
 IDLE_SECONDS = 120
-# A server that gets less of a processor tells nothing.
+# If the server gets a smaller share of a processor, the measurement is meaningless.
 LEAST_SHARE = 0.05
 _IDLE_INTERVAL_SECONDS = 0.3
 _IDLE_TICKS = 3
@@ -29,10 +29,10 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Share:
-    """What others got: milliseconds; MiB of memory before, at most and afterwards, and of temporary files at most.
+    """The measured values: milliseconds; MiB of memory before, at most and afterwards, and of temporary files at most.
 
-    `slowness` is how many times longer everything took because other programs used the processors. `statuses` are what
-    the clients that asked for the worst were answered, and how often.
+    `slowness` is how many times longer everything took because other programs used the processors. `statuses` counts
+    the responses to the expensive requests by status.
     """
 
     slowness: float
@@ -47,7 +47,7 @@ class Share:
 
 
 class Server:
-    """A daemon that is measured: its process and its port."""
+    """The measured daemon: its process and its port."""
 
     def __init__(self, pid: int, port: int) -> None:
         self.pid = pid
@@ -55,26 +55,26 @@ class Server:
         self._session = self._post("/sessions", b"{}")["id"]
 
     def health(self) -> float:
-        """Milliseconds until `GET /health` is answered on a new connection."""
+        """The milliseconds until the response to `GET /health` on a new connection."""
         began = time.perf_counter()
         self._get("/health")
         return (time.perf_counter() - began) * 1e3
 
     def append(self) -> float:
-        """Milliseconds until a message is appended."""
+        """The milliseconds until a message is appended."""
         began = time.perf_counter()
         self._post(f"/sessions/{self._session}/messages", b'{"content":"x"}')
         return (time.perf_counter() - began) * 1e3
 
     def memory(self, field: str = "VmRSS") -> float:
-        """MiB of memory: `VmRSS` now, `VmHWM` at most since it was reset."""
+        """The memory in MiB: now (`VmRSS`), or its peak since the last reset (`VmHWM`)."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024
 
     def wait_until_idle(self) -> None:
-        """Wait until the server has ended what clients before asked for and did not wait for."""
+        """Wait until the server has finished the abandoned requests of earlier clients."""
         ends = time.monotonic() + IDLE_SECONDS
-        # On a busy machine a server that still indexes may get too little CPU to be told from an idle one.
+        # On a busy machine, a server that still indexes may get so little CPU that it seems idle.
         while self._waiting() and time.monotonic() < ends:
             time.sleep(_IDLE_INTERVAL_SECONDS)
         ends = time.monotonic() + IDLE_SECONDS
@@ -87,21 +87,21 @@ class Server:
             assert time.monotonic() < ends, "The server does not become idle."
 
     def _waiting(self) -> int:
-        """How many messages are not in the search index yet, or have no vector; 1 if the server does not know."""
+        """The number of messages that are not indexed yet, or have no vector; 1 if the server does not know."""
         index: dict[str, int] = json.loads(self._get("/status")).get("searchIndex", {})
         return index.get("waitingMessages", 1) + index.get("waitingVectors", 0)
 
     def _cpu_ticks(self) -> int:
-        """Hundredths of a second of CPU that its process has used (proc(5), stat)."""
+        """The CPU time of the process in hundredths of a second (proc(5), stat)."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return int(fields[11]) + int(fields[12])
 
     def reset_peak(self) -> None:
-        """Let the peak begin with what there is now (proc(5), clear_refs)."""
+        """Reset the peak to the current memory (proc(5), clear_refs)."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def temporary(self) -> float:
-        """MiB of the files that it has open and that have no name any more."""
+        """The size in MiB of the open files without a name."""
         return sum(_size_without_name(file) for file in Path(f"/proc/{self.pid}/fd").iterdir()) / _MEBIBYTE
 
     def _get(self, path: str) -> bytes:
@@ -124,7 +124,7 @@ class Server:
 
 
 class OtherPrograms:
-    """What is not among these processes and their descendants, from now on."""
+    """All programs except these processes and their descendants, measured from now on."""
 
     def __init__(self, *processes: int) -> None:
         self._processes = processes
@@ -132,13 +132,13 @@ class OtherPrograms:
         self._used = self._ticks()
 
     def slowness(self) -> float:
-        """How many times longer a thread took because others used the processors: 1 if they left it one."""
+        """How many times longer a thread took because these programs used the processors; 1 if one was free."""
         processors = (self._ticks() - self._used) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - self._began)
         left = len(os.sched_getaffinity(0)) - processors
         return 1 / min(1, max(left, LEAST_SHARE))
 
     def _ticks(self) -> int:
-        """The CPU time of all programs (proc(5), /proc/stat) but these."""
+        """The CPU time of all programs (proc(5), /proc/stat) except the given processes."""
         user, nice, system, _, _, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
         return user + nice + system + irq + softirq + steal - _ticks_of_trees(self._processes)
 
@@ -148,7 +148,7 @@ def _ticks_of_trees(roots: Iterable[int]) -> int:
     ticks: dict[int, int] = {}
     children: dict[int, list[int]] = defaultdict(list)
     for folder in Path("/proc").glob("[0-9]*"):
-        # Some end meanwhile.
+        # A process may end meanwhile.
         with suppress(OSError):
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             children[int(fields[1])].append(int(folder.name))
@@ -163,9 +163,9 @@ def _ticks_of_trees(roots: Iterable[int]) -> int:
 
 
 def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) -> Share:
-    """Ask for `seconds`, from a client for each of `asks`, and see what others get meanwhile.
+    """Run a client for each of `asks` for some seconds, and measure other clients meanwhile.
 
-    Memory is awaited until no more than `kept_mib` of it is kept.
+    Afterwards, waits until the server keeps at most `kept_mib` more memory than before.
     """
     before = server.memory()
     server.reset_peak()
@@ -179,7 +179,7 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
             health.append(server.health())
             appends.append(server.append())
             temporary = max(temporary, server.temporary())
-            # Who asks at times, and not without a pause.
+            # Other clients send requests now and then, not without a pause.
             time.sleep(_PAUSE_SECONDS)
         slowness = others.slowness()
     peak, after = server.memory("VmHWM"), _settled(server, before + kept_mib)
@@ -198,7 +198,7 @@ def measure(server: Server, asks: list[Ask], seconds: float, kept_mib: float) ->
 
 
 def _settled(server: Server, most: float) -> float:
-    """Its memory, once that is at most `most`, or does not become it."""
+    """The server's memory, once it is at most `most`, or after SETTLING_SECONDS."""
     ends = time.monotonic() + SETTLING_SECONDS
     while (after := server.memory()) > most and time.monotonic() < ends:
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""The worst that clients can ask of large responses: many at once, most of which are never read."""
+"""The most expensive requests for large responses: many at once, most of which are never read."""
 
 from fair_clients import JSON, MIB, Ask
 from fair_data import Data
@@ -19,7 +19,7 @@ def messages(data: Data) -> list[Ask]:
 
 
 def transcripts(data: Data) -> list[Ask]:
-    """Transcripts that are short enough to be read at once, in forms that take a thread each."""
+    """Transcripts that are short enough to be read at once, in forms that each need a thread."""
     path = f"/sessions/{data.of_one_text('large ' * 40_000)}/messages"
     forms: tuple[dict[str, str], ...] = ({}, {"Accept-Encoding": "gzip"}, {"Accept": "application/x-ndjson"})
     return [Ask("GET", path, headers=form, reads=False, repeats=False) for form in forms] * 200

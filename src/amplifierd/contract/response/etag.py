@@ -89,7 +89,7 @@ def preconditions_of(
 
     Raises `ContractError` unless an operation that has them declares both headers and their responses.
     """
-    declared = {it["name"]: it for it in document.parameters(path, operation) if it["in"] == "header"}
+    declared = {header["name"]: header for header in document.parameters(path, operation) if header["in"] == "header"}
     is_read = method == "get"
     needed = [str(PRECONDITION_FAILED), *([str(NOT_MODIFIED)] if is_read else [])]
     if not (_has_etag(document, operation) if is_read else _is_below_etag(document, path)):
@@ -148,13 +148,15 @@ def _has_version(document: Document, operation: Json) -> bool:
 def _is_below_etag(document: Document, path: str) -> bool:
     """Whether the path, or a parent of it, has a GET that returns a record with an `ETag`."""
     tagged = (
-        it for it, method, operation in document.operations() if method == "get" and _has_version(document, operation)
+        each
+        for each, method, operation in document.operations()
+        if method == "get" and _has_version(document, operation)
     )
-    return any(path == it or path.startswith(f"{it}/") for it in tagged)
+    return any(path == each or path.startswith(f"{each}/") for each in tagged)
 
 
 def _versions(tags: str, *, weak: bool) -> tuple[int, ...]:
     """The versions in tags, with or without weak ones; a tag that is not a version matches no record."""
     found = _TAG.findall(tags)
     named = [_VERSION.fullmatch(tag) for prefix, tag in found if weak or not prefix]
-    return tuple(int(it[1]) for it in named if it is not None)
+    return tuple(int(match[1]) for match in named if match is not None)

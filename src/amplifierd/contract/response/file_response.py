@@ -108,10 +108,10 @@ def download_headers(download: Download) -> Headers:
 
 def _range_of(fields: Fields, file: File, tag: str) -> Range | None:
     """The requested range; None for the whole file. Raises a 416 problem."""
-    asked = _values(fields, RANGE)
-    if len(asked) != 1 or _values(fields, IF_RANGE) not in ([], [tag]):
+    requested = _values(fields, RANGE)
+    if len(requested) != 1 or _values(fields, IF_RANGE) not in ([], [tag]):
         return None
-    found = _RANGE.fullmatch(asked[0])
+    found = _RANGE.fullmatch(requested[0])
     if found is None:
         return None
     begin, end, suffix = found.groups()
@@ -120,7 +120,7 @@ def _range_of(fields: Fields, file: File, tag: str) -> Range | None:
     if end and int(end) < first:
         return None
     if first > last:
-        detail = f"The file has {file.size} bytes, and none of the range {asked[0]}."
+        detail = f"The file has {file.size} bytes, and none of the range {requested[0]}."
         headers = {"Content-Range": f"bytes */{file.size}"}
         raise Problem(RANGE_NOT_SATISFIABLE, "range-not-satisfiable", detail, headers=headers)
     return Range(first, last)

@@ -22,7 +22,7 @@ def is_long(record: Any) -> bool:
     """Whether encoding a record takes long, because a text in it must be escaped; JSON in it is only copied."""
     if isinstance(record, Message):
         return len(record.content) > INLINE_BYTES
-    return isinstance(record, Messages) and sum(len(it.content) for it in record.messages) > INLINE_BYTES
+    return isinstance(record, Messages) and sum(len(each.content) for each in record.messages) > INLINE_BYTES
 
 
 def is_larger(record: Any, size: int) -> bool:

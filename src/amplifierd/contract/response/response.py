@@ -298,5 +298,5 @@ def _page_after(query: bytes, name: str) -> str:
     It is relative, a query alone (RFC 3986, section 4.2): a proxy may have removed a prefix of the path.
     """
     pairs = query.decode("ascii").split("&")
-    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
-    return "?" + quote("&".join([*kept, f"{name}="]), safe=_QUERY)
+    remaining = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != name]
+    return "?" + quote("&".join([*remaining, f"{name}="]), safe=_QUERY)

@@ -111,7 +111,7 @@ class ResponseCheck:
 
     def _event_faults(self, operation: Json) -> Callable[[Json], list[str]]:
         schema = operation["responses"]["200"]["content"][EVENT_STREAM]["schema"]
-        return lambda event: [f"{it.pointer} {it.detail}" for it in self._violations(schema, event)]
+        return lambda event: [f"{each.pointer} {each.detail}" for each in self._violations(schema, event)]
 
     def _faults(self, operation: Json, status: int, headers: dict[str, str], body: bytes | None) -> list[str]:
         node = operation["responses"].get(str(status))
@@ -153,7 +153,11 @@ class ResponseCheck:
         schema = content[media_type]["schema"]
         if media_type == NDJSON:
             schema = self._document.line_schema(schema)
-        return [f"{it.pointer or 'the body'} {it.detail}" for value in values for it in self._violations(schema, value)]
+        return [
+            f"{each.pointer or 'the body'} {each.detail}"
+            for value in values
+            for each in self._violations(schema, value)
+        ]
 
     def _violations(self, schema: Json, value: Any) -> list[Any]:
         key = msgspec.json.encode(schema).decode()
