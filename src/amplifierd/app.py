@@ -207,7 +207,7 @@ def create_app(
             "sources": CollectionSources(document, settings.collections_path, settings.collection_host),
             "catalog": ModuleCatalog(InstalledModules(installed_modules)),
             "exports": Downloads(),
-            "imports": Uploads(settings.contract, settings.max_body, settings.max_file),
+            "imports": Uploads(document, settings.max_body, settings.max_file),
             "version": __version__,
             "uptime": lambda: time.monotonic() - started,
         },

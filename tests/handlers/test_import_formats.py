@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from amplifierd.contract import load_document
 from amplifierd.formats.imports.process.parent import ConversionProcess
 from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryTooLarge, HistoryUnreadable, Task
 from amplifierd.settings import CONTRACT
@@ -291,6 +292,12 @@ def test_hostile_database_is_read_within_limits(client: httpx.Client, made: Call
     assert client.get("/health").status_code == 200
 
 
+@pytest.fixture(scope="module")
+def contract() -> bytes:
+    """The contract in JSON."""
+    return load_document(CONTRACT).json
+
+
 def drain(process: ConversionProcess) -> None:
     """Read everything that a process sends, and grant all the space that it requests."""
     while (received := process.receive()).kind != DONE:
@@ -299,13 +306,13 @@ def drain(process: ConversionProcess) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, name: str) -> None:
+def test_file_that_takes_too_much_is_unreadable(tmp_path: Path, contract: bytes, name: str) -> None:
     archive, words = HOSTILE[name]
     path = tmp_path / "a"
     path.write_bytes(archive())
     with path.open("rb") as file:
-        task = Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 1 if "CPU" in words else 60, 0, 512 * MIB)
-        process = ConversionProcess(task)
+        task = Task(file.fileno(), 8 * MIB, 256 * MIB, 1 if "CPU" in words else 60, 0, 512 * MIB)
+        process = ConversionProcess(task, contract)
         try:
             with pytest.raises(HistoryUnreadable, match=words):
                 drain(process)
@@ -352,11 +359,13 @@ def bomb_with(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("count", "is_read"), [(1, True), (200_000, False)])
-def test_zeros_of_an_archive_allow_no_cpu_for_its_other_files(tmp_path: Path, count: int, *, is_read: bool) -> None:
+def test_zeros_of_an_archive_allow_no_cpu_for_its_other_files(
+    tmp_path: Path, contract: bytes, count: int, *, is_read: bool
+) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(bomb_with(MESSAGE * count))
     with path.open("rb") as file:
-        process = ConversionProcess(Task(file.fileno(), str(CONTRACT), 8 * MIB, 256 * MIB, 3, 0.2, 1024 * MIB))
+        process = ConversionProcess(Task(file.fileno(), 8 * MIB, 256 * MIB, 3, 0.2, 1024 * MIB), contract)
         try:
             with nullcontext() if is_read else pytest.raises(HistoryUnreadable, match="seconds of CPU"):
                 drain(process)
@@ -365,11 +374,11 @@ def test_zeros_of_an_archive_allow_no_cpu_for_its_other_files(tmp_path: Path, co
             process.close()
 
 
-def test_file_that_becomes_too_much_is_too_large(tmp_path: Path) -> None:
+def test_file_that_becomes_too_much_is_too_large(tmp_path: Path, contract: bytes) -> None:
     path = tmp_path / "a"
     path.write_bytes(MESSAGE * 20_000)
     with path.open("rb") as file:
-        process = ConversionProcess(Task(file.fileno(), str(CONTRACT), 8 * MIB, MIB, 60, 0, 1024 * MIB))
+        process = ConversionProcess(Task(file.fileno(), 8 * MIB, MIB, 60, 0, 1024 * MIB), contract)
         try:
             with pytest.raises(HistoryTooLarge, match="What the file becomes has more than 2097152 bytes"):
                 drain(process)

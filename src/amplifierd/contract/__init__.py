@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
 
 from .core.config_schema import MAX_STEPS, ConfigSchema, SchemaRefused, Steps, TooManySteps, config_schema
-from .core.document import ContractError, Document, load_document
+from .core.document import ContractError, Document, decode_document, load_document
 from .core.executor import SerialExecutor, yield_after
 from .core.ijson import NotIJson, pointer_to
 from .core.ijson import decode as decode_ijson
@@ -81,6 +81,7 @@ __all__ = [
     "access_log",
     "compile_contract",
     "config_schema",
+    "decode_document",
     "decode_ijson",
     "encode_text",
     "encoded_lines",

@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing, suppress
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import asdict
 
+from ...contract import Document
 from ...storage.backend.concurrency_limit import FairLimit
 from ...storage.model.errors import SessionNotFound, StorageUnavailable
 from ...storage.model.files import ImportFile, TemporarySpace
@@ -55,8 +55,8 @@ class FormatUnknown(Exception):
 class Uploads:
     """Imports files, with few conversions at a time, because each may use its full limits."""
 
-    def __init__(self, contract: Path, max_body: int, max_file: int) -> None:
-        self._contract = contract
+    def __init__(self, contract: Document, max_body: int, max_file: int) -> None:
+        self._contract = contract.json
         self._max_body = max_body
         self._max_file = max_file
         self._conversions = FairLimit(MAX_CONVERSIONS, "conversions of files")
@@ -87,7 +87,7 @@ class Uploads:
             if format_name == AUTO and await asyncio.to_thread(_is_export, stored):
                 export = Export(file.read_lines(_chunks(stored)), file.progressed)
                 return await storage.import_sessions(workspace, export, on_conflict, once=once)
-            run = _Import(storage, workspace, file, self._conversions)
+            run = _Import(storage, workspace, file, self._contract, self._conversions)
             return await run.run(self._task(stored, format_name), once)
 
     async def _keep(self, file: ImportFile, stored: LimitedFile) -> None:
@@ -105,7 +105,6 @@ class Uploads:
     def _task(self, stored: LimitedFile, format_name: str) -> Task:
         return Task(
             stored.file.fileno(),
-            str(self._contract),
             self._max_body,
             self._max_file,
             CPU_SECONDS,
@@ -118,11 +117,14 @@ class Uploads:
 class _Import:
     """The import of one file."""
 
-    def __init__(self, storage: Storage, workspace: str, file: ImportFile, conversions: FairLimit) -> None:
+    def __init__(
+        self, storage: Storage, workspace: str, file: ImportFile, contract: bytes, conversions: FairLimit
+    ) -> None:
         self._storage = storage
         self._workspace = workspace
         self._progressed = file.progressed
         self._wait_for_disconnect = file.wait_for_disconnect
+        self._contract = contract
         self._conversions = conversions
         self._space: TemporarySpace = storage.temporary_space
         self._granted = 0
@@ -151,7 +153,7 @@ class _Import:
     async def _batches(self, task: Task) -> AsyncGenerator[list[ExportLine], None]:
         """The lines of the export that the process sends."""
         async with self._conversions.slot(self._workspace):
-            process = await asyncio.to_thread(ConversionProcess, task)
+            process = await asyncio.to_thread(ConversionProcess, task, self._contract)
             disconnected = asyncio.ensure_future(self._wait_for_disconnect())
             try:
                 async for lines in self._receive_lines(process, disconnected):

@@ -1,4 +1,7 @@
-"""The process: `python -m amplifierd.formats.imports.process TASK`, with `Task` in JSON."""
+"""The process: `python -m amplifierd.formats.imports.process TASK CONTRACT`.
+
+TASK is a `Task` in JSON, CONTRACT the file descriptor of the contract in JSON.
+"""
 
 import gc
 import os
@@ -36,7 +39,7 @@ def main() -> None:
     task = msgspec.json.decode(sys.argv[1], type=Task)
     channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
     _limit(task)
-    failure = _run(task, channel)
+    failure = _run(task, int(sys.argv[2]), channel)
     if failure is None:
         channel.send(DONE)
     else:
@@ -46,15 +49,18 @@ def main() -> None:
         channel.close()
 
 
-def _run(task: Task, channel: Channel) -> Failure | None:
+def _run(task: Task, contract: int, channel: Channel) -> Failure | None:
     try:
         # Within the limits.
+        from ....contract import decode_document
         from .reading import read_file
 
+        with os.fdopen(contract, "rb") as text:
+            document = decode_document(text.read())
         gc.freeze()
         os.lseek(task.file, 0, os.SEEK_SET)
         with os.fdopen(task.file, "rb") as file:
-            read_file(task, file, channel)
+            read_file(task, document, file, channel)
     except HistoryUnreadable as error:
         return Failure(UNREADABLE, f"{error}")
     except HistoryTooLarge as error:

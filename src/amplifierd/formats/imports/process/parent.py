@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from ....contract import yield_after
 from ....storage.model.errors import StorageUnavailable
 from ....storage.model.records import ExportLine
+from ....storage.sql.temporary_files import spool_errors
 from .protocol import FAILED, LINE, NO_ROOM, TOO_LARGE, Failure, HistoryTooLarge, HistoryUnreadable, Task, too_much
 
 _BYTES = 256 * 1024
@@ -33,21 +35,26 @@ class Received(NamedTuple):
 
 
 class ConversionProcess:
-    """A process that converts a file; all its methods block."""
+    """A process that converts a file; all its methods block. It gets the contract in JSON."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, contract: bytes) -> None:
         self._task = task
+        with _temporary_file(contract) as file:
+            self._process = self._start(task, file.fileno())
+        self._input, self._output = _required(self._process.stdin), _required(self._process.stdout)
+
+    @staticmethod
+    def _start(task: Task, contract: int) -> subprocess.Popen[bytes]:
         # All arguments come from this program: an interpreter, a module and JSON.
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", __package__, _encode(task).decode()],
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", __package__, _encode(task).decode(), str(contract)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pass_fds=(task.file,),
+            pass_fds=(task.file, contract),
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             # A terminal's signals are for the daemon.
             start_new_session=True,
         )
-        self._input, self._output = _required(self._process.stdin), _required(self._process.stdout)
 
     def receive(self) -> Received:
         """Read the next lines or the next message.
@@ -102,6 +109,16 @@ class ConversionProcess:
         if status in {-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT}:
             return HistoryUnreadable(too_much(f"{self._task.memory_bytes} bytes of memory"))
         return RuntimeError(f"The process that converts files ended with status {status}.")
+
+
+def _temporary_file(content: bytes) -> IO[bytes]:
+    """A temporary file with this content, to be read from its start. Raises `StorageUnavailable` if it has no room."""
+    with spool_errors(), ExitStack() as opened:
+        file = opened.enter_context(tempfile.TemporaryFile())
+        file.write(content)
+        file.seek(0)
+        opened.pop_all()
+        return file
 
 
 def _required(pipe: IO[bytes] | None) -> IO[bytes]:

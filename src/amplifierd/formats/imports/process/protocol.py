@@ -35,7 +35,6 @@ class Task(Struct, frozen=True):
     """
 
     file: int
-    contract: str
     max_body: int
     max_file: int
     cpu_seconds: int

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from io import SEEK_END
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO
 from zipfile import ZipInfo
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from ....contract import line_reader, load_document
+from ....contract import Document, line_reader
 from ....storage.model.errors import StorageUnavailable
 from ...history import (
     Fault,
@@ -57,13 +57,13 @@ class GrantedSpace:
         self._used -= size
 
 
-def read_file(task: Task, file: IO[bytes], channel: Channel) -> None:
+def read_file(task: Task, contract: Document, file: IO[bytes], channel: Channel) -> None:
     """Read a file, and send its converted form.
 
     Raises `HistoryUnreadable` if nothing is found in it, `HistoryTooLarge` and `StorageUnavailable`.
     """
     space = GrantedSpace(channel)
-    reader = line_reader(load_document(Path(task.contract)), task.max_body)
+    reader = line_reader(contract, task.max_body)
     converted = ConvertedSpace(space, COPIES * task.max_file)
     with closing(Records(reader, converted)) as records, closing(Batch(converted)) as batch:
         reading = _Reading(task, channel, space, records, batch)
