@@ -193,7 +193,7 @@ def test_directory_of_a_session_is_normalized(client: httpx.Client, directory: s
 
 
 @pytest.mark.parametrize("directory", [".a", "...", "..a/b..", "nobody/knows"])
-def test_session_in_a_directory_that_is_not_amplified_is_404(client: httpx.Client, directory: str) -> None:
+def test_session_in_an_unamplified_directory_is_404(client: httpx.Client, directory: str) -> None:
     response = client.post("/sessions", json={"amplified_dir": directory})
     assert response.status_code == 404
     assert response.json()["detail"].startswith(f"Directory {directory} is not amplified; amplify it first")

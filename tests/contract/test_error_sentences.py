@@ -251,7 +251,7 @@ TERMINAL = [
 
 
 @pytest.mark.parametrize(("error", "sentence"), CLIENT, ids=lambda case: type(case).__name__)
-def test_client_reads_what_to_do(error: StorageError, sentence: str) -> None:
+def test_client_errors_name_a_remedy(error: StorageError, sentence: str) -> None:
     table = ErrorTable(STATUSES, DETAILS)
     assert table.detail(error) == sentence
     assert table.status(error) is not None

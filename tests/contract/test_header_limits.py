@@ -27,7 +27,7 @@ def test_accept_that_takes_long_to_parse_is_400(daemon: Daemon, lines: list[byte
     assert_problem(exchange(daemon.port, request), 400, "Header 'Accept' has ")
 
 
-def test_contract_says_the_limits() -> None:
+def test_contract_documents_the_limits() -> None:
     contract = " ".join(CONTRACT.read_text().split())
     for name, limit in LIMITS:
         assert f"`{name.decode().title()}`" in contract

@@ -146,7 +146,7 @@ def test_linter_finds_nothing() -> None:
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-def test_linter_finds_what_it_should(tmp_path: Path) -> None:
+def test_linter_finds_defects(tmp_path: Path) -> None:
     outcome = lint(changed(tmp_path, lambda spec: operation(spec, "/health", "get").pop("description")))
     assert outcome.returncode != 0
     assert "operation-description" in outcome.stdout

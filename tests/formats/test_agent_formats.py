@@ -94,7 +94,7 @@ def test_gemini_cli_reads_recordings_of_one_object() -> None:
     )
 
 
-def test_gemini_cli_goes_on_after_its_history_was_shortened() -> None:
+def test_gemini_cli_continues_after_a_shortened_history() -> None:
     shortened = {"$set": {"messages": [{**GEMINI[1], "id": "g9", "content": "Summary"}, GEMINI[8]]}}
     after = {**GEMINI[1], "id": "g10"}
     read = Read(lines(*GEMINI[:9], shortened, after))

@@ -29,7 +29,7 @@ def test_chatgpt_follows_the_current_node() -> None:
     assert read.messages[CHATGPT_ID][2]["model"] == "o4"
 
 
-def test_chatgpt_keeps_the_path_that_was_stored() -> None:
+def test_chatgpt_keeps_the_stored_path() -> None:
     """Although another branch is now current, the session keeps its messages, and the fork has the new ones."""
     read = Read(SAMPLES["chatgpt"](), stored_last="answer---first")
     assert read.ids(0) == ["question-1", "answer---first"]

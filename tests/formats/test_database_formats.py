@@ -144,7 +144,7 @@ def test_endless_rows_are_a_fault(tmp_path: FilePath) -> None:
     assert len(read.sessions) == 0
 
 
-def test_name_that_is_not_utf_8_is_a_fault() -> None:
+def test_name_other_than_utf_8_is_a_fault() -> None:
     sample = llm_log()
     kinds = set()
     for name in {*re.findall(rb"\w{5,}", sample)}:

@@ -106,7 +106,7 @@ async def test_messages_may_be_written_at_the_end(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("kept", [100, 130])
-async def test_placeholder_that_was_cut_off_is_never_sent(storage: Storage, kept: int) -> None:
+async def test_truncated_placeholder_is_never_sent(storage: Storage, kept: int) -> None:
     session_id = await session_of(storage, b"a tide")
     with pytest.raises(ValueError, match="has changed the URL of a file"):
         await written(storage, session_id, Held(kept))

@@ -71,7 +71,7 @@ def test_fault_has_its_line_and_the_rest_is_read(source: bytes, kind: str, line:
     assert len(read.sessions) == (kind != "no messages")
 
 
-def test_long_line_is_a_fault_whatever_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_line_of_any_length_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_records, "MAX_BYTES", 100)
     monkeypatch.setattr(json_records, "CHUNK_BYTES", 50)
     for length in range(101, 260):

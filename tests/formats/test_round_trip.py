@@ -31,7 +31,7 @@ def test_published_message_round_trips(each: Format, source: dict[str, Any]) -> 
     assert same(source, before)
 
 
-def test_arguments_that_are_text_are_kept_byte_for_byte() -> None:
+def test_text_arguments_are_kept_byte_for_byte() -> None:
     text = '{ "city":"K\\u00f6ln",\n "days": 1.0, "days": 2 }'
     call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": text}}
     message = OpenAIChat().read({"role": "assistant", "content": None, "tool_calls": [call]})
@@ -107,7 +107,7 @@ def test_tool_of_the_ai_sdk_is_a_call_and_its_result() -> None:
         ),
     ],
 )  # fmt: skip
-def test_formats_exchange_what_both_can_say(source: dict[str, Any], target: Format, expected: dict[str, Any]) -> None:
+def test_formats_exchange_common_content(source: dict[str, Any], target: Format, expected: dict[str, Any]) -> None:
     assert target.write(OpenAIChat().read(source)) == expected
 
 

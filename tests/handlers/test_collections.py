@@ -264,9 +264,7 @@ def test_duplicate_profile_name_is_a_problem(client: httpx.Client, folder: Path)
         ("{root}", ""),
     ],
 )
-def test_source_that_is_not_allowed_is_422(
-    client: httpx.Client, folder: Path, root: Path, source: str, reason: str
-) -> None:
+def test_forbidden_source_is_422(client: httpx.Client, folder: Path, root: Path, source: str, reason: str) -> None:
     assert folder.exists()
     response = add(client, "foundation", source.format(root=root))
     if not reason:

@@ -48,14 +48,14 @@ def following(daemon: Daemon, path: str, **headers: str) -> Iterator[Iterator[Ev
         yield events_of(response)
 
 
-def say(client: httpx.Client, path: str, *contents: str) -> None:
+def append(client: httpx.Client, path: str, *contents: str) -> None:
     for content in contents:
         assert client.post(f"{path}/messages", json={"content": content}).status_code == 201
 
 
 def test_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with following(daemon, f"{path}/events") as events:
-        say(client, path, "Zeile\r\neins\n\nid: 7", "two")
+        append(client, path, "Zeile\r\neins\n\nid: 7", "two")
         first, session, second = (next(events) for _ in range(3))
         assert (first["event"], first["id"]) == ("message", "1")
         assert json.loads(first["data"]) == client.get(f"{path}/messages/1").json()
@@ -68,7 +68,7 @@ def test_conversation_is_followed(daemon: Daemon, client: httpx.Client, path: st
 
 
 def test_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx.Client, path: str) -> None:
-    say(client, path, "one", "two")
+    append(client, path, "one", "two")
     with following(daemon, f"{path}/events?after_sequence=0") as events:
         assert [next(events)["id"] for _ in range(3)] == ["1", "1.2", "2"]
     with following(daemon, f"{path}/events?after_sequence=0", **{"Last-Event-ID": "1.2"}) as events:
@@ -77,7 +77,7 @@ def test_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx
 
 def test_workspace_stream_reports_all_sessions(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with following(daemon, "/events") as events:
-        say(client, path, "one")
+        append(client, path, "one")
         changed = next(events)
         created = client.post("/sessions").json()["id"]
         made = next(events)
@@ -145,7 +145,7 @@ def test_reader_on_another_worker_gets_events(database: str) -> None:
         with ThreadPoolExecutor(8) as threads:
             first_events = threads.map(first_event, range(8))
             time.sleep(0.5)
-            say(client, path, "one")
+            append(client, path, "one")
             assert [event["id"] for event in first_events] == ["1"] * 8
 
 
@@ -153,7 +153,7 @@ def test_disconnected_reader_is_released(daemon: Daemon, client: httpx.Client, p
     with Connection(daemon.port) as connection:
         connection.send(get(f"/api/v1{path}/events"))
         time.sleep(0.3)
-    say(client, path, "one")
+    append(client, path, "one")
     daemon.wait_for_log(f"{path}/events")
     assert re.search(rf"GET /api/v1{path}/events \d+ [\d.]+ ms", daemon.log)
 

@@ -212,7 +212,7 @@ def test_export_reports_its_losses(client: httpx.Client, path: str) -> None:
     client.delete(path)
 
 
-def test_export_without_losses_says_nothing(client: httpx.Client, path: str) -> None:
+def test_export_without_losses_reports_none(client: httpx.Client, path: str) -> None:
     assert "losses" not in client.get(f"{path}/export?format=openai").json()["amplifierd"]
     assert "Left out" not in client.get(f"{path}/export?format=markdown").text
     client.delete(path)

@@ -68,7 +68,7 @@ def test_files_are_in_an_export_byte_for_byte(client: httpx.Client, form: str) -
 
 
 @pytest.mark.parametrize("form", ["openai", "anthropic"])
-def test_message_with_large_files_comes_back(client: httpx.Client, form: str) -> None:
+def test_message_with_large_files_round_trips(client: httpx.Client, form: str) -> None:
     # A source is only in the extra member, where a digest of the message shows whether it was edited.
     source = {"type": "source", "url": "https://example.org/tides"}
     text = {"type": "text", "text": 'the "tide"\n'}
@@ -177,7 +177,7 @@ def exported_by_command(daemon: Daemon, *arguments: str) -> tuple[int, str, str]
     return done.returncode, done.stdout, done.stderr
 
 
-def test_command_says_that_a_session_was_deleted(tmp_path: Path) -> None:
+def test_command_reports_a_deleted_session(tmp_path: Path) -> None:
     database = tmp_path / "a.db"
     with Daemon(f"sqlite:///{database}") as daemon, daemon.client() as client:
         path = session_of(client, [image(client, bytes_of(LARGE))])

@@ -80,7 +80,7 @@ def test_profile_is_created_read_changed_and_deleted(client: httpx.Client) -> No
     assert client.get("/profiles/copy").json()["version"] == "2"
 
 
-def test_page_leads_to_the_next(client: httpx.Client) -> None:
+def test_pages_link_to_the_next(client: httpx.Client) -> None:
     for name in ("a", "b/c", "z"):
         client.post("/profiles", json={"name": name})
     names: list[list[str]] = []

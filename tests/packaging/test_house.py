@@ -184,7 +184,7 @@ def test_folders_hold_few_modules() -> None:
     assert {str(folder): count for folder, count in counts.items() if count > MAX_MODULES} == {}
 
 
-def test_folders_say_what_they_hold() -> None:
+def test_folders_describe_their_contents() -> None:
     packages = [path for path in MODULES if path.name == "__init__.py"]
     silent = [path for path in packages if len((ast.get_docstring(parsed(path)) or "").split()) < 10]
     assert [str(path.relative_to(ROOT)) for path in silent] == []

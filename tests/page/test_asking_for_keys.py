@@ -30,7 +30,7 @@ def session(daemon: Daemon) -> str:
     return created
 
 
-def give(page: Page, key: str) -> None:
+def enter_key(page: Page, key: str) -> None:
     """Enter a key when the page asks for one."""
     dialog = page.get_by_role("dialog", name="This server needs a key")
     dialog.get_by_label("Key").fill(key)
@@ -39,9 +39,9 @@ def give(page: Page, key: str) -> None:
 
 def test_key_is_asked_for_and_kept_for_the_tab(page: Page, daemon: Daemon, session: str) -> None:
     page.goto(f"/?session={session}")
-    give(page, "amp_wrong")
+    enter_key(page, "amp_wrong")
     expect(page.get_by_role("dialog")).to_contain_text("unknown")
-    give(page, create_key(daemon.database, "--scope", "write"))
+    enter_key(page, create_key(daemon.database, "--scope", "write"))
     expect(page.get_by_text("Quinces")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Quinces")).to_be_visible()
@@ -60,7 +60,7 @@ def test_key_is_asked_for_and_kept_for_the_tab(page: Page, daemon: Daemon, sessi
 
 def test_reader_sees_no_controls(page: Page, daemon: Daemon, session: str) -> None:
     page.goto(f"/?session={session}")
-    give(page, create_key(daemon.database, "--scope", "read"))
+    enter_key(page, create_key(daemon.database, "--scope", "read"))
     expect(page.get_by_text("Quinces")).to_be_visible()
     expect(page.get_by_text("Read only")).to_be_visible()
     page.locator(".message").first.hover()
@@ -79,7 +79,7 @@ def test_key_is_in_no_address(browser: Browser, daemon: Daemon, session: str, tm
     urls: list[str] = []
     page.on("request", lambda request: urls.append(request.url))
     page.goto(f"/?session={session}")
-    give(page, key)
+    enter_key(page, key)
     expect(page.get_by_text("Quinces")).to_be_visible()
     page.close()
     assert [address for address in urls if key in address] == watch.faults == []

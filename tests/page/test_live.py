@@ -12,7 +12,7 @@ from daemon import Daemon
 daemon = sqlite_daemon
 
 
-def say(client: httpx.Client, session: str, content: str) -> None:
+def append(client: httpx.Client, session: str, content: str) -> None:
     client.post(f"/sessions/{session}/messages", json={"content": content}).raise_for_status()
 
 
@@ -21,7 +21,7 @@ def test_new_messages_appear_at_the_end(page: Page, client: httpx.Client, new_se
     page.goto(f"/?session={session}")
     expect(page.get_by_text("Message 45", exact=True)).to_be_in_viewport()
     for number in range(46, 66):
-        say(client, session, f"Message {number}")
+        append(client, session, f"Message {number}")
     expect(page.get_by_text("Message 65", exact=True)).to_be_in_viewport()
     expect(page.locator(".session-header")).to_contain_text("65 messages")
     sequences = page.evaluate(
@@ -35,8 +35,8 @@ def test_reader_above_the_end_sees_a_badge(page: Page, client: httpx.Client, new
     page.goto(f"/?session={session}#10")
     expect(page.get_by_text("Message 10", exact=True)).to_be_in_viewport()
     expect(page.get_by_role("button", name="Go to the end")).to_be_visible()
-    say(client, session, "Message 101")
-    say(client, session, "Message 102")
+    append(client, session, "Message 101")
+    append(client, session, "Message 102")
     expect(page.get_by_text("Message 10", exact=True)).to_be_in_viewport()
     page.get_by_role("button", name="2 new messages").click()
     expect(page.get_by_text("Message 102", exact=True)).to_be_in_viewport()
@@ -47,13 +47,13 @@ def test_stream_is_resumed_after_a_restart(browser: Browser, tmp_path: Path) -> 
     database = f"sqlite:///{tmp_path}/restarted.db"
     with Daemon(database) as first, first.client() as client:
         session = client.post("/sessions").json()["id"]
-        say(client, session, "Message 1")
+        append(client, session, "Message 1")
         page = browser.new_page()
         page.goto(f"{first.url}/?session={session}")
-        say(client, session, "Message 2")
+        append(client, session, "Message 2")
         expect(page.get_by_text("Message 2", exact=True)).to_be_visible()
     with Daemon(database, "--port", str(first.port)) as second, second.client() as client:
-        say(client, session, "Message 3")
+        append(client, session, "Message 3")
         expect(page.get_by_text("Message 3", exact=True)).to_be_visible()
         expect(page.locator("[data-sequence]")).to_have_count(3)
         page.close()

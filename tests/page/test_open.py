@@ -55,7 +55,7 @@ def test_open_starts_a_daemon(browser_log: Path) -> None:
         os.kill(int(started[1]), signal.SIGTERM)
 
 
-def test_open_says_why_no_daemon_starts(browser_log: Path) -> None:
+def test_open_explains_a_failed_start(browser_log: Path) -> None:
     with socket.socket() as listener:
         # Nothing listens on this port, and nothing else can.
         listener.bind(("127.0.0.1", 0))

@@ -45,7 +45,7 @@ def test_filters_are_in_the_address(page: Page, client: httpx.Client, named: dic
     expect(page.get_by_text("No session matches these filters.")).to_be_visible()
 
 
-def test_row_shows_what_a_session_is_about(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+def test_row_summarizes_its_session(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     message = {"role": "assistant", "content": "The river rises."}
     session = new_session("Why?", message, name="Marked", labels={"team": "maps"}, pinned=True)
     page.goto("/?name=marked")

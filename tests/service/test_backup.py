@@ -36,7 +36,7 @@ def assert_fails(*arguments: object, words: str) -> None:
     assert re.search(f"Error: .*({words})", outcome.stderr), outcome.stderr
 
 
-def say(daemon: Daemon, text: str) -> str:
+def create_session(daemon: Daemon, text: str) -> str:
     """Create a session of one message. Returns its id."""
     with daemon.client() as client:
         session_id: str = client.post("/sessions").json()["id"]
@@ -91,7 +91,7 @@ def test_backup_has_every_acknowledged_write(daemon: Daemon, tmp_path: Path) -> 
 
 
 def test_backup_is_a_database_in_one_file(daemon: Daemon, tmp_path: Path) -> None:
-    say(daemon, "kept")
+    create_session(daemon, "kept")
     before = names(tmp_path)
     run("backup", "--database", daemon.database, tmp_path / "b.db")
     assert names(tmp_path) == sorted([*before, "b.db"])
@@ -107,7 +107,7 @@ def test_backup_replaces_a_file_only_with_force(daemon: Daemon, path: Path, tmp_
     file.write_text("what was there")
     (tmp_path / "b.db-wal").write_text("a log of what was there")
     file.chmod(0o640)
-    say(daemon, "kept")
+    create_session(daemon, "kept")
     assert_fails("backup", "--database", daemon.database, file, words="already exists; .* replace it with --force")
     assert file.read_text() == "what was there"
     run("backup", "--force", "--database", daemon.database, file)
@@ -136,9 +136,9 @@ def test_failed_backup_leaves_nothing(daemon: Daemon, tmp_path: Path) -> None:
 
 def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
-        say(daemon, "backed up")
+        create_session(daemon, "backed up")
         run("backup", "--database", daemon.database, tmp_path / "b.db")
-        say(daemon, "lost")
+        create_session(daemon, "lost")
     database = f"sqlite:///{tmp_path}/new/er/a.db"
     output = run("restore", "--database", database, tmp_path / "b.db")
     assert output == "Restored 1 sessions with 1 messages.\n"
@@ -150,7 +150,7 @@ def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
 
 def test_restore_keeps_the_old_database(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
-        say(daemon, "backed up")
+        create_session(daemon, "backed up")
         run("backup", "--database", daemon.database, tmp_path / "b.db")
         path.chmod(0o600)
         with daemon.client() as client:
@@ -172,7 +172,7 @@ def test_restore_keeps_the_old_database(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("at", [0, 100, 4096])
 def test_damaged_database_is_kept_when_replaced(path: Path, tmp_path: Path, at: int) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
-        say(daemon, "backed up")
+        create_session(daemon, "backed up")
         run("backup", "--database", daemon.database, tmp_path / "b.db")
     with path.open("r+b") as file:
         file.seek(at)
@@ -191,7 +191,7 @@ def test_damaged_database_is_kept_when_replaced(path: Path, tmp_path: Path, at: 
 def test_unsound_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
     with Daemon(f"sqlite:///{path}") as daemon:
         for number in range(30):
-            say(daemon, f"{number} " * 1_000)
+            create_session(daemon, f"{number} " * 1_000)
         run("backup", "--database", daemon.database, tmp_path / "b.db")
     with (tmp_path / "b.db").open("r+b") as file:
         file.seek(file.seek(0, 2) // 4096 // 2 * 4096)
@@ -211,7 +211,7 @@ def test_unsound_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
 def test_damaged_backup_is_not_restored(path: Path, tmp_path: Path) -> None:
     texts = [f"{number} " * 2_500 for number in range(10)]
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
-        session_id = say(daemon, texts[0])
+        session_id = create_session(daemon, texts[0])
         messages = [{"content": text} for text in texts[1:]]
         client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
         run("backup", "--database", daemon.database, tmp_path / "b.db")

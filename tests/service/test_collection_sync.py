@@ -127,7 +127,7 @@ async def test_fetch_of_a_repository_that_never_ends_has_a_time_limit(
     await until_no_process_names(str(repository))
 
 
-async def test_fetch_that_is_cancelled_ends_its_processes(tmp_path: Path, silent_host: str) -> None:
+async def test_cancelled_fetch_ends_its_processes(tmp_path: Path, silent_host: str) -> None:
     begun = asyncio.Event()
     fetching = asyncio.create_task(fetch(GitSource(f"https://{silent_host}/a", "HEAD", ""), tmp_path, begun.set))
     await asyncio.wait_for(begun.wait(), 60)

@@ -17,7 +17,7 @@ from postgres import PostgresServer
 from remains import canary, files_with, places_with, tables_with, wait_until_gone
 
 
-def say(client: httpx.Client, *texts: str, **session: object) -> str:
+def create_session(client: httpx.Client, *texts: str, **session: object) -> str:
     """Create a session with messages. Returns its path."""
     path = f"/sessions/{client.post('/sessions', json=session).json()['id']}"
     for text in texts:
@@ -42,8 +42,10 @@ def search(client: httpx.Client, word: str) -> list[object]:
 
 def test_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
-    say(client, "Others stay.")
-    paths = [say(client, f"{number} {word} {word * 300}", context={"a": word}, name=word) for number in range(3)]
+    create_session(client, "Others stay.")
+    paths = [
+        create_session(client, f"{number} {word} {word * 300}", context={"a": word}, name=word) for number in range(3)
+    ]
     assert len(search(client, word)) == 3
     assert places_with(daemon.database, word)
     for path in paths:
@@ -54,7 +56,7 @@ def test_deleted_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
 def test_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word, other, file_word = canary(), canary(), canary()
     url = uploaded(client, file_word)
-    path = say(client, "Others stay.")
+    path = create_session(client, "Others stay.")
     parts = [
         {"type": "text", "text": f"{word} {word * 300}"},
         {"type": "tool_call", "call": "a", "name": "b", "input": word, "native": {"a": word}},
@@ -73,7 +75,7 @@ def test_corrected_message_is_gone(client: httpx.Client, daemon: Daemon) -> None
 
 def test_replaced_context_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     short, long = canary(), canary()
-    path = say(client, context={"short": short})
+    path = create_session(client, context={"short": short})
     client.patch(path, json={"context": {"short": None, "long": long * 100}})
     client.patch(path, json={"context": {"long": None}})
     for word in (short, long):
@@ -85,8 +87,8 @@ def test_profile_is_deleted_with_its_last_owner(client: httpx.Client, daemon: Da
     client.post("/profiles", json={"name": "secret", "instructions": changed}).raise_for_status()
     client.patch("/profiles/secret", json={"instructions": word}).raise_for_status()
     wait_until_gone(daemon.database, changed)
-    path = say(client, profile="secret", settings_overrides={"description": override})
-    others = say(client, profile="secret")
+    path = create_session(client, profile="secret", settings_overrides={"description": override})
+    others = create_session(client, profile="secret")
     client.delete("/profiles/secret").raise_for_status()
     assert client.get(f"{others}/profile").json()["instructions"] == word
     assert places_with(daemon.database, word)
@@ -104,9 +106,9 @@ def uploaded(client: httpx.Client, word: str) -> str:
     return url
 
 
-def show(client: httpx.Client, url: str) -> str:
+def create_session_with_file(client: httpx.Client, url: str) -> str:
     """Create a session with a message that refers to a file. Returns its path."""
-    path = say(client)
+    path = create_session(client)
     part = {"type": "file", "media": "text/plain", "url": url}
     assert client.post(f"{path}/messages", json={"parts": [part]}).status_code == 201
     return path
@@ -120,10 +122,10 @@ def test_deleted_file_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     wait_until_gone(daemon.database, word)
 
 
-def test_file_is_gone_with_its_last_session(client: httpx.Client, daemon: Daemon) -> None:
+def test_file_is_removed_with_its_last_session(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
     url = uploaded(client, word)
-    paths = [show(client, url) for _ in range(2)]
+    paths = [create_session_with_file(client, url) for _ in range(2)]
     fork = client.post(f"{paths[0]}/fork").json()["id"]
     for path in (*paths, f"/sessions/{fork}"):
         assert client.head(url).status_code == 200
@@ -132,10 +134,10 @@ def test_file_is_gone_with_its_last_session(client: httpx.Client, daemon: Daemon
     wait_until_gone(daemon.database, word)
 
 
-def test_files_are_gone_with_their_workspace(database: str, tmp_path: Path) -> None:
+def test_files_are_removed_with_their_workspace(database: str, tmp_path: Path) -> None:
     word = canary()
     with Daemon(database) as daemon, daemon.client() as client:
-        show(client, uploaded(client, f"used {word}"))
+        create_session_with_file(client, uploaded(client, f"used {word}"))
         uploaded(client, f"unused {word}")
         output = run(
             "workspaces", "delete", "default", "--yes", "--database", database, "--data-path", tmp_path / "none"
@@ -146,7 +148,7 @@ def test_files_are_gone_with_their_workspace(database: str, tmp_path: Path) -> N
 
 def test_cleaned_up_session_is_gone(client: httpx.Client, daemon: Daemon) -> None:
     word = canary()
-    client.post(f"{say(client, word)}/complete")
+    client.post(f"{create_session(client, word)}/complete")
     assert len(search(client, word)) == 1
     body = {"older_than_days": 0, "dry_run": False}
     assert client.post("/sessions/cleanup", json=body).json()["sessions"] == 1
@@ -170,7 +172,7 @@ def test_recorded_response_is_gone_after_its_time(database: str, tmp_path: Path)
 def test_clean_stop_leaves_no_deleted_text(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}") as daemon, daemon.client() as client:
-        path = say(client, word, context={"a": word})
+        path = create_session(client, word, context={"a": word})
         assert len(search(client, word)) == 1
         client.delete(path)
         daemon.stop()
@@ -180,7 +182,7 @@ def test_clean_stop_leaves_no_deleted_text(tmp_path: Path) -> None:
 def test_next_start_removes_remains_of_a_killed_daemon(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'amplifierd.db'}") as daemon, daemon.client() as client:
-        path = say(client, word)
+        path = create_session(client, word)
         assert len(search(client, word)) == 1
         client.delete(path)
         daemon.kill()
@@ -191,7 +193,7 @@ def test_next_start_removes_remains_of_a_killed_daemon(tmp_path: Path) -> None:
 def test_backup_has_no_free_pages(tmp_path: Path) -> None:
     word = canary()
     with Daemon(f"sqlite:///{tmp_path / 'a.db'}") as daemon, daemon.client() as client:
-        paths = [say(client, f"{word} {word * 4000}") for _ in range(20)]
+        paths = [create_session(client, f"{word} {word * 4000}") for _ in range(20)]
         assert len(search(client, word)) == 20
         for path in paths:
             client.delete(path)
@@ -204,7 +206,7 @@ def test_backup_has_no_free_pages(tmp_path: Path) -> None:
 def test_served_file_is_compacted(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
-        sessions = [say(client, f"{number} " * 100_000) for number in range(30)]
+        sessions = [create_session(client, f"{number} " * 100_000) for number in range(30)]
         for session in sessions:
             client.delete(session)
         with Load([daemon.api]) as load:
@@ -221,8 +223,8 @@ def test_served_file_is_compacted(tmp_path: Path) -> None:
 def test_file_of_an_older_version_is_compacted_in_full(tmp_path: Path) -> None:
     word, path = canary(), tmp_path / "a.db"
     with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
-        say(client, "Others stay.")
-        client.delete(say(client, "x" * 100_000))
+        create_session(client, "Others stay.")
+        client.delete(create_session(client, "x" * 100_000))
     make_old(path, word)
     with Daemon(f"sqlite:///{path}") as daemon:
         outcome = CliRunner().invoke(cli, ["compact", "--database", daemon.database])
@@ -266,7 +268,7 @@ def test_postgresql_is_compacted_while_it_is_served() -> None:
     # A separate server, whose files can be read.
     with PostgresServer("fsync=off") as server, Daemon(server.url()) as daemon, daemon.client() as client:
         paths = [
-            say(client, f"{kept_word} {number} {deleted_word if number % 2 else ''}", context={})
+            create_session(client, f"{kept_word} {number} {deleted_word if number % 2 else ''}", context={})
             for number in range(20)
         ]
         for path in paths[1::2]:

@@ -147,7 +147,7 @@ def test_kernel_skips_a_missing_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["orchestrator", "context"])
-def test_kernel_reports_what_a_plan_lacks(tmp_path: Path, place: str) -> None:
+def test_kernel_reports_missing_modules(tmp_path: Path, place: str) -> None:
     with Daemon(f"sqlite:///{tmp_path}/a.db") as daemon, daemon.client() as client:
         plan = client.post("/mount-plans/generate?form=kernel", json={"profile_id": "default"}).json()
     other = {"orchestrator": "context", "context": "orchestrator"}[place]

@@ -33,7 +33,7 @@ SAID = [
 UNUSED = {"numpy", "safetensors", "sqlite_vec", "tokenizers", "wordllama"}
 
 
-def say(client: httpx.Client, *texts: str) -> str:
+def create_session(client: httpx.Client, *texts: str) -> str:
     """Create a session with messages. Returns its path."""
     path = f"/sessions/{client.post('/sessions').json()['id']}"
     messages = [{"content": text} for text in texts]
@@ -78,7 +78,7 @@ def with_service(database: str, service: EmbeddingService, *options: str) -> Dae
 
 def test_local_model_finds_messages_by_meaning(database: str) -> None:
     with Daemon(database, "--embedder", "wordllama") as daemon, daemon.client() as client:
-        say(client, *SAID)
+        create_session(client, *SAID)
         wait_for_vectors(database, 3)
         assert search(client, "recipe")[0] == 2
         assert search(client, "railway delay")[0] == 3
@@ -106,7 +106,7 @@ def test_embedder_is_not_imported_by_default(tmp_path: Path) -> None:
 def test_killed_daemon_continues_with_the_vectors(database: str, service: EmbeddingService) -> None:
     with with_service(database, service) as daemon, daemon.client() as client:
         service.held = "last"
-        say(client, *["xx", "yy"] * 299, "xx", "last")
+        create_session(client, *["xx", "yy"] * 299, "xx", "last")
         until(lambda: rows_of(database, "embedding") > 0)
         daemon.kill()
     service.held = "\0"
@@ -122,13 +122,13 @@ def test_killed_daemon_continues_with_the_vectors(database: str, service: Embedd
 
 def test_deletion_removes_vectors(database: str, service: EmbeddingService) -> None:
     with with_service(database, service) as daemon, daemon.client() as client:
-        path, others = say(client, "xxx", "yyy"), say(client, "zzz")
+        path, others = create_session(client, "xxx", "yyy"), create_session(client, "zzz")
         wait_for_vectors(database, 3)
         assert vectors(database) == ["embedding 3", "embedding_session 2"]
         client.delete(f"{path}/messages/1").raise_for_status()
         assert vectors(database)[0] == "embedding 2"
         # The vectors of a session that changed later are written later.
-        later = say(client, "www")
+        later = create_session(client, "www")
         wait_for_vectors(database, 3)
         client.delete(later).raise_for_status()
         until(lambda: vectors(database) == ["embedding 2", "embedding_session 2"])
@@ -142,7 +142,7 @@ def test_key_is_sent_only_to_the_service(tmp_path: Path, database: str, service:
     key = tmp_path / "key"
     key.write_text("secret-of-the-service\n")
     with with_service(database, service, "--embedder-key-file", str(key)) as daemon, daemon.client() as client:
-        say(client, "xxx")
+        create_session(client, "xxx")
         wait_for_vectors(database, 1)
         assert (service.keys, service.paths) == ({"Bearer secret-of-the-service"}, {"/v1/embeddings"})
         service.status = 307
@@ -158,7 +158,7 @@ def test_key_is_sent_only_to_the_service(tmp_path: Path, database: str, service:
 def test_failing_service_stops_neither_writes_nor_word_search(database: str, service: EmbeddingService) -> None:
     service.status = 500
     with with_service(database, service) as daemon, daemon.client() as client:
-        say(client, "needle")
+        create_session(client, "needle")
         assert [hit["sequence"] for hit in client.get("/search", params={"q": "needle"}).json()] == [1]
         refused = client.get("/search", params={"q": "needle", "mode": "hybrid"})
         assert refused.status_code == 503
@@ -174,7 +174,7 @@ def test_failing_service_stops_neither_writes_nor_word_search(database: str, ser
 def test_text_refused_by_the_service_is_skipped(database: str, service: EmbeddingService) -> None:
     service.refused = "forbidden"
     with with_service(database, service) as daemon, daemon.client() as client:
-        say(client, "xxx", "forbidden yyy", "zzz")
+        create_session(client, "xxx", "forbidden yyy", "zzz")
         wait_for_vectors(database, 2)
         assert sorted(search(client, "xyz")) == [1, 3]
         daemon.wait_for_log("The embedder refuses the text of a message")
@@ -236,7 +236,7 @@ def test_extension_that_cannot_be_loaded_is_reported_at_the_start(tmp_path: Path
 def test_copy_computes_vectors_again(tmp_path: Path, service: EmbeddingService) -> None:
     source, target = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
     with with_service(source, service) as daemon, daemon.client() as client:
-        say(client, "xxx", "yyy")
+        create_session(client, "xxx", "yyy")
         wait_for_vectors(source, 2)
     assert run("copy", "--from", source, "--to", target).returncode == 0
     assert rows_of(target, "embedding") == 0
@@ -248,7 +248,7 @@ def test_copy_computes_vectors_again(tmp_path: Path, service: EmbeddingService) 
 def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> None:
     source, backup = (f"sqlite:///{tmp_path / name}" for name in ("a.db", "b.db"))
     with with_service(source, service) as daemon, daemon.client() as client:
-        say(client, "xxx", "yyy")
+        create_session(client, "xxx", "yyy")
         wait_for_vectors(source, 2)
         requests = len(service.batches)
         assert run("backup", str(tmp_path / "b.db"), "--database", source).returncode == 0
@@ -262,7 +262,7 @@ def test_backup_has_the_vectors(tmp_path: Path, service: EmbeddingService) -> No
 def test_vectors_are_written_once_by_two_workers(tmp_path: Path, service: EmbeddingService) -> None:
     database = f"sqlite:///{tmp_path / 'a.db'}"
     with with_service(database, service, "--workers", "2") as daemon, daemon.client() as client:
-        say(client, *["xx"] * 200)
+        create_session(client, *["xx"] * 200)
         wait_for_vectors(database, 200)
         assert sum(map(len, service.batches)) == 200
 
@@ -274,7 +274,7 @@ def test_daemon_stops_while_the_service_is_slow(database: str, service: Embeddin
     else:
         service.delay = 3 * STOPS_IN
     with with_service(database, service) as daemon, daemon.client() as client:
-        say(client, "xxx")
+        create_session(client, "xxx")
         until(lambda: bool(service.batches))
         assert client.get("/search", params={"q": "x", "mode": "hybrid"}).status_code == 503
         began = time.monotonic()

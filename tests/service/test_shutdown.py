@@ -202,7 +202,7 @@ def test_stuck_clients_do_not_delay_shutdown_for_long(tmp_path: Path, workers: s
     assert "Traceback" not in daemon.log
 
 
-def test_log_has_no_status_that_was_not_sent(tmp_path: Path) -> None:
+def test_log_has_only_sent_statuses(tmp_path: Path) -> None:
     options = ("--shutdown-timeout", "1", "--log-level", "info")
     with (
         Daemon(f"sqlite:///{tmp_path}/a.db", *options, check_responses=False) as daemon,
@@ -259,7 +259,7 @@ def test_daemon_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("module", ["click", "uvicorn"])
-def test_signal_ends_a_daemon_that_has_just_started(tmp_path: Path, number: int, module: str) -> None:
+def test_signal_stops_a_daemon_during_its_start(tmp_path: Path, number: int, module: str) -> None:
     # A signal that is handled this early also reaches the first process of a container.
     command = [sys.executable, "-X", "importtime", "-m", "amplifierd", "serve", "--port", "0"]
     command += ["--database", f"sqlite:///{tmp_path}/a.db", "--data-path", str(tmp_path)]

@@ -46,12 +46,12 @@ def begin_to_start(database: str, random: Random) -> None:
         process.kill()
 
 
-def say(config: pytest.Config, database: str, torture: Torture) -> None:
+def print_figures(config: pytest.Config, database: str, torture: Torture) -> None:
     config.get_terminal_writer().line(f"{database}: {torture.figures}.")
 
 
 @pytest.mark.timeout(0)
-def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_sqlite_keeps_acknowledged_writes(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     path = tmp_path / "a.db"
     torture, random = Torture(SEED), Random(SEED)  # noqa: S311  # no secret
     for number in range(pytestconfig.getoption("--torture-rounds")):
@@ -69,11 +69,11 @@ def test_sqlite_keeps_what_it_acknowledged(tmp_path: Path, pytestconfig: pytest.
         check_integrity(path)
         torture.check(daemon.api)
         torture.check_shared(daemon.api)
-    say(pytestconfig, "SQLite", torture)
+    print_figures(pytestconfig, "SQLite", torture)
 
 
 @pytest.mark.timeout(0)
-def test_postgresql_keeps_what_it_acknowledged(pytestconfig: pytest.Config) -> None:
+def test_postgresql_keeps_acknowledged_writes(pytestconfig: pytest.Config) -> None:
     torture = Torture(SEED)
     with PostgresServer("max_connections=300") as server:
         for number in range(pytestconfig.getoption("--torture-rounds")):
@@ -92,4 +92,4 @@ def test_postgresql_keeps_what_it_acknowledged(pytestconfig: pytest.Config) -> N
         with served(server.url()) as daemon:
             torture.check(daemon.api)
             torture.check_shared(daemon.api)
-    say(pytestconfig, "PostgreSQL", torture)
+    print_figures(pytestconfig, "PostgreSQL", torture)

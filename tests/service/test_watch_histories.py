@@ -183,7 +183,7 @@ def test_watch_takes_many_files_at_once(tmp_path: Path, start: Start, contents: 
     assert "Imported 300 sessions, extended 0, with 300 messages in all" in watch.output
 
 
-def test_watch_reads_a_database_that_is_open(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
+def test_watch_reads_an_open_database(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:
     path = tmp_path / "opencode" / "opencode.db"
     path.parent.mkdir()
     with closing(fill_opencode(path, journal="wal")) as database:

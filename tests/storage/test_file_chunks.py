@@ -155,7 +155,7 @@ def content_id(file: File) -> str:
     return f"(SELECT content_id FROM file WHERE id = '{file.id}')"  # noqa: S608  # no client's text
 
 
-async def test_check_finds_what_is_wrong_with_files(storage: Storage, database: str) -> None:
+async def test_check_finds_damaged_files(storage: Storage, database: str) -> None:
     lost, altered, stray = [await create(storage, LONG + bytes([number])) for number in range(3)]
     byte = "x'78'" if database.startswith("sqlite") else "'78'"
     await asyncio.to_thread(

@@ -46,7 +46,7 @@ async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Recor
         await connection.close()
 
 
-async def say(storage: Storage, *texts: str, workspace: str = W) -> None:
+async def create_session(storage: Storage, *texts: str, workspace: str = W) -> None:
     session = await storage.create_session(workspace, NewSession())
     messages = [BatchMessage(content=text) for text in texts]
     await storage.append_messages(workspace, session.id, NewMessages(messages))
@@ -56,13 +56,13 @@ async def test_vectors_of_one_model_survive_another(
     database: str, service: EmbeddingService, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with opened(database, service) as before:
-        await say(before, *["xx"] * 40)
+        await create_session(before, *["xx"] * 40)
         await until_found_by_meaning(before, 40)
         async with opened(database, service, OTHER) as after:
             await until_found_by_meaning(after, 40)
             with caplog.at_level(logging.WARNING):
                 for _ in range(5):
-                    await say(before, "yy")
+                    await create_session(before, "yy")
                     await asyncio.sleep(0.3)
 
             async def is_said() -> bool:
@@ -78,7 +78,7 @@ async def test_model_used_again_computes_all_vectors_again(
     database: str, service: EmbeddingService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with opened(database, service) as storage:
-        await say(storage, *["xx"] * 40)
+        await create_session(storage, *["xx"] * 40)
         await until_found_by_meaning(storage, 40)
     forget = writing._forget  # noqa: SLF001  # before the first pause between vectors
     with monkeypatch.context() as steps:
@@ -107,7 +107,7 @@ async def test_service_slower_than_the_lease_still_gets_vectors_written(
     monkeypatch.setattr(writing, "RENEWAL_SECONDS", 0.5)
     async with opened(database, service) as storage, opened(database, service):
         service.delay = 4
-        await say(storage, "xx")
+        await create_session(storage, "xx")
 
         async def is_written() -> bool:
             return await storage.waiting_vectors() == 0
@@ -126,7 +126,7 @@ async def test_batch_has_a_limited_time(
 
         with monkeypatch.context() as patch:
             patch.setattr(writing, "BATCH_SECONDS", 0.5)
-            await say(storage, "xx")
+            await create_session(storage, "xx")
             await until(is_said)
         service.is_slow = False
         await until_found_by_meaning(storage, 1)
@@ -136,7 +136,7 @@ async def test_steady_writes_do_not_delay_vectors(database: str, service: Embedd
     async with opened(database, service) as storage:
 
         async def has_vectors() -> bool:
-            await say(storage, "xx")
+            await create_session(storage, "xx")
             return bool(service.batches)
 
         await until(has_vectors)
@@ -148,15 +148,15 @@ async def test_busy_workspace_does_not_delay_others(
     monkeypatch.setattr(writing, "STEPS_IN_TURN", 3)
     service.held = "xx"
     async with opened(database, service) as storage:
-        await say(storage, *["xx"] * 320, workspace="busy")
+        await create_session(storage, *["xx"] * 320, workspace="busy")
 
         async def write() -> None:
             while True:
-                await say(storage, "yy", workspace="busy")
+                await create_session(storage, "yy", workspace="busy")
                 await asyncio.sleep(0.1)
 
         writes = asyncio.create_task(write())
-        await say(storage, "quiet", workspace="quiet")
+        await create_session(storage, "quiet", workspace="quiet")
         service.delay, service.held = 0.2, "\0"
 
         async def is_sent() -> bool:
@@ -170,16 +170,16 @@ async def test_busy_workspace_does_not_delay_others(
 async def test_text_that_breaks_the_service_is_skipped(database: str, service: EmbeddingService) -> None:
     service.failing = "poison"
     async with opened(database, service) as storage:
-        await say(storage, "xx", "poison", "yy")
-        await say(storage, "poison")
-        await say(storage, "zz")
+        await create_session(storage, "xx", "poison", "yy")
+        await create_session(storage, "poison")
+        await create_session(storage, "zz")
         await until_found_by_meaning(storage, 3)
 
 
 async def test_failing_service_loses_no_vector(database: str, service: EmbeddingService) -> None:
     service.status = 500
     async with opened(database, service) as storage:
-        await say(storage, "xx", "yy")
+        await create_session(storage, "xx", "yy")
 
         async def has_failed() -> bool:
             return ["text"] in service.batches
@@ -191,8 +191,8 @@ async def test_failing_service_loses_no_vector(database: str, service: Embedding
 
 async def test_server_without_vectors_leaves_none(second_postgres: str, service: EmbeddingService) -> None:
     async with opened(second_postgres, service) as storage, connected(second_postgres) as earlier:
-        await say(storage, "xx", "yy", "zz")
-        await say(storage, "ww")
+        await create_session(storage, "xx", "yy", "zz")
+        await create_session(storage, "ww")
         await until_found_by_meaning(storage, 4)
         # As a server of the previous version does, which has another search path.
         await earlier.execute(
@@ -229,13 +229,13 @@ async def test_server_without_vectors_leaves_none(second_postgres: str, service:
 async def test_memory_keeps_vectors_and_skips_deleted_messages(service: EmbeddingService) -> None:
     service.refused = "forbidden"
     async with opened("memory://", service) as storage:
-        await say(storage, *["xx", "yy"] * 30, "forbidden")
+        await create_session(storage, *["xx", "yy"] * 30, "forbidden")
         assert await found_by_meaning(storage) == 60
         requests = len(service.batches)
         assert await found_by_meaning(storage) == 60
         # The vector of the query.
         assert service.batches[requests:] == [["zzz"]]
-        await say(storage, "ww")
+        await create_session(storage, "ww")
         service.held = "ww"
         searching = asyncio.create_task(found_by_meaning(storage))
 

@@ -70,7 +70,7 @@ async def following_all(storage: Storage, after_event: str | None = None) -> Asy
         yield Follower(events)
 
 
-async def say(storage: Storage, session_id: str, *contents: str) -> None:
+async def append(storage: Storage, session_id: str, *contents: str) -> None:
     for content in contents:
         await storage.append_message(W, session_id, NewMessage(content=content))
 
@@ -86,7 +86,7 @@ async def session(storage: Storage) -> Session:
 
 async def test_follower_gets_messages(storage: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
-        await say(storage, session.id, "one", "two")
+        await append(storage, session.id, "one", "two")
         events = await follower.upto("2")
     assert kinds_and_ids(events) == [("message", "1"), ("session", "1.2"), ("message", "2")]
     messages = [msgspec.json.decode(event.data, type=Message) for event in events if event.kind == "message"]
@@ -95,14 +95,14 @@ async def test_follower_gets_messages(storage: Storage, session: Session) -> Non
 
 async def test_follower_gets_messages_of_another_node(storage: Storage, other: Storage, session: Session) -> None:
     async with following(storage, session.id) as follower:
-        await say(other, session.id, "one", "two")
+        await append(other, session.id, "one", "two")
         assert [kind for kind, _ in kinds_and_ids(await follower.upto("2"))] == ["message", "session", "message"]
 
 
 async def test_follower_gets_no_earlier_messages(storage: Storage, session: Session) -> None:
-    await say(storage, session.id, "one")
+    await append(storage, session.id, "one")
     async with following(storage, session.id) as follower:
-        await say(storage, session.id, "two")
+        await append(storage, session.id, "two")
         assert kinds_and_ids([await follower.next()]) == [("message", "2")]
 
 
@@ -128,25 +128,25 @@ async def test_session_event_has_the_current_state(storage: Storage, session: Se
 async def test_returning_follower_continues_after_its_last_event(
     storage: Storage, session: Session, after: str, expected: list[tuple[str, str]]
 ) -> None:
-    await say(storage, session.id, "one", "two")
+    await append(storage, session.id, "one", "two")
     await storage.update_session(W, session.id, SessionPatch(name="Talk"))
-    await say(storage, session.id, "three")
+    await append(storage, session.id, "three")
     async with following(storage, session.id, after) as follower:
-        await say(storage, session.id, "four")
+        await append(storage, session.id, "four")
         assert kinds_and_ids(await follower.upto("4")) == [*expected, ("message", "4")]
 
 
 async def test_follower_ahead_of_the_stream_waits(storage: Storage, session: Session) -> None:
-    await say(storage, session.id, "one")
+    await append(storage, session.id, "one")
     async with following(storage, session.id, "2") as follower:
-        await say(storage, session.id, "two", "three")
+        await append(storage, session.id, "two", "three")
         assert kinds_and_ids([await follower.next()]) == [("message", "3")]
 
 
 async def test_reconnecting_follower_gets_each_message_once(storage: Storage, session: Session) -> None:
     async def talk() -> None:
         for number in range(200):
-            await say(storage, session.id, str(number))
+            await append(storage, session.id, str(number))
 
     talking = asyncio.create_task(talk())
     last = "0"
@@ -190,8 +190,8 @@ async def test_stream_ends_with_the_deletion(storage: Storage, session: Session)
 async def test_stream_omits_events_of_other_sessions(storage: Storage, session: Session) -> None:
     neighbour = await storage.create_session(W, NewSession())
     async with following(storage, session.id) as follower:
-        await say(storage, neighbour.id, "not yours")
-        await say(storage, session.id, "yours")
+        await append(storage, neighbour.id, "not yours")
+        await append(storage, session.id, "yours")
         assert b"yours" in (await follower.next()).data
         assert (await follower.next()).kind == "session"
 
@@ -207,7 +207,7 @@ async def test_workspace_stream_reports_all_sessions(storage: Storage, other: St
     async with following_all(storage) as follower:
         made = await other.create_session(W, NewSession())
         created = await follower.next()
-        await say(storage, session.id, "one")
+        await append(storage, session.id, "one")
         changed = await follower.next()
         await other.delete_session(W, made.id)
         deleted = await follower.next()
@@ -224,13 +224,13 @@ async def test_workspace_stream_reports_all_sessions(storage: Storage, other: St
 
 async def test_returning_follower_gets_each_session_once(storage: Storage, session: Session) -> None:
     async with following_all(storage) as follower:
-        await say(storage, session.id, "one")
+        await append(storage, session.id, "one")
         seen = (await follower.next()).id
     created = await storage.create_session(W, NewSession())
-    await say(storage, created.id, "one", "two")
+    await append(storage, created.id, "one", "two")
     deleted = await storage.create_session(W, NewSession())
     await storage.delete_session(W, deleted.id)
-    await say(storage, session.id, "two")
+    await append(storage, session.id, "two")
     async with following_all(storage, seen) as follower:
         events = [await follower.next() for _ in range(3)]
     reported = [(event.kind, msgspec.json.decode(event.data)["id"]) for event in events]
@@ -251,17 +251,17 @@ async def test_concurrent_followers_each_get_all_messages(storage: Storage, sess
 
     counting = [asyncio.create_task(count()) for _ in range(100)]
     for number in range(100):
-        await say(storage, session.id, str(number))
+        await append(storage, session.id, str(number))
     assert set(await asyncio.gather(*counting)) == {100}
 
 
 async def test_corrections_are_reported(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
-    await say(storage, session.id, "one", "two", "three")
+    await append(storage, session.id, "one", "two", "three")
     async with following(storage, session.id) as live, following(storage, session.id, "2") as late:
         await storage.update_message(W, session.id, 1, MessagePatch(content="changed"))
         await storage.delete_message(W, session.id, 2)
-        await say(storage, session.id, "four")
+        await append(storage, session.id, "four")
         await storage.update_session(W, session.id, SessionPatch(name="x"))
         version = (await storage.get_session(W, session.id)).version
         kinds = ["message_updated", "message_deleted", "message", "session"]
@@ -276,9 +276,9 @@ async def test_corrections_are_reported(storage: Storage) -> None:
 
 async def test_corrections_are_reported_once(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
-    await say(storage, session.id, "one")
+    await append(storage, session.id, "one")
     await storage.update_message(W, session.id, 1, MessagePatch(content="changed"))
-    await say(storage, session.id, "two")
+    await append(storage, session.id, "two")
     async with following(storage, session.id, "2") as follower:
         await storage.delete_message(W, session.id, 2)
         assert (await follower.next()).kind == "message_deleted"

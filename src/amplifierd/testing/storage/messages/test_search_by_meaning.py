@@ -91,7 +91,7 @@ async def hits(storage: Storage, text: str, **changes: Any) -> list[SearchHit]:
     return await records(await storage.search_messages(W, query), SearchHit)
 
 
-async def say(storage: Storage, session_id: str, *texts: str) -> None:
+async def append(storage: Storage, session_id: str, *texts: str) -> None:
     before = await found_by_meaning(storage)
     await storage.append_messages(W, session_id, NewMessages([BatchMessage(content=text) for text in texts]))
     await until_found_by_meaning(storage, before + sum(map(bool, texts)))
@@ -106,7 +106,7 @@ async def test_hybrid_search_without_embedder_is_refused(database: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "sequence"), [("kitten", 1), ("refund my payment", 2), ("umbrella", 3)])
-async def test_nearest_meaning_comes_first(storage: Storage, session: Session, text: str, sequence: int) -> None:
+async def test_nearest_meaning_is_first(storage: Storage, session: Session, text: str, sequence: int) -> None:
     found = await hits(storage, text)
     assert (found[0].session_id, found[0].sequence, found[0].snippet) == (session.id, sequence, TEXTS[sequence - 1])
     assert sorted(hit.sequence for hit in found) == [1, 2, 3, 5]
@@ -115,7 +115,7 @@ async def test_nearest_meaning_comes_first(storage: Storage, session: Session, t
 
 
 async def test_words_and_meaning_together_rank_first(storage: Storage, session: Session) -> None:
-    await say(storage, session.id, "A storm")
+    await append(storage, session.id, "A storm")
     found = await hits(storage, "rain")
     assert [hit.sequence for hit in found[:2]] == [3, 6]
     assert found[0].snippet == "It will <mark>rain</mark>"
@@ -125,7 +125,7 @@ async def test_words_and_meaning_together_rank_first(storage: Storage, session: 
 
 async def test_filters_apply_to_meaning(storage: Storage, session: Session) -> None:
     other = await storage.create_session(W, NewSession())
-    await say(storage, other.id, "My cat")
+    await append(storage, other.id, "My cat")
     assert [hit.session_id for hit in await hits(storage, "kitten")][:2] == [other.id, session.id]
     for filters in ({"session_id": session.id}, {"profile": "a/b"}, {"labels": ("team:maps",)}):
         found = await hits(storage, "kitten", **filters)
@@ -216,6 +216,6 @@ async def test_vectors_are_rebuilt_for_another_model(database: str) -> None:
         async with open_storage(database, embedder=embedder) as storage:
             if not await storage.count_sessions(W):
                 created = await storage.create_session(W, NewSession())
-                await say(storage, created.id, *TEXTS)
+                await append(storage, created.id, *TEXTS)
             await until_found_by_meaning(storage, WITH_VECTORS)
             assert [hit.sequence for hit in await hits(storage, "kitten")][:1] == [1]

@@ -51,7 +51,7 @@ async def ids(storage: Storage, query: SessionQuery) -> list[str]:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_sessions_keep_their_order_if_the_clock_goes_back(database: str, *, restarted: bool) -> None:
+async def test_sessions_keep_their_order_if_the_clock_is_set_back(database: str, *, restarted: bool) -> None:
     machine = Machine()
     storage = opened(database, machine)
     await storage.open()

@@ -44,14 +44,14 @@ async def session_ids(storage: Storage) -> list[str]:
     return [summary.id for summary in await records(listing, SessionSummary)]
 
 
-async def test_cleanup_reports_what_it_would_delete(storage: Storage) -> None:
+async def test_dry_run_of_a_cleanup_deletes_nothing(storage: Storage) -> None:
     ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0))
     assert report == DeletionReport(dry_run=True, sessions=2, messages=6, session_ids=(ids[2], ids[3]))
     assert await session_ids(storage) == ids
 
 
-async def test_cleanup_deletes_what_it_reported(storage: Storage) -> None:
+async def test_cleanup_deletes_the_reported_sessions(storage: Storage) -> None:
     ids = [await session_of(storage, status) for status in ("created", "active", "completed", "terminated")]
     report = await storage.clean_up_sessions(W, CleanUp(older_than_days=0, dry_run=False))
     assert report == DeletionReport(dry_run=False, sessions=2, messages=6, session_ids=(ids[2], ids[3]))

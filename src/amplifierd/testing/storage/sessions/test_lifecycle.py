@@ -119,7 +119,7 @@ async def test_first_message_starts_a_session(storage: Storage) -> None:
 
 @pytest.mark.parametrize("status", ["completed", "failed", "terminated"])
 @pytest.mark.parametrize("action", ["append", "batch"])
-async def test_ended_session_takes_no_message(storage: Storage, status: SessionStatus, action: str) -> None:
+async def test_ended_session_accepts_no_message(storage: Storage, status: SessionStatus, action: str) -> None:
     before = await brought_to(storage, status)
     with pytest.raises(SessionEnded, match=f"it is {status}$"):
         await STEPS[action](storage, before.id, None)

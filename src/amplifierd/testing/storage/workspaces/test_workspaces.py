@@ -15,7 +15,7 @@ W = "gone"
 SECONDS = 60
 
 
-async def test_workspace_keeps_what_is_created_during_its_deletion(storage: Storage, other: Storage) -> None:
+async def test_workspace_keeps_sessions_created_during_its_deletion(storage: Storage, other: Storage) -> None:
     await storage.create_profile(W, NewProfile("a", version="1"))
     old = [(await storage.create_session(W, NewSession(profile="a"))).id for _ in range(60)]
     created: list[str] = []
