@@ -6,7 +6,7 @@ Import `open_storage` and its companions from here, records and errors from `mod
 from pathlib import Path
 
 from .model.backend import StorageOptions, find_backend
-from .model.database_errors import DatabaseNotShared
+from .model.database_errors import DatabaseNotShared, ReadLine, Skipped, decoded_line
 from .model.interface import Storage
 from .model.maintenance import Maintenance
 from .model.modules import InstalledModules
@@ -26,6 +26,7 @@ def open_storage(
     temporary_bytes: int = MAX_TEMPORARY_BYTES,
     installed: InstalledModules | None = None,
     embedder: Embedder | None = None,
+    skipped: Skipped | None = None,
 ) -> Storage:
     """The storage that `url` names, not yet open: use it with `async with`.
 
@@ -38,7 +39,8 @@ def open_storage(
     refused without `create`. A SQLite file that other machines may reach is refused, unless `single_machine` declares
     that none of them uses it; None means the last declaration. Long lists, imports and uploads share `temporary_bytes`
     of temporary files; beyond that they raise `StorageUnavailable`. A new session keeps the `installed` modules
-    that its profile names. With an `embedder`, messages are also found by their meaning; the storage closes it. Raises
+    that its profile names. With an `embedder`, messages are also found by their meaning; the storage closes it. With
+    `skipped`, exports continue after damaged records, and only the tables that are read must be readable. Raises
     `DatabaseUnusable` for any other URL.
     """
     options = StorageOptions(
@@ -50,21 +52,22 @@ def open_storage(
         temporary_bytes,
         installed or InstalledModules(),
         embedder,
+        skipped,
     )
     return find_backend(url).storage(url, options)
 
 
-def open_existing(url: str) -> Storage:
+def open_existing(url: str, skipped: Skipped | None = None) -> Storage:
     """The same for a database that exists, with this program's schema; `open` raises `DatabaseUnusable` if not."""
-    return open_storage(url, upgrade=False, create=False)
+    return open_storage(url, upgrade=False, create=False, skipped=skipped)
 
 
-def open_maintenance(url: str) -> Maintenance:
-    """The maintenance of the whole database that `url` names.
+def open_maintenance(url: str, read_line: ReadLine = decoded_line) -> Maintenance:
+    """The maintenance of the whole database that `url` names; a message is damaged if `read_line` refuses it.
 
     Raises `DatabaseUnusable` as `open_storage` does, and `MaintenanceRefused` if its backend has no maintenance.
     """
-    return find_backend(url).maintenance(url)
+    return find_backend(url).maintenance(url, read_line)
 
 
 def refuse_several_processes(url: str) -> None:

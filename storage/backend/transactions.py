@@ -8,6 +8,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from msgspec import Raw, UnsetType
 
+from ..model.database_errors import Skipped
 from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.modules import InstalledModules
 from ..model.records import IdempotentRequest, Listing, MessagePatch, Session
@@ -57,6 +58,7 @@ class Transactions(ABC):
     _clock: Clock
     _disk: TemporaryDisk
     _installed: InstalledModules
+    _skipped: Skipped | None
     _rows: Reader
     _changes: ChangeNotifier
     _removals: Removals

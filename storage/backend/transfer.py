@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from msgspec import UnsetType
 
-from ..model.database_errors import Skipped
 from ..model.errors import IdempotencyKeyInUse, SessionExists
 from ..model.records import Export, IdempotentRequest, ImportReport, Message, OnConflict, Progressed, Session
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
@@ -33,15 +32,14 @@ WAITING_SECONDS = 0.1
 class TransactionalTransfer(TransactionalFiles):
     """Reads and writes sessions with their messages and files."""
 
-    async def export_sessions(self, workspace: str, *, files: bool = False, skipped: Skipped | None = None) -> Export:
-        return self._export(workspace, None, skipped, files=files)
+    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
+        return self._export(workspace, None, files=files)
 
-    async def export_session(
-        self, workspace: str, session_id: str, *, files: bool = False, skipped: Skipped | None = None
-    ) -> Export:
-        return self._export(workspace, canonical_id(session_id), skipped, files=files)
+    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
+        return self._export(workspace, canonical_id(session_id), files=files)
 
-    def _export(self, workspace: str, session_id: str | None, skipped: Skipped | None, *, files: bool) -> Export:
+    def _export(self, workspace: str, session_id: str | None, *, files: bool) -> Export:
+        skipped = self._skipped
         if skipped is None:
             reads = [SessionPosition(self.statements, workspace, session_id).read]
             reads += [FilePosition(workspace, session_id).read] if files else []

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
+from ..model.database_errors import DatabaseDamaged
 from ..model.workspaces import WorkspaceContents, Workspaces
 from ..operations import files, sessions
 from ..operations.bulk import removal
@@ -17,31 +18,13 @@ from .transactions import Transactions
 POLL_SECONDS = 0.05
 
 # All tables except those of sessions are small, or are read by the first column of their key.
-NAMES = """
-SELECT workspace
-FROM api_key
-UNION
-SELECT workspace
-FROM profile
-UNION
-SELECT workspace
-FROM active_profile
-UNION
-SELECT workspace
-FROM collection
-UNION
-SELECT workspace
-FROM module_source
-UNION
-SELECT workspace
-FROM directory
-UNION
-SELECT workspace
-FROM idempotency
-UNION
-SELECT workspace
-FROM file
-"""
+NAMES = [
+    f"SELECT DISTINCT workspace\nFROM {table}"  # of the names below
+    for table in (
+        *("api_key", "profile", "active_profile", "collection"),
+        *("module_source", "directory", "idempotency", "file"),
+    )
+]
 
 COUNTS = """
 SELECT
@@ -122,9 +105,30 @@ DELETES = [f"DELETE FROM {table}\nWHERE workspace = :workspace" for table in _TA
 class TransactionalWorkspaces(Transactions, Workspaces):
     """Implements `Workspaces`."""
 
+    async def workspace_names(self) -> list[str]:
+        names: set[str] = set()
+        for statement in (self.statements.WORKSPACES, *NAMES):
+            try:
+                names |= await self._names(statement)
+            except DatabaseDamaged:
+                if self._skipped is None:
+                    raise
+                self._skipped.tell("The names of the workspaces can't all be read.")
+        return sorted(names)
+
+    async def _names(self, statement: str) -> set[str]:
+        """The names that a statement finds, those that can be read if damaged records are skipped."""
+        as_bytes = f"SELECT {self.dialect.as_bytes.format('workspace')}\nFROM ({statement}) AS found"
+        found = [bytes(name) for (name,) in await self._rows.all(as_bytes, {})]
+        readable = {name.decode() for name in found if _is_text(name)}
+        if len(readable) < len(found):
+            if self._skipped is None:
+                raise DatabaseDamaged("the name of a workspace is not UTF-8")
+            self._skipped.tell("A workspace is left out, because its name can't be read.")
+        return readable
+
     async def workspace_contents(self) -> list[WorkspaceContents]:
-        names = [*await self._rows.all(self.statements.WORKSPACES, {}), *await self._rows.all(NAMES, {})]
-        return [await self._contents(name) for name in sorted({str(name) for (name,) in names})]
+        return [await self._contents(name) for name in await self.workspace_names()]
 
     async def delete_workspace(self, workspace: str) -> WorkspaceContents:
         last_revision, moment = await self._change(workspace, _revoke_keys_and_delete_small)
@@ -153,6 +157,14 @@ class TransactionalWorkspaces(Transactions, Workspaces):
     async def _contents(self, workspace: str) -> WorkspaceContents:
         row = await self._rows.one(COUNTS, {"workspace": workspace})
         return WorkspaceContents(workspace, *map(int, row))
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _revoke_keys_and_delete_small(work: UnitOfWork) -> tuple[int, str]:

@@ -8,7 +8,6 @@ from secrets import token_hex
 from msgspec import UnsetType
 from msgspec.structs import replace
 
-from ..model.database_errors import Skipped
 from ..model.errors import FileNotFound, SessionExists, SessionNotFound
 from ..model.interface import Storage
 from ..model.records import (
@@ -40,14 +39,10 @@ from .sessions import add
 class MemoryTransfer(MemoryAccess, Storage):
     """Implements exports and imports."""
 
-    async def export_sessions(self, workspace: str, *, files: bool = False, skipped: Skipped | None = None) -> Export:
-        del skipped  # nothing in memory is damaged
+    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
         return Export(_batches(_lines(await self._workspace(workspace), None, files=files)))
 
-    async def export_session(
-        self, workspace: str, session_id: str, *, files: bool = False, skipped: Skipped | None = None
-    ) -> Export:
-        del skipped
+    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
         stored = await self._workspace(workspace)
         return Export(_batches(_lines(stored, canonical_id(session_id), files=files)))
 

@@ -60,9 +60,12 @@ class MemoryWorkspaces(MemoryAccess, Keys, Workspaces):
         """See `Storage`."""
         return (await self._workspace(workspace)).is_known or bool(self._keys_of(workspace))
 
-    async def workspace_contents(self) -> list[WorkspaceContents]:
+    async def workspace_names(self) -> list[str]:
         await self._workspace("")
-        return [self._contents(name) for name in sorted(self._database.workspaces) if self._has_contents(name)]
+        return [name for name in sorted(self._database.workspaces) if self._has_contents(name)]
+
+    async def workspace_contents(self) -> list[WorkspaceContents]:
+        return [self._contents(name) for name in await self.workspace_names()]
 
     async def delete_workspace(self, workspace: str) -> WorkspaceContents:
         def begin(work: Work) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..values.clock import Clock
-from .database_errors import BackendBroken, BackendMissing, DatabaseMissing, MaintenanceRefused
+from .database_errors import BackendBroken, BackendMissing, DatabaseMissing, MaintenanceRefused, ReadLine, Skipped
 from .interface import Storage
 from .maintenance import Maintenance
 from .modules import InstalledModules
@@ -29,7 +29,8 @@ _PASSWORD = re.compile(r"(?<=://)([^/?#:@]*):[^/?#]*@")
 class StorageOptions:
     """Options for opening a storage, see `open_storage`; a backend ignores those that do not apply to it.
 
-    A storage that uses the `embedder` closes it when it is closed itself.
+    A storage that uses the `embedder` closes it when it is closed itself. With `skipped`, exports continue after
+    damaged records, and only the tables that are read must be readable.
     """
 
     idempotency_ttl: float
@@ -40,6 +41,7 @@ class StorageOptions:
     temporary_bytes: int
     installed: InstalledModules = field(default_factory=InstalledModules)
     embedder: Embedder | None = None
+    skipped: Skipped | None = None
 
 
 class Backend(ABC):
@@ -54,8 +56,12 @@ class Backend(ABC):
     def storage(self, url: str, options: StorageOptions) -> Storage:
         """The storage that `url` names, not yet opened."""
 
-    def maintenance(self, url: str) -> Maintenance:
-        """The maintenance of the whole database. Raises `MaintenanceRefused` if this kind of database has none."""
+    def maintenance(self, url: str, read_line: ReadLine) -> Maintenance:
+        """The maintenance of the whole database, for which messages are damaged that `read_line` refuses.
+
+        Raises `MaintenanceRefused` if this kind of database has none.
+        """
+        del read_line
         raise MaintenanceRefused(f"The database {without_password(url)} is of a kind that has no maintenance.")
 
     def file(self, url: str) -> Path | None:

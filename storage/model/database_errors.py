@@ -1,16 +1,39 @@
 """Errors of a whole database, as facts; `commands` adds the sentences that say what to do."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import StorageError, StorageUnavailable
+import msgspec
 
-# Called with a sentence for each record that is left out because it can't be read.
-Skipped = Callable[[str], None]
+from .errors import StorageError, StorageUnavailable
+from .records import ExportLine
+
+# Returns the record in a line of an export; None if an import refuses the line.
+ReadLine = Callable[[bytes], ExportLine | None]
 
 # The time after which a refused search may be retried.
 INDEXED_A_SECOND = 2_000
 MAX_RETRY_SECONDS = 60
+
+
+_decode_line = msgspec.json.Decoder(ExportLine).decode
+
+
+def decoded_line(line: bytes) -> ExportLine | None:
+    """The record in a line of an export; None if it is invalid JSON, or of another type."""
+    try:
+        return _decode_line(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Makes a storage skip damaged records: those that `read_line` refuses. `tell` gets a sentence about each."""
+
+    tell: Callable[[str], None]
+    read_line: ReadLine = decoded_line
 
 
 class DatabaseDamaged(StorageError):

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import ClassVar, Literal, Self
 
 from .collections import Collections
-from .database_errors import Skipped
 from .directories import Directories
 from .files import Files
 from .modules import Modules, MountPlans
@@ -315,22 +314,20 @@ class Storage(Search, Profiles, Collections, Modules, MountPlans, Directories, F
         """Whether it has a session, a profile, a directory or a key, or had a session within the last week."""
 
     @abstractmethod
-    async def export_sessions(self, workspace: str, *, files: bool = False, skipped: Skipped | None = None) -> Export:
+    async def export_sessions(self, workspace: str, *, files: bool = False) -> Export:
         """Read every session with its messages: a header, the sessions in the order of their ids, and an end.
 
         Each session is read as of one moment, all in constant memory. If a session is deleted while it is being read,
         the iteration of the batches raises `SessionNotFound`. With `files` the files to which messages refer follow the
         sessions, each once; if one is deleted while it is being read, the iteration raises `FileNotFound`.
 
-        A record that cannot be read ends the iteration with `DatabaseDamaged`, unless `skipped` is given, which gets
-        a sentence about it: then a message is exported as a deleted one in its place, a context as an empty one, and a
-        session or a file is left out. The sums of a session are the sums of the messages that were read.
+        A record that cannot be read ends the iteration with `DatabaseDamaged`, unless the storage was opened to skip
+        it: then a message is exported as a deleted one in its place, a context as an empty one, and a session or a file
+        is left out. The sums of a session are the sums of the messages that were read.
         """
 
     @abstractmethod
-    async def export_session(
-        self, workspace: str, session_id: str, *, files: bool = False, skipped: Skipped | None = None
-    ) -> Export:
+    async def export_session(self, workspace: str, session_id: str, *, files: bool = False) -> Export:
         """Read one session with its messages, and with its `files`, as `export_sessions` does.
 
         The iteration of the batches raises `SessionNotFound`.

@@ -97,6 +97,10 @@ class Workspaces(ABC):
     """The workspaces of a database. Every method raises `StorageUnavailable` when the storage cannot answer now."""
 
     @abstractmethod
+    async def workspace_names(self) -> list[str]:
+        """The names of all workspaces, in order."""
+
+    @abstractmethod
     async def workspace_contents(self) -> list[WorkspaceContents]:
         """Count the contents of each workspace, in the order of their names."""
 

@@ -48,11 +48,13 @@ def labels_from_json(labels: str | None) -> dict[str, str] | UnsetType:
 
 
 def readable_labels(labels: str | None) -> dict[str, str] | None:
-    """Labels from their stored form, which may be damaged: None if it is invalid."""
+    """Labels from their stored form, which may be damaged: None if it is invalid, or if no session may have them."""
     try:
-        return labels_from_json(labels) or {}
-    except msgspec.MsgspecError:
+        readable = labels_from_json(labels) or {}
+        check_labels(readable)
+    except (msgspec.MsgspecError, LabelsInvalid):
         return None
+    return readable
 
 
 def _pointer(key: str) -> str:

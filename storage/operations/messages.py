@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from ..model.errors import DataUrlTooLong, FileUnknown, MessageIdInUse, MessageInvalid, SequenceConflict, SessionEnded
-from ..model.part_records import MAX_COST, Usage, UsageSum, calls_of, is_data_url, outline_of, url_fault
+from ..model.part_records import MAX_COST, Usage, UsageSum, is_data_url, outline_of, url_fault
 from ..model.records import (
     BatchMessage,
     LastMessage,
@@ -224,19 +224,6 @@ def read_record(record: bytes) -> Message | None:
         return _decode(record)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-
-
-def read_whole(record: bytes) -> Message | None:
-    """The message of a record; None if the record, its parts or its usage are invalid."""
-    message = read_record(record)
-    try:
-        if message is not None:
-            usage_of([message])
-            if isinstance(message.parts, Raw):
-                calls_of(message.parts)
-    except (msgspec.MsgspecError, ValueError):
-        return None
-    return message
 
 
 def message_of(new: BatchMessage, timestamp: str, sequence: int) -> Message:

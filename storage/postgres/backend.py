@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 """
 
 from ..model.backend import Backend, StorageOptions, without_password
-from ..model.database_errors import DatabaseUrlInvalid
+from ..model.database_errors import DatabaseUrlInvalid, ReadLine
 from ..model.interface import Storage
 from ..model.maintenance import Maintenance
 
@@ -27,14 +27,15 @@ class PostgresBackend(Backend):
             temporary_bytes=options.temporary_bytes,
             installed=options.installed,
             embedder=options.embedder,
+            skipped=options.skipped,
         )
 
-    def maintenance(self, url: str) -> Maintenance:
+    def maintenance(self, url: str, read_line: ReadLine) -> Maintenance:
         _check(url)
         # As above.
         from .maintenance.tasks import PostgresMaintenance
 
-        return PostgresMaintenance(url)
+        return PostgresMaintenance(url, read_line)
 
 
 def _check(url: str) -> None:

@@ -14,8 +14,8 @@ from ..model.errors import StorageUnavailable
 # state, operator intervention, system errors; a read-only server, a transaction that the server ended for its age; a
 # prepared statement that a pooler lost; a revoked privilege.
 _AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26", "42501")
-# A page, or an index, is damaged.
-_DAMAGED = ("XX001", "XX002")
+# A page, or an index, is damaged; a stored text is not JSON.
+_DAMAGED = ("XX001", "XX002", "22P02")
 
 _DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.TargetServerAttributeNotMatched)
 

@@ -14,6 +14,7 @@ from ..backend.concurrency_limit import ConcurrencyLimit, FairLimit, Turns, befo
 from ..backend.search.vectors import TransactionalVectors
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
+from ..model.database_errors import Skipped
 from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.interface import CheckSession
 from ..model.modules import InstalledModules
@@ -134,6 +135,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         temporary_bytes: int,
         installed: InstalledModules,
         embedder: Embedder | None,
+        skipped: Skipped | None,
     ) -> None:
         self.url = url
         self._upgrade = upgrade
@@ -143,6 +145,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         self._disk = TemporaryDisk(temporary_bytes)
         self._installed = installed
         self._embedder = embedder
+        self._skipped = skipped
 
     async def open(self) -> None:
         self._pool = self._rows = await _open_database(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..model.database_errors import DatabaseDamaged
 from ..model.records import Message
 from ..values.uuid7 import canonical_id
 
@@ -29,9 +30,10 @@ class Rows(ABC):
         """The first row, None if there is none."""
 
     async def one(self, statement: str, bindings: Bindings) -> Row:
-        """The first row of a statement that always has one, such as an aggregate."""
+        """The first row of a statement that always has one, such as an aggregate. Raises `DatabaseDamaged`."""
         row = await self.row(statement, bindings)
-        assert row is not None, "The statement has no row."
+        if row is None:
+            raise DatabaseDamaged("a row is missing that is always there")
         return row
 
     @abstractmethod

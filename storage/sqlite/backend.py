@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..model.backend import Backend, StorageOptions
-from ..model.database_errors import DatabaseUrlInvalid, HomeMissing, MemoryNotShared
+from ..model.database_errors import DatabaseUrlInvalid, HomeMissing, MemoryNotShared, ReadLine
 from ..model.interface import Storage
 from ..model.maintenance import Maintenance
 
@@ -26,13 +26,14 @@ class SQLiteBackend(Backend):
             temporary_bytes=options.temporary_bytes,
             installed=options.installed,
             embedder=options.embedder,
+            skipped=options.skipped,
         )
 
-    def maintenance(self, url: str) -> Maintenance:
+    def maintenance(self, url: str, read_line: ReadLine) -> Maintenance:
         # As above.
         from .maintenance.tasks import SQLiteMaintenance
 
-        return SQLiteMaintenance(self.file(url))
+        return SQLiteMaintenance(self.file(url), read_line)
 
     def file(self, url: str) -> Path:
         path = url.partition("://")[2]

@@ -44,6 +44,8 @@ _UNAVAILABLE = (
 
 # Text that is not UTF-8 is damaged too.
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError)
+# The storage writes no invalid JSON. SQLite has no other sign of this than the text of its error.
+_INVALID_JSON = "malformed JSON"
 
 
 def connect_writer(path: str) -> apsw.Connection:
@@ -220,6 +222,6 @@ def as_storage_error(error: Exception) -> Exception:
 
     Returns any other error unchanged.
     """
-    if isinstance(error, _DAMAGED):
+    if isinstance(error, _DAMAGED) or str(error) == _INVALID_JSON:
         return DatabaseDamaged(str(error))
     return StorageUnavailable(str(error)) if isinstance(error, _UNAVAILABLE) else error

@@ -13,6 +13,7 @@ from ..model.database_errors import (
     DatabaseMissing,
     DatabaseOutOfDate,
     DatabaseUnusable,
+    Skipped,
 )
 from .connection import FileMoved, check_not_replaced, connect_reader, connect_writer, switch_to_wal
 from .files.database_files import OWN_MODE
@@ -25,12 +26,20 @@ WHERE schema = 'main'
     AND type = 'table'
 """
 
+# A list of the virtual tables as well would read the tables of the search index.
+_STORED_TABLES = """
+SELECT name
+FROM sqlite_schema
+WHERE type = 'table'
+    AND rootpage > 0
+"""
 
-def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
+
+def open_database(path: str, *, upgrade: bool, create: bool, skipped: Skipped | None = None) -> apsw.Connection:
     """A connection for writes, to a database with this program's schema.
 
-    A missing database is created if `create` is set; an older one is upgraded if `upgrade` is set. Raises
-    `DatabaseUnusable`.
+    A missing database is created if `create` is set; an older one is upgraded if `upgrade` is set.
+    `skipped` is told about tables that can't be read. Raises `DatabaseUnusable`, for such a table only without it.
     """
     with _explain_errors(path, "for writing"):
         if create:
@@ -46,7 +55,10 @@ def open_database(path: str, *, upgrade: bool, create: bool) -> apsw.Connection:
             refuse_other_program(connection, path)
             if not create:
                 _refuse_empty(connection, path)
-            _read_tables(connection)
+            if skipped is None:
+                _read_tables(connection)
+            else:
+                _tell_unreadable(connection, skipped)
             switch_to_wal(connection)
             _refuse_replaced(connection, path)
             migrate(connection, path, upgrade=upgrade)
@@ -123,7 +135,21 @@ def _read_tables(connection: apsw.Connection) -> None:
     # As of one moment: another process may be creating the tables.
     with connection:
         for (table,) in connection.execute(_TABLES).fetchall():
-            connection.execute(f'SELECT 1 FROM "{table}" NOT INDEXED LIMIT 1').fetchall()  # noqa: S608  # of the schema
+            _read_first(connection, table)
+
+
+def _tell_unreadable(connection: apsw.Connection, skipped: Skipped) -> None:
+    """Tell `skipped` about each table whose first page cannot be read."""
+    for (table,) in connection.execute(_STORED_TABLES).fetchall():
+        try:
+            _read_first(connection, table)
+        except apsw.CorruptError:
+            skipped.tell(f"The table {table} can't be read.")
+
+
+def _read_first(connection: apsw.Connection, table: object) -> None:
+    # All columns, so that no index is read instead. The row is not decoded.
+    connection.execute(f'SELECT * FROM "{table}" NOT INDEXED LIMIT 1').close()  # noqa: S608  # of the schema
 
 
 def _refuse_replaced(connection: apsw.Connection, path: str) -> None:

@@ -7,8 +7,7 @@ from ..sql.dialect import MessageTable
 from ..sql.statements.collections import module_sources_with_ids, modules_with_ids
 from ..sql.statements.corrections import answer_calls, close_calls, message_record, open_calls, reopen_calls
 from ..sql.statements.files import delete_unreferenced, insert_references, keep_files, lock_files
-from ..sql.statements.imports import id_uses
-from ..sql.statements.integrity import recount
+from ..sql.statements.integrity import parts, recount
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_responses import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
@@ -16,9 +15,9 @@ from ..sql.statements.sessions import (
     COUNT_MESSAGES,
     SESSION_EXISTS,
     Statements,
-    exported_session,
     profile_in_directory,
 )
+from ..sql.statements.transfer import exported_session, id_uses, session_alone
 
 # See `Dialect`.
 STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
@@ -111,6 +110,10 @@ class SQLiteStatements(Statements):
     EXPORTED_SESSION = exported_session(_LAST_SEQUENCE_OF_SESSION, "= :id")
 
     NEXT_SESSION = exported_session(_LAST_SEQUENCE_OF_SESSION, "> :id")
+
+    SESSION_ALONE = session_alone(_LAST_SEQUENCE_OF_SESSION)
+
+    PARTS = parts("session_number", HAS_MESSAGES)
 
     ID_USES = id_uses(STEPS)
 

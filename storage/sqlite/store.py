@@ -17,7 +17,7 @@ from ..backend.search.waiting_count import WaitingCount
 from ..backend.storage import TransactionalStorage
 from ..backend.transactions import LARGE_WRITE
 from ..backend.write_check import WriteCheck
-from ..model.database_errors import DatabaseDamaged, SearchIndexNotReady
+from ..model.database_errors import DatabaseDamaged, SearchIndexNotReady, Skipped
 from ..model.errors import StorageUnavailable
 from ..model.modules import InstalledModules
 from ..model.queries import Embedder, SearchQuery
@@ -114,6 +114,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         temporary_bytes: int,
         installed: InstalledModules,
         embedder: Embedder | None,
+        skipped: Skipped | None,
     ) -> None:
         self.path = path
         self._single_machine = single_machine
@@ -124,6 +125,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._disk = TemporaryDisk(temporary_bytes)
         self._installed = installed
         self._embedder = embedder
+        self._skipped = skipped
 
     async def open(self) -> None:
         if self._embedder is not None:
@@ -131,20 +133,24 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
         try:
             # In a thread: a migration may take long.
-            connection = await asyncio.to_thread(open_database, self.path, upgrade=self._upgrade, create=self._create)
+            connection = await asyncio.to_thread(
+                open_database, self.path, upgrade=self._upgrade, create=self._create, skipped=self._skipped
+            )
         except BaseException:
             self._machine.release()
             raise
-        begin_again_by_other_rules(connection)
+        left: set[str] = set()
+        if self._skipped is None:
+            begin_again_by_other_rules(connection)
+            # A killed program may have left work in any workspace.
+            left = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
         self._checkpointer = Checkpointer(connection, self.path)
         # Only the writing thread uses this tokenizer.
         tokenizer = Tokenizer()
         self._transaction = ConnectionTransaction(connection, self._clock, tokenizer)
         self._long_texts = LongTexts()
         self._indexer = Indexer(tokenizer, self._long_texts)
-        # A killed program may have left work in any workspace.
-        workspaces = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
-        self._index_work = IndexWork(self._indexer, self._transaction.written, workspaces)
+        self._index_work = IndexWork(self._indexer, self._transaction.written, left)
         self._changes = ChangeNotifier(self.path)
         self._write_check = WriteCheck(self._look_for_room, self._try_to_write)
         self._writer = Writer(
@@ -176,7 +182,8 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             last.callback(self._checkpointer.close)
             last.push_async_callback(asyncio.to_thread, self._long_texts.close)
             last.push_async_callback(self._writer.close)
-            last.push_async_callback(self._finish_writes)
+            if self._skipped is None:
+                last.push_async_callback(self._finish_writes)
             last.callback(self._readers.close)
             for each in (self._changes, self._removals, self._write_check, self._expiry, self._waiting_count):
                 last.push_async_callback(each.close)

@@ -60,8 +60,8 @@ class Clock:
             return text_at(self._last)
 
     def catch_up(self, moment: str | None) -> None:
-        """Continue from `moment`, a time that is already stored, if that is later."""
-        if moment is None:
+        """Continue from `moment`, a time that is already stored, if that is later; a damaged one is ignored."""
+        if moment is None or not is_clock_time(moment):
             return
         with self._lock:
             self._last = max(self._last, microseconds_of(moment))

@@ -7,7 +7,8 @@ import pytest
 from msgspec import json
 
 from amplifierd.commands.copy_database import copy
-from amplifierd.storage import open_maintenance, open_storage
+from amplifierd.storage import open_existing, open_maintenance, open_storage
+from amplifierd.storage.model.database_errors import Skipped
 from amplifierd.storage.model.errors import FileNotFound
 from amplifierd.storage.model.files import UNKNOWN_MEDIA
 from amplifierd.storage.model.interface import Storage
@@ -157,7 +158,7 @@ async def test_repair_keeps_derived_rows_of_unreadable_messages(storage: Storage
     opened = await any_database(database)
     queries = [
         f"SELECT file_id FROM file_reference WHERE session_id = '{session_id}'",  # noqa: S608
-        f"SELECT last_message, input_tokens, cost FROM session WHERE id = '{session_id}'",  # noqa: S608
+        f"SELECT last_message, token_usage, input_tokens, cost FROM session WHERE id = '{session_id}'",  # noqa: S608
         f"SELECT sequence, call, result_sequence FROM tool_call WHERE session_id = '{session_id}' ORDER BY call",  # noqa: S608
     ]
     before = [await opened.run(statement) for statement in queries]
@@ -168,7 +169,7 @@ async def test_repair_keeps_derived_rows_of_unreadable_messages(storage: Storage
         "DELETE FROM session_label",
         "DELETE FROM tool_call WHERE call = 'c2'",
         "DELETE FROM correction",
-        "UPDATE session SET token_usage = 77, profile_hash = 'x' WHERE name = 'first'",
+        "UPDATE session SET changed_version = version + 1, profile_hash = 'x' WHERE name = 'first'",
     )
     done = dict(await repair(database))
     after = [await opened.run(statement) for statement in queries]
@@ -212,18 +213,19 @@ async def test_old_corrections_are_counted_with_the_next_one(storage: Storage, d
     assert "counts 2 corrected messages and has 1 corrections" in text
 
 
-async def skipping(storage: Storage) -> tuple[list[str | None], list[str]]:
-    """The names of the sessions in an export that skips damage, and its warnings."""
+async def skipping(database: str) -> tuple[list[str | None], list[str]]:
+    """The names of the sessions in an export that goes on past damage, and what it says."""
     warnings: list[str] = []
-    export = await storage.export_sessions(W, skipped=warnings.append)
-    lines = [line async for batch in export.batches for line in batch]
+    async with open_existing(database, Skipped(warnings.append)) as storage:
+        export = await storage.export_sessions(W)
+        lines = [line async for batch in export.batches for line in batch]
     return [line.session.name or None for line in lines if isinstance(line.session, Session)], warnings
 
 
 async def test_export_skips_damaged_labels_and_names(storage: Storage, database: str) -> None:
     ids = [await filled(storage, text) for text in ("first", "second")]
     await asyncio.to_thread(vandalise, database, "UPDATE session SET labels = '{' WHERE name = 'first'")
-    names, warnings = await skipping(storage)
+    names, warnings = await skipping(database)
     assert (names, warnings) == (["first", None, "second", None], [f"The labels of session {ids[0]} can't be read."])
     [text] = await check(database)
     assert text.endswith("has labels that can't be read.")
@@ -231,7 +233,7 @@ async def test_export_skips_damaged_labels_and_names(storage: Storage, database:
         await asyncio.to_thread(
             vandalise, database, "UPDATE session SET name = CAST(x'ff' AS TEXT) WHERE name = 'first'"
         )
-        names, warnings = await skipping(storage)
+        names, warnings = await skipping(database)
         assert (names, warnings) == ([None, "second", None], [f"Session {ids[0]} can't be read."])
 
 
@@ -265,7 +267,8 @@ async def test_copy_of_an_altered_file_keeps_the_file_with_those_bytes(
         )
         warnings: list[str] = []
         copied = open_storage(f"sqlite:///{tmp_path}/{altered}.db")
-        await copy(open_storage(database), copied, warnings.append)
+        skipped = Skipped(warnings.append)
+        await copy(open_existing(database, skipped), copied, skipped)
         async with open_storage(f"sqlite:///{tmp_path}/{altered}.db") as target:
             assert await content_of(target, good) is not None
             with pytest.raises(FileNotFound):

@@ -11,11 +11,11 @@ import click
 import msgspec
 from msgspec import UNSET
 
-from ..storage.model.database_errors import Skipped
+from ..storage.model.database_errors import DatabaseDamaged, Skipped
 from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
-from .copy_settings import copy_contexts, copy_files
+from .copy_settings import copy_contexts, copy_files, copy_keys
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
@@ -42,33 +42,40 @@ class Copied:
 async def copy(source: Storage, target: Storage, skipped: Skipped | None = None) -> Copied:
     """Copy everything that `target` lacks, first keys and settings of sessions, then compare the sessions.
 
-    Shows progress. `skipped` gets a sentence about each damaged record of `source`; without it, the first one ends the
-    copy.
+    Shows progress. `skipped`, with which `source` is open, is told about each damaged record; without it, the first one
+    ends the copy.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. The sessions
     must not change during the copy. Raises `CopyDiffers`.
     """
     async with source, target:
         # Keys come first, so that no data is ever in a target without keys.
-        for key in await source.list_keys():
-            await target.copy_key(key)
-        workspaces = [contents.workspace for contents in await source.workspace_contents()]
+        await copy_keys(source, target, skipped)
+        workspaces = await source.workspace_names()
         for workspace in workspaces:
-            await copy_contexts(source, target, workspace)
+            await copy_contexts(source, target, workspace, skipped)
             await copy_files(source, target, workspace, skipped)
-        sessions = sum([await source.count_sessions(workspace) for workspace in workspaces])
+        sessions = sum([await _count(source, workspace, skipped) for workspace in workspaces])
         with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
-            found = sum([await _copy(source, target, workspace, bar.update, skipped) for workspace in workspaces])
+            found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
         with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
-            compared = [await _compare(source, target, workspace, bar.update, skipped) for workspace in workspaces]
+            compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
         return _total(compared, found)
 
 
-async def _copy(
-    source: Storage, target: Storage, workspace: str, done: Callable[[int], None], skipped: Skipped | None
-) -> int:
+async def _count(source: Storage, workspace: str, skipped: Skipped | None) -> int:
+    """The number of sessions, for the progress; 0 if damaged records are skipped and they can't be counted."""
+    try:
+        return await source.count_sessions(workspace)
+    except DatabaseDamaged:
+        if skipped is None:
+            raise
+        return 0
+
+
+async def _copy(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> int:
     found = 0
-    async with _lines(source, workspace, skipped) as lines:
+    async with _lines(source, workspace) as lines:
         while (line := await lines.next()) is not None:
             if await _is_there(target, workspace, line):
                 found += 1
@@ -144,8 +151,8 @@ class _Part:
 
 
 @asynccontextmanager
-async def _lines(storage: Storage, workspace: str, skipped: Skipped | None = None) -> AsyncIterator[_Lines]:
-    export = await storage.export_sessions(workspace, skipped=skipped)
+async def _lines(storage: Storage, workspace: str) -> AsyncIterator[_Lines]:
+    export = await storage.export_sessions(workspace)
     async with aclosing(export.batches) as batches:
         yield _Lines(batches)
 
@@ -161,13 +168,11 @@ async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
     return True
 
 
-async def _compare(
-    source: Storage, target: Storage, workspace: str, done: Callable[[int], None], skipped: Skipped | None
-) -> Copied:
+async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
     total = hashlib.sha256()
     messages = compared = 0
     async with (
-        aclosing(_sums(source, workspace, skipped)) as source_sums,
+        aclosing(_sums(source, workspace)) as source_sums,
         aclosing(_sums(target, workspace)) as target_sums,
     ):
         async for session_id, count, checksum in source_sums:
@@ -190,14 +195,12 @@ def _total(compared: list[Copied], found: int) -> Copied:
     return Copied(sessions, messages, found, checksum.hexdigest())
 
 
-async def _sums(
-    storage: Storage, workspace: str, skipped: Skipped | None = None
-) -> AsyncGenerator[tuple[str, int, bytes], None]:
+async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:
     """The id of each session, its number of messages, and the SHA-256 of its exported lines."""
     session_id = ""
     messages = 0
     digest = hashlib.sha256()
-    async with _lines(storage, workspace, skipped) as lines:
+    async with _lines(storage, workspace) as lines:
         while (line := await lines.next()) is not None:
             if isinstance(line.session, Session):
                 if session_id:

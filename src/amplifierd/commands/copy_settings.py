@@ -1,8 +1,12 @@
-"""Copies profiles, collections, module sources, directories and files to another database."""
+"""Copies keys, profiles, collections, module sources, directories and files to another database.
+
+With `skipped`, damaged records are left out. A list that cannot be read ends where it is damaged.
+"""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from functools import partial
 
 import msgspec
@@ -11,7 +15,14 @@ from msgspec import UNSET
 from ..storage.model.collections import CollectionContent, CollectionExists, all_collections
 from ..storage.model.database_errors import DatabaseDamaged, Skipped
 from ..storage.model.directories import AmplifiedDirectory, NewDirectory
-from ..storage.model.errors import DirectoryExists, FileNotFound, NoActiveProfile, ProfileExists
+from ..storage.model.errors import (
+    DirectoryExists,
+    FileNotFound,
+    NoActiveProfile,
+    ProfileExists,
+    StorageError,
+    StorageUnavailable,
+)
 from ..storage.model.files import File, NewFile
 from ..storage.model.interface import Storage
 from ..storage.model.modules import Module, ModuleNotFound, ModuleSourceExists, NewModuleSource
@@ -24,28 +35,75 @@ from ..storage.model.profile_records import (
     SessionConfig,
 )
 from ..storage.model.queries import all_records
-from ..storage.model.records import Listing
+from ..storage.model.records import ExportFile, ExportLine, Listing
+from ..storage.model.workspaces import Key
 
 _AT_ONCE = 500
+
+_encode = msgspec.json.Encoder().encode
 
 _summaries = msgspec.json.Decoder(list[ProfileSettings]).decode
 _files = msgspec.json.Decoder(list[File]).decode
 _directories = msgspec.json.Decoder(list[AmplifiedDirectory]).decode
 
 
-async def copy_contexts(source: Storage, target: Storage, workspace: str) -> None:
+@contextmanager
+def _skipping(skipped: Skipped | None, subject: str) -> Iterator[None]:
+    """Tell `skipped` that `subject` can't be read if the `with` finds it damaged; without `skipped`, raise that."""
+    try:
+        yield
+    except (StorageError, msgspec.MsgspecError) as error:
+        if skipped is None or isinstance(error, StorageUnavailable):
+            raise
+        skipped.tell(f"{subject} can't be read.")
+
+
+async def copy_keys(source: Storage, target: Storage, skipped: Skipped | None) -> None:
+    """Copy the keys of all workspaces, and their revocations."""
+    with _skipping(skipped, "The list of keys"):
+        for key in await source.list_keys():
+            with _skipping(skipped, f"Key {key.id}"):
+                await target.copy_key(msgspec.convert(asdict(key), Key))
+
+
+async def copy_contexts(source: Storage, target: Storage, workspace: str, skipped: Skipped | None) -> None:
     """Copy the profiles, collections, module sources, directories and the active profile that `target` lacks."""
-    async for summary in all_records(
-        lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
-    ):
-        stored = await source.get_profile(workspace, summary.name)
-        if stored.source is UNSET:
-            with suppress(ProfileExists):
-                await target.create_profile(
-                    workspace, _new(stored), origin=await _origin(source, workspace, summary.name)
-                )
-    await _copy_collections(source, target, workspace)
-    await _copy_module_sources(source, target, workspace)
+    of_workspace = f"of workspace {workspace}"
+    with _skipping(skipped, f"The list of profiles {of_workspace}"):
+        async for summary in all_records(
+            lambda cursor: source.list_profiles(workspace, limit=_AT_ONCE, cursor=cursor), _summaries
+        ):
+            with _skipping(skipped, f"Profile {summary.name} {of_workspace}"):
+                await _copy_profile(source, target, workspace, summary.name)
+    with _skipping(skipped, f"The list of collections {of_workspace}"):
+        async for collection in all_collections(source, workspace):
+            with _skipping(skipped, f"Collection {collection.identifier} {of_workspace}"):
+                await _copy_collection(source, target, workspace, collection.identifier)
+    with _skipping(skipped, f"The list of modules with sources {of_workspace}"):
+        async for module_id in _modules_with_sources(source, workspace):
+            with _skipping(skipped, f"The source of module {module_id} {of_workspace}"):
+                await _copy_module_sources(source, target, workspace, module_id)
+    with _skipping(skipped, f"The active profile {of_workspace}"):
+        await _copy_active_profile(source, target, workspace)
+
+    async def directories(cursor: str | None) -> Listing:
+        return (await source.list_directories(workspace, limit=_AT_ONCE, cursor=cursor)).directories
+
+    with _skipping(skipped, f"The list of directories {of_workspace}"):
+        async for directory in all_records(directories, _directories):
+            with _skipping(skipped, f"Directory {directory.relative_path} {of_workspace}"):
+                await _copy_directory(target, workspace, directory)
+
+
+async def _copy_profile(source: Storage, target: Storage, workspace: str, name: str) -> None:
+    """Copy a profile, unless it belongs to a collection or `target` has it."""
+    stored = await source.get_profile(workspace, name)
+    if stored.source is UNSET:
+        with suppress(ProfileExists):
+            await target.create_profile(workspace, _new(stored), origin=await _origin(source, workspace, name))
+
+
+async def _copy_active_profile(source: Storage, target: Storage, workspace: str) -> None:
     with suppress(NoActiveProfile):
         active = await source.get_active_profile(workspace)
         try:
@@ -53,23 +111,19 @@ async def copy_contexts(source: Storage, target: Storage, workspace: str) -> Non
         except NoActiveProfile:
             await target.activate_profile(workspace, active.name)
 
-    async def directories(cursor: str | None) -> Listing:
-        return (await source.list_directories(workspace, limit=_AT_ONCE, cursor=cursor)).directories
 
-    async for directory in all_records(directories, _directories):
-        own = directory.default_profile if directory.default_profile_from == directory.relative_path else UNSET
-        profile = own if isinstance(own, str) else None
-        with suppress(DirectoryExists):
-            new = NewDirectory(directory.relative_path, profile, directory.metadata, create_marker=False)
-            await target.create_directory(workspace, new)
+async def _copy_directory(target: Storage, workspace: str, directory: AmplifiedDirectory) -> None:
+    own = directory.default_profile if directory.default_profile_from == directory.relative_path else UNSET
+    profile = own if isinstance(own, str) else None
+    with suppress(DirectoryExists):
+        new = NewDirectory(directory.relative_path, profile, directory.metadata, create_marker=False)
+        await target.create_directory(workspace, new)
 
 
-async def _copy_collections(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the collections that `target` lacks, with their profiles unchanged; their sources are not read."""
-    async for summary in all_collections(source, workspace):
-        with suppress(CollectionExists):
-            read = partial(_content, source, workspace, summary.identifier)
-            await target.create_collection(workspace, summary.identifier, read)
+async def _copy_collection(source: Storage, target: Storage, workspace: str, identifier: str) -> None:
+    """Copy a collection that `target` lacks, with its profiles unchanged; its source is not read."""
+    with suppress(CollectionExists):
+        await target.create_collection(workspace, identifier, partial(_content, source, workspace, identifier))
 
 
 async def _origin(source: Storage, workspace: str, name: str) -> ProfileOrigin:
@@ -77,16 +131,19 @@ async def _origin(source: Storage, workspace: str, name: str) -> ProfileOrigin:
     return ProfileOrigin(plan.mounted.collection, plan.texts)
 
 
-async def _copy_module_sources(source: Storage, target: Storage, workspace: str) -> None:
-    """Copy the sources that are set for modules, except those that are set in `target`."""
+async def _modules_with_sources(source: Storage, workspace: str) -> AsyncGenerator[str, None]:
     after = ""
     while ids := await source.modules_with_sources(workspace, after=after, most=_AT_ONCE):
         for module_id in ids:
-            for found in await source.module_sources(workspace, module_id):
-                new = NewModuleSource(found.source, found.scope)
-                with suppress(ModuleSourceExists):
-                    await target.create_module_source(workspace, module_id, new)
+            yield module_id
         after = ids[-1]
+
+
+async def _copy_module_sources(source: Storage, target: Storage, workspace: str, module_id: str) -> None:
+    """Copy the sources that are set for a module, except those that are set in `target`."""
+    for found in await source.module_sources(workspace, module_id):
+        with suppress(ModuleSourceExists):
+            await target.create_module_source(workspace, module_id, NewModuleSource(found.source, found.scope))
 
 
 async def _content(source: Storage, workspace: str, identifier: str) -> CollectionContent:
@@ -114,15 +171,22 @@ async def _content(source: Storage, workspace: str, identifier: str) -> Collecti
 async def copy_files(source: Storage, target: Storage, workspace: str, skipped: Skipped | None) -> None:
     """Copy the files that `target` lacks, before the messages that refer to them. They get the time of the copy.
 
-    Raises `DatabaseDamaged` for a damaged file, unless `skipped` gets a sentence about it.
+    Raises `DatabaseDamaged` for a damaged file, unless `skipped` is told about it.
     """
-    async for file in all_records(lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files):
-        try:
-            await _copy_file(source, target, workspace, file)
-        except (DatabaseDamaged, FileNotFound):
-            if skipped is None:
-                raise
-            skipped(f"File {file.id} can't be read.")
+    with _skipping(skipped, f"The list of files of workspace {workspace}"):
+        async for file in all_records(
+            lambda cursor: source.list_files(workspace, limit=_AT_ONCE, cursor=cursor), _files
+        ):
+            with _skipping(skipped, f"File {file.id}"):
+                _refuse_invalid(file, skipped)
+                await _copy_file(source, target, workspace, file)
+
+
+def _refuse_invalid(file: File, skipped: Skipped | None) -> None:
+    """Raises `DatabaseDamaged` if no import would take a file; only if damaged ones are `skipped`."""
+    line = ExportLine(file=ExportFile(file.id, file.media, file.size, file.name))
+    if skipped is not None and skipped.read_line(_encode(line)) is None:
+        raise DatabaseDamaged(f"file {file.id} is not valid")
 
 
 async def _copy_file(source: Storage, target: Storage, workspace: str, file: File) -> None:

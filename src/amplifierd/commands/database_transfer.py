@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 from typing import IO
 
 from ..auth import DEFAULT_WORKSPACE
-from ..contract import LineReader
+from ..contract import LineReader, line_reader, load_document
+from ..settings import CONTRACT
 from ..storage.model.errors import WorkspaceNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.records import (
@@ -23,6 +24,8 @@ from ..storage.model.records import (
 from .output import progress_bar
 
 CHUNK_BYTES = 64 * 1024
+# A file on the command line is on this machine already; the limit is for a file without line breaks.
+MAX_LINE = 1024 * 1024 * 1024
 
 
 async def import_export(
@@ -49,6 +52,11 @@ async def import_export(
     # Importing the same file again must restore sessions that were deleted since.
     await storage.forget_response(workspace, once.key)
     return report
+
+
+def lines_of_exports() -> LineReader:
+    """Reads the lines of exports by the rules of the contract."""
+    return line_reader(load_document(CONTRACT), MAX_LINE)
 
 
 async def clean_up(storage: Storage, workspace: str, criteria: CleanUp) -> DeletionReport:

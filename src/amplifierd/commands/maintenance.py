@@ -60,8 +60,10 @@ def check(context: click.Context, database: str, *, repair: bool) -> None:
 
     The exit code is 0 if nothing is wrong or everything was repaired, and 1 otherwise.
     """
+    from .database_transfer import lines_of_exports
+
     with sentences():
-        faults = asyncio.run(_check(open_maintenance(database), repair=repair))
+        faults = asyncio.run(_check(open_maintenance(database, lines_of_exports().read_stored), repair=repair))
     if faults:
         context.exit(1)
 

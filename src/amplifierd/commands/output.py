@@ -37,7 +37,7 @@ class SkippedRecords:
     def __init__(self) -> None:
         self._sentences: dict[str, None] = {}
 
-    def add(self, sentence: str) -> None:
+    def tell(self, sentence: str) -> None:
         """Keep a sentence, once."""
         self._sentences[sentence] = None
 

@@ -7,17 +7,14 @@ from typing import Any, get_args
 
 import click
 
-from ..settings import CONTRACT
 from ..storage import open_existing, open_storage, path_of
 from ..storage.model.backend import refuse_itself
+from ..storage.model.database_errors import Skipped
 from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
 from ..storage.values.clock import DAY_SECONDS
 from .exports.filters import check_session_id, query_of, session_filters
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 from .output import SkippedRecords
-
-# A file on the command line is on this machine already; the limit is for a file without line breaks.
-MAX_LINE = 1024 * 1024 * 1024
 
 # A command uses the disk of the user who starts it; the limit is for clients of a daemon.
 UNBOUNDED_BYTES = 2**63
@@ -30,6 +27,13 @@ skip_damaged = click.option(
     is_flag=True,
     help="Go on past damaged records, report them at the end and exit with 1. A damaged message is written as deleted.",
 )
+
+
+def _skipping(records: SkippedRecords) -> Skipped:
+    """How a database is opened to skip damaged records, and to keep a sentence about each."""
+    from .database_transfer import lines_of_exports
+
+    return Skipped(records.tell, lines_of_exports().read_stored)
 
 
 @click.command("export", context_settings=FROM_ENVIRONMENT)
@@ -74,9 +78,9 @@ def export_sessions(
         if kept_in is not None and output is None:
             refuse_itself(kept_in, Path(file))
         skipped = SkippedRecords()
-        on_skipped = skipped.add if skip_damaged else None
-        target = ExportTarget(format_name, session, query_of(**filters), files, file, output, on_skipped)
-        exported = asyncio.run(export_to(target, open_existing(database), workspace))
+        target = ExportTarget(format_name, session, query_of(**filters), files, file, output)
+        storage = open_existing(database, _skipping(skipped) if skip_damaged else None)
+        exported = asyncio.run(export_to(target, storage, workspace))
     click.echo(f"Exported {exported} sessions.", err=True)
     if skipped.report():
         raise click.exceptions.Exit(1)
@@ -121,12 +125,12 @@ def import_sessions(
     that were imported before get only new messages. A daemon may serve the database at the same time. To continue an
     interrupted import, run it again.
     """
-    from ..contract import line_reader, load_document
+    from .database_transfer import lines_of_exports
     from .history.paths import ImportPaths, import_paths
     from .history.watching import watch_paths
 
     with sentences():
-        reader = line_reader(load_document(CONTRACT), MAX_LINE)
+        reader = lines_of_exports()
         storage = open_storage(
             database,
             upgrade=False,
@@ -185,7 +189,8 @@ def copy_sessions(source: str, target: str, *, skip_damaged: bool) -> None:
     with sentences():
         skipped = SkippedRecords()
         into = open_storage(target, upgrade=False, temporary_bytes=UNBOUNDED_BYTES)
-        copied = asyncio.run(copy(open_existing(source), into, skipped.add if skip_damaged else None))
+        on_damage = _skipping(skipped) if skip_damaged else None
+        copied = asyncio.run(copy(open_existing(source, on_damage), into, on_damage))
     click.echo(
         f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
         f"{copied.found} of which were there before; checksum {copied.checksum}."

@@ -1,21 +1,24 @@
 """Repairs sessions from their remaining rows."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import msgspec
 from msgspec import UNSET, Raw
 
+from ...model.database_errors import ReadLine
 from ...model.maintenance import Fault, Finding
-from ...model.part_records import NO_USAGE, Calls, UsageSum, calls_of
+from ...model.part_records import NO_USAGE, Calls, UsageSum, calls_of, file_ids_of
 from ...model.records import Message, NewSession
 from ...operations.bulk.removal import MESSAGES_AT_ONCE, next_piece
 from ...operations.files import refer
 from ...operations.labels import readable_labels
-from ...operations.messages import last_message_of, read_whole, usage_of
+from ...operations.messages import last_message_of, usage_of
 from ...operations.patches import corrections
 from ...operations.profiles import BUILT_IN
 from ...operations.sessions import casefolded
+from ...operations.transfer.import_rules import stored_message
 from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings
 from ...sql.statements.integrity import (
@@ -24,6 +27,7 @@ from ...sql.statements.integrity import (
     COUNT_USE,
     FORGET_USE,
     NAME_AND_LABELS,
+    REFERENCES_OF_MESSAGE,
     REMOVE_SOME_CALLS,
     REMOVE_SOME_CORRECTIONS,
     REMOVE_SOME_REFERENCES,
@@ -33,6 +37,7 @@ from ...sql.statements.integrity import (
 from ...sql.statements.profiles import SET_SESSION_PROFILE
 from ...values.json_text import MAX_SAFE_INTEGER, raw_text
 from .files import repair_file
+from .numbers import Numbers
 
 RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 
@@ -40,10 +45,46 @@ RECOVERED = NewSession(profile=BUILT_IN, name="Recovered")
 _encode = msgspec.json.Encoder().encode
 
 
-async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """A repair of a session; `read_line` refuses damaged messages."""
+
+    work: UnitOfWork
+    session_id: str
+    read_line: ReadLine
+
+    @property
+    def key(self) -> Bindings:
+        """The bindings of the session's key."""
+        return self.work.key(self.session_id)
+
+    async def messages(self) -> AsyncGenerator[tuple[int, Message | None], None]:
+        """The messages of the session with their sequences, in order; None for a message that cannot be read."""
+        work, key = self.work, self.key
+        sizes = work.statements.MESSAGE_SIZES
+        after = 0
+        while True:
+            piece, _ = await next_piece(work.transaction, sizes, key, after, MAX_SAFE_INTEGER, MESSAGES_AT_ONCE)
+            if not piece:
+                return
+            place: Bindings = {"first": after + 1, "last": piece[-1][0], "most": len(piece), "bytes": MAX_SAFE_INTEGER}
+            records = await work.transaction.all(work.statements.TAIL_MESSAGES, key | place)
+            read = {sequence: stored_message(record, self.read_line) for sequence, record in records}
+            for sequence, *_ in piece:
+                message = read.get(sequence)
+                yield sequence, message if message is not None and message.sequence == sequence else None
+            after = piece[-1][0]
+
+    async def damaged(self) -> list[int]:
+        """The sequences of the messages that cannot be read."""
+        return [sequence async for sequence, message in self.messages() if message is None]
+
+
+async def repair_session(work: UnitOfWork, finding: Finding, read_line: ReadLine) -> str | None:
     """Repair the fault in a finding. Returns a sentence about the repair, None if there is no repair for the fault.
 
-    The fault `counts` without a session concerns the directories of the workspace.
+    What is derived from a message that `read_line` refuses stays as it is. The fault `counts` without a session
+    concerns the directories of the workspace.
     """
     if finding.fault == "file":
         return await repair_file(work, finding)
@@ -54,7 +95,13 @@ async def repair_session(work: UnitOfWork, finding: Finding) -> str | None:
     if known is None or not finding.session_id:
         return None
     repair, done = known
-    return done if await repair(work, finding.session_id) else None
+    damaged = await repair(_Repair(work, finding.session_id, read_line))
+    if not damaged:
+        return done if damaged is not None else None
+    kept = Numbers()
+    for sequence in damaged:
+        kept.add(sequence, sequence)
+    return f"{done} What is stored about {kept} stays as it is: the content is damaged."
 
 
 async def _count_directories(work: UnitOfWork) -> None:
@@ -62,44 +109,30 @@ async def _count_directories(work: UnitOfWork) -> None:
         await work.run(statement, {"workspace": work.workspace})
 
 
-async def _recount(work: UnitOfWork, session_id: str) -> bool:
-    """Count the messages; returns whether their sums and the last one were written: what can't be read is not known."""
+async def _recount(repair: _Repair) -> list[int]:
+    """Count the messages; their sums and the last one are written only if all of them can be read."""
+    work = repair.work
     usage: UsageSum | None = None
     last: Message | None = None
-    is_readable = True
-    async for _, message in _messages(work, session_id):
+    damaged: list[int] = []
+    async for sequence, message in repair.messages():
         if message is None:
-            is_readable = False
-            break
+            damaged.append(sequence)
+            continue
         usage = usage_of([message], usage)
         last = message
-    if is_readable:
+    if not damaged:
         sums = NO_USAGE if usage is None else usage._asdict()
         shown = None if last is None else last_message_of(last)
-        await work.run(SET_SUMS, work.key(session_id) | sums | {"last_message": shown})
-    await work.run(work.statements.RECOUNT, work.key(session_id) | {"most": MAX_SAFE_INTEGER})
-    return is_readable
+        await work.run(SET_SUMS, repair.key | sums | {"last_message": shown})
+    counted: Bindings = {"most": MAX_SAFE_INTEGER, "is_readable": not damaged}
+    await work.run(work.statements.RECOUNT, repair.key | counted)
+    return damaged
 
 
-async def _messages(work: UnitOfWork, session_id: str) -> AsyncGenerator[tuple[int, Message | None], None]:
-    """The messages of a session with their sequences, in order; None for a message that cannot be read."""
-    key = work.key(session_id)
-    sizes = work.statements.MESSAGE_SIZES
-    after = 0
-    while True:
-        piece, _ = await next_piece(work.transaction, sizes, key, after, MAX_SAFE_INTEGER, MESSAGES_AT_ONCE)
-        if not piece:
-            return
-        place: Bindings = {"first": after + 1, "last": piece[-1][0]}
-        records = await work.transaction.all(work.statements.RECORDED_MESSAGES, key | place)
-        read = {message.sequence: message for (record,) in records if (message := read_whole(record)) is not None}
-        for sequence, *_ in piece:
-            yield sequence, read.get(sequence)
-        after = piece[-1][0]
-
-
-async def _unreadable(work: UnitOfWork, session_id: str) -> list[int]:
-    return [sequence async for sequence, message in _messages(work, session_id) if message is None]
+async def _show_last(repair: _Repair) -> list[int] | None:
+    # The last one is not known if some can't be read.
+    return None if await _recount(repair) else []
 
 
 def _others(sequences: list[int]) -> Iterator[Bindings]:
@@ -108,33 +141,50 @@ def _others(sequences: list[int]) -> Iterator[Bindings]:
         yield {"after": after, "before": before}
 
 
-async def _find_again(work: UnitOfWork, session_id: str) -> bool:
-    key = work.key(session_id)
-    (name, labels) = await work.transaction.one(NAME_AND_LABELS, key)
+async def _find_again(repair: _Repair) -> list[int]:
+    work = repair.work
+    (name, labels) = await work.transaction.one(NAME_AND_LABELS, repair.key)
     # The database writes the rows of changed labels, unless those can't be read.
     for changed in ("{}", labels) if readable_labels(labels) is not None else (labels,):
-        await work.run(SET_LABELS, key | {"labels": changed, "folded_name": casefolded(name)})
-    return True
+        await work.run(SET_LABELS, repair.key | {"labels": changed, "folded_name": casefolded(name)})
+    return []
 
 
-async def _rewrite_rows(work: UnitOfWork, session_id: str) -> bool:
-    """Write the references and calls of messages again, except those of messages that cannot be read."""
-    key = work.key(session_id)
-    unreadable = await _unreadable(work, session_id)
-    answered: dict[int, list[str]] = {sequence: [] for sequence in unreadable}
-    for sequence, call in await work.transaction.all(ANSWERED_CALLS, key) if unreadable else ():
+async def _rewrite_rows(repair: _Repair) -> list[int] | None:
+    """Write the references and calls of messages again, except those of messages that cannot be read.
+
+    A message that names a file which neither exists nor is recorded keeps its own, too: its URL may be damaged.
+    """
+    work, key = repair.work, repair.key
+    unknown = [
+        sequence
+        async for sequence, message in repair.messages()
+        if message is not None and await _names_unknown_file(work, key, message)
+    ]
+    damaged = sorted([*await repair.damaged(), *unknown])
+    answered: dict[int, list[str]] = {sequence: [] for sequence in damaged}
+    for sequence, call in await work.transaction.all(ANSWERED_CALLS, key) if damaged else ():
         if sequence in answered:
             answered[sequence].append(call)
-    for others in _others(unreadable):
+    for others in _others(damaged):
         for statement in (REMOVE_SOME_REFERENCES, REMOVE_SOME_CALLS):
             await work.run(statement, key | others)
-    async for sequence, message in _messages(work, session_id):
-        if message is None:
+    async for sequence, message in repair.messages():
+        if sequence in answered:
             await _write_calls(work, key, sequence, Calls([], answered[sequence]))
-        elif isinstance(message.parts, Raw):
+        elif message is not None and isinstance(message.parts, Raw):
             await refer(work, key, [message], must_exist=False)
             await _write_calls(work, key, sequence, calls_of(message.parts))
-    return True
+    return None if unknown else damaged
+
+
+async def _names_unknown_file(work: UnitOfWork, key: Bindings, message: Message) -> bool:
+    named = set(file_ids_of(message.parts)) if isinstance(message.parts, Raw) else set()
+    if not named:
+        return False
+    known = await work.transaction.all(work.statements.LOCK_FILES, key | {"files": _encode(sorted(named)).decode()})
+    recorded = await work.transaction.all(REFERENCES_OF_MESSAGE, key | {"sequence": message.sequence})
+    return not named <= {row[0] for row in (*known, *recorded)} and bool(recorded)
 
 
 async def _write_calls(work: UnitOfWork, key: Bindings, sequence: int, calls: Calls) -> None:
@@ -145,35 +195,28 @@ async def _write_calls(work: UnitOfWork, key: Bindings, sequence: int, calls: Ca
         await work.run(statement, key | {"sequence": sequence, "calls": _encode(which).decode()})
 
 
-async def _correct_again(work: UnitOfWork, session_id: str) -> bool:
-    for others in _others(await _unreadable(work, session_id)):
-        await work.run(REMOVE_SOME_CORRECTIONS, work.key(session_id) | others)
-    async for _, message in _messages(work, session_id):
+async def _correct_again(repair: _Repair) -> list[int]:
+    for others in _others(await repair.damaged()):
+        await repair.work.run(REMOVE_SOME_CORRECTIONS, repair.key | others)
+    async for _, message in repair.messages():
         if message is not None and message.version > 1:
-            await corrections.count(work, session_id, message, is_deleted=message.deleted_at is not UNSET)
-    await _recount(work, session_id)
-    return True
+            is_deleted = message.deleted_at is not UNSET
+            await corrections.count(repair.work, repair.session_id, message, is_deleted=is_deleted)
+    return await _recount(repair)
 
 
-async def _count_again(work: UnitOfWork, session_id: str) -> bool:
-    await _recount(work, session_id)
-    return True
+async def _forget_profile(repair: _Repair) -> list[int]:
+    await repair.work.run(SET_SESSION_PROFILE, repair.key | {"hash": None})
+    return await _recount(repair)
 
 
-async def _forget_profile(work: UnitOfWork, session_id: str) -> bool:
-    await work.run(SET_SESSION_PROFILE, work.key(session_id) | {"hash": None})
-    await _recount(work, session_id)
-    return True
-
-
-async def _complete(work: UnitOfWork, session_id: str) -> bool:
-    key = work.key(session_id)
+async def _complete(repair: _Repair) -> list[int]:
+    work, key = repair.work, repair.key
     if await work.run(work.statements.STATE, key) is None:
-        await _restore_session(work, session_id)
+        await _restore_session(work, repair.session_id)
     if await work.run(work.statements.CONTEXT, key) is None:
         await work.run(work.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
-    await _recount(work, session_id)
-    return True
+    return await _recount(repair)
 
 
 async def _restore_session(work: UnitOfWork, session_id: str) -> None:
@@ -199,10 +242,11 @@ async def _restore_session(work: UnitOfWork, session_id: str) -> None:
     await work.run(work.statements.SET_ERROR_DETAILS, key | {"error_details": None})
 
 
-# For each fault of a session, the repair, which returns whether it succeeded, and the sentence about it.
-_REPAIRS: dict[Fault, tuple[Callable[[UnitOfWork, str], Awaitable[bool]], str]] = {
-    "counts": (_count_again, "Its counts were corrected."),
-    "transcript": (_recount, "It now shows its last message."),
+# For each fault of a session, the repair and the sentence about it. A repair returns the messages that it could not
+# read, None if it did not succeed.
+_REPAIRS: dict[Fault, tuple[Callable[[_Repair], Awaitable[list[int] | None]], str]] = {
+    "counts": (_recount, "Its counts were corrected."),
+    "transcript": (_show_last, "It now shows its last message."),
     "rows": (_rewrite_rows, "They were written again from its messages."),
     "labels": (_find_again, "They were written again from its name and its labels."),
     "corrections": (_correct_again, "Clients that follow it will receive each corrected message again."),

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 
 from msgspec import UnsetType
 
-from ...model.database_errors import DatabaseDamaged
+from ...model.database_errors import DatabaseDamaged, ReadLine
 from ...model.maintenance import Fault, Finding, Progress
 from ...model.records import Message
-from ...operations.messages import read_whole
+from ...operations.transfer.import_rules import stored_message
 from ...sql.ports import Row
-from ...values.clock import is_stored_form
 from ...values.json_text import MAX_SAFE_INTEGER
 from .numbers import Numbers
 from .rows import Read, RowCheck
@@ -60,17 +59,15 @@ class _Session:
     damage: DatabaseDamaged | None = None
 
     def count(
-        self, sequence: int, role: str, token_count: int, message_id: str | None, record: bytes
-    ) -> Message | None:
-        """Count a message by its columns. Returns the message in the record, None if it cannot be read."""
+        self, message: Message | None, sequence: int, role: str, token_count: int, message_id: str | None
+    ) -> None:
+        """Count a message by its columns; `message` is the one in its record, None if that cannot be read."""
         if sequence > self.last + 1:
             self.missing.add(self.last + 1, sequence - 1)
         self.last = max(self.last, sequence)
         self.tokens += token_count
-        message = read_whole(record)
         if message is None or not _agrees(message, (sequence, role, token_count, message_id)):
             self.unreadable.add(sequence, sequence)
-        return message
 
     def findings(self) -> Iterator[Finding]:
         """The findings of the session."""
@@ -96,8 +93,11 @@ class _Session:
             yield self._finding("search", f"has wrong entries in the search index for {self.unsearchable}.")
 
     def _counts_agree(self) -> bool:
+        tokens = min(self.tokens, MAX_SAFE_INTEGER)
         return (
-            (self.message_count, self.token_usage) == (self.last, min(self.tokens, MAX_SAFE_INTEGER))
+            self.message_count == self.last
+            # Messages that can't be read may have more.
+            and (self.token_usage == tokens or (bool(self.unreadable) and self.token_usage > tokens))
             and 1 <= self.changed_version <= self.version
             and 0 <= self.changed_sequence <= self.last
         )
@@ -121,13 +121,18 @@ def total_findings(row: Row) -> Iterator[Finding]:
 
 
 async def check_sessions(
-    rows: AsyncIterable[Row | DatabaseDamaged], indexed: Indexed, progress: CheckProgress, read: Read
+    rows: AsyncIterable[Row | DatabaseDamaged],
+    indexed: Indexed,
+    progress: CheckProgress,
+    read: Read,
+    read_line: ReadLine,
 ) -> AsyncGenerator[Finding, None]:
     """The findings of sessions; `progress` counts their messages.
 
     `rows` are sessions with their messages, in order. A row has the columns of a session (see `_Session`), the columns
     of one of its messages (sequence, role, token_count, id, record; all None in a row without a message), and the
     arguments of `indexed`. `DatabaseDamaged` takes the place of unreadable messages. `read` reads derived rows.
+    A message is damaged if `read_line` refuses it.
     """
     session: _Session | None = None
     async with aclosing(RowCheck(read)) as beside:
@@ -144,8 +149,10 @@ async def check_sessions(
             if row[8] is None:
                 continue
             progress.add(1)
-            sequence, *_ = row[8:13]
-            message = session.count(*row[8:13])
+            *columns, record = row[8:13]
+            sequence = columns[0]
+            message = stored_message(record, read_line)
+            session.count(message, *columns)
             await beside.add(sequence, message)
             if message is not None and not indexed(sequence, message, row[13:]):
                 session.unsearchable.add(sequence, sequence)
@@ -156,7 +163,7 @@ async def check_sessions(
 def _agrees(message: Message, columns: tuple[int, str, int, str | None]) -> bool:
     message_id = None if isinstance(message.id, UnsetType) else message.id
     record = (message.sequence, message.role, message.token_count or 0, message_id)
-    return columns == record and is_stored_form(message.timestamp)
+    return columns == record
 
 
 async def _findings(session: _Session | None, beside: RowCheck) -> list[Finding]:

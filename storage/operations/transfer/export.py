@@ -28,6 +28,8 @@ FILES_AT_ONCE = 500
 
 # The place of the id in the row of a session.
 _SESSION_ID = 3
+# That of its context, from the id on.
+CONTEXT = 3
 
 _decode_profile = msgspec.json.Decoder(ProfileSettings).decode
 _decode_texts = msgspec.json.Decoder(dict[str, str]).decode
@@ -52,7 +54,7 @@ class SessionPosition:
     async def read(self, rows: Reader) -> list[ExportLine] | None:
         """The next lines; None after the last session.
 
-        Raises `SessionNotFound`, `MessageCountWrong`, and `DatabaseDamaged` for a record that is not a message.
+        Raises `SessionNotFound`, and `DatabaseDamaged`, also if a session counts other messages than it has.
         """
         lines: list[ExportLine] = []
         size = 0
@@ -88,8 +90,10 @@ class SessionPosition:
         return await rows.row(self._next, self._key)
 
     async def _session_lines(self, _rows: Reader, row: Row) -> list[ExportLine] | None:
-        """The lines of a session, from its row, with its profile; None to leave it out. Raises `MessageCountWrong`."""
+        """The lines of a session, from its row, with its profile; None to leave it out. Raises `DatabaseDamaged`."""
         profile, texts, last, *columns = row
+        if columns[CONTEXT] is None:
+            raise DatabaseDamaged(f"session {columns[0]} has lost its context")
         session = session_of("", tuple(columns))
         if session.message_count != last:
             raise MessageCountWrong(session.id, session.message_count, last)
@@ -162,12 +166,16 @@ class FilePosition:
             self._file_id, self._content_id = file_id, content_id
             self._place, self._left = 0, size
             return [ExportLine(file=file)]
-        examined = await rows.all(self._next, self._key | self._last)
+        examined = await self._examine(rows)
         if not examined:
             return None
         self._last = {"sequence": examined[-1][-2], "file_id": examined[-1][0]}
         self._found.extend(row[:-2] for row in examined if row[-1])
         return []
+
+    async def _examine(self, rows: Reader) -> list[Row]:
+        """The next rows, none after the last one."""
+        return await rows.all(self._next, self._key | self._last)
 
     async def _is_whole(self, _rows: Reader, _file: ExportFile, _content_id: str) -> bool:
         """Whether to export a file."""

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from ...model.part_records import MAX_COST
 from ...model.records import Message, Session
 from ...sql.ports import Bindings
-from ...sql.statements.imports import EXTEND_SESSION
 from ...sql.statements.parts import ADD_USAGE
+from ...sql.statements.transfer import EXTEND_SESSION
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..files import refer
 from ..messages import last_message_of, tokens_of, usage_of

@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw, UnsetType
 from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.records import Message, Session
 from ...sql.ports import Bindings
-from ...sql.statements.imports import IMPORT_SESSION
+from ...sql.statements.transfer import IMPORT_SESSION
 from ...values.json_text import raw_text
 from ..files import refer
 from ..labels import labels_as_json

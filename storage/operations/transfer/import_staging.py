@@ -4,28 +4,24 @@ from os import SEEK_END
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from ...model.directory_path import MAX_BYTES
-from ...model.errors import ImportInvalid, LabelsInvalid
+from ...model.errors import ImportInvalid
 from ...model.modules import ExportPlan, ReferenceTargets
-from ...model.part_records import UsageSum, outline_of, url_fault
+from ...model.part_records import UsageSum
 from ...model.profile_records import MAX_TEXT_BYTES, ProfileSettings
 from ...model.records import ExportChunk, ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 from ...sql.temporary_files import LimitedFile, TemporaryDisk, spool_errors
-from ...values.clock import in_utc, is_clock_time
+from ...values.clock import in_utc
 from ...values.json_text import MAX_SAFE_INTEGER
 from ...values.uuid7 import canonical_id
-from ..labels import check_labels
 from ..messages import usage_of
 from .distinct_ids import DistinctIds
 from .import_files import StagedFiles
+from .import_rules import message_fault, session_fault
 from .import_words import ImportWords
 from .new_ids import Renames
-
-# No session can use up the versions between this limit and the largest integer of JSON.
-HIGHEST_VERSION = 2**52
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 _decode = msgspec.json.Decoder(ExportLine).decode
@@ -235,70 +231,29 @@ class ImportStaging:
 
     def _begin(self, session: Session) -> None:
         self._end_record()
-        self._check_session(session)
+        self._refuse(session_fault(session))
         self._sessions += 1
         self._session_ids.add(session.id)
         self._session, self._messages, self._tokens, self._usage = session, 0, 0, None
         self._has_profile = self._has_plan = False
         self._message_ids = DistinctIds()
 
-    def _check_session(self, session: Session) -> None:
-        for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
-            if isinstance(moment, str) and not is_clock_time(moment):
-                raise ImportInvalid(self._line, f"session {session.id} has the invalid time {moment}")
-        if session.version > HIGHEST_VERSION:
-            raise ImportInvalid(
-                self._line, f"session {session.id} is at version {session.version}; the limit is {HIGHEST_VERSION}"
-            )
-        if isinstance(session.labels, dict):
-            self._check_labels(session.labels)
-        size = len(session.amplified_dir.encode())
-        if size > MAX_BYTES:
-            raise ImportInvalid(
-                self._line, f"session {session.id} is in a directory of {size} bytes; the limit is {MAX_BYTES}"
-            )
-        if session.parent_session_id == session.id:
-            raise ImportInvalid(self._line, f"session {session.id} is its own parent")
-
-    def _check_labels(self, labels: dict[str, str]) -> None:
-        try:
-            check_labels(labels)
-        except LabelsInvalid as error:
-            raise ImportInvalid(self._line, str(error)) from error
+    def _refuse(self, fault: str | None) -> None:
+        if fault is not None:
+            raise ImportInvalid(self._line, fault)
 
     def _count(self, message: Message) -> None:
         if self._session is None:
             raise ImportInvalid(self._line, "a message comes after its session")
         self._messages += 1
         self._all_messages += 1
-        for moment in (message.timestamp, message.edited_at, message.deleted_at):
-            if isinstance(moment, str) and not is_clock_time(moment):
-                raise ImportInvalid(self._line, f"the message has the invalid time {moment}")
-        self._check_correction(message)
+        self._refuse(message_fault(message))
         if message.sequence != self._messages:
             raise ImportInvalid(self._line, f"the sequence is {message.sequence}; expected {self._messages}")
         if isinstance(message.id, str):
             self._message_ids.add(message.id)
         self._tokens += message.token_count or 0
         self._usage = usage_of([message], self._usage)
-        if isinstance(message.parts, Raw):
-            self._check_parts(message.content, message.parts)
-
-    def _check_correction(self, message: Message) -> None:
-        if message.version > HIGHEST_VERSION:
-            raise ImportInvalid(
-                self._line, f"the message is at version {message.version}; the limit is {HIGHEST_VERSION}"
-            )
-        if isinstance(message.deleted_at, str) and (message.content or message.parts is not UNSET):
-            raise ImportInvalid(self._line, "the message is deleted, but has content or parts")
-
-    def _check_parts(self, content: str, parts: Raw) -> None:
-        texts, urls = outline_of(parts)
-        if texts != content:
-            raise ImportInvalid(self._line, "the content differs from the texts of the parts")
-        for place, url in urls:
-            if (fault := url_fault(url)) is not None:
-                raise ImportInvalid(self._line, f"the url of part {place + 1} {fault}")
 
     def _end_record(self) -> None:
         """End the session or the file that precedes this line."""

@@ -39,6 +39,8 @@ FORGET_ENTRIES = """
 DELETE FROM search
 WHERE workspace = :workspace
     AND session_id = :id
+    AND sequence BETWEEN :first AND :last
+    AND sequence <> ALL(CAST(:kept AS BIGINT[]))
 """
 
 # Workspaces that have lost count of their writes.

@@ -1,6 +1,6 @@
 """Maintenance of a PostgreSQL database; backups are made with its server's programs."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -9,14 +9,15 @@ from ...backend.check.files import check_files
 from ...backend.check.profiles import CHECKS
 from ...backend.check.repair import repair_session
 from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
-from ...model.database_errors import BackupsElsewhere
+from ...model.database_errors import BackupsElsewhere, ReadLine
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ...model.records import Message
-from ...operations.messages import read_whole
+from ...operations.transfer.import_rules import stored_message
 from ...operations.unit_of_work import UnitOfWork, perform
 from ...sql.ports import Bindings, Row
-from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
+from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses
 from ...values.clock import Clock
+from ...values.json_text import MAX_SAFE_INTEGER
 from ..binding import bound
 from ..errors import as_storage_error, in_sentences
 from ..migrations import refuse_other
@@ -51,8 +52,9 @@ _OTHERS_DO = "PostgreSQL has its own backups: `pg_dump` and `pg_restore` for a d
 class PostgresMaintenance(Maintenance):
     """Implements `Maintenance` for the database at `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, read_line: ReadLine) -> None:
         self._url = url
+        self._read_line = read_line
         self._tokenizer = Tokenizer()
         self._clock = Clock()
 
@@ -85,12 +87,16 @@ class PostgresMaintenance(Maintenance):
         async with self._connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             # Optimizes for the first rows: no plan that sorts everything.
             await connection.execute("SET LOCAL cursor_tuple_fraction = 0")
-            async for workspace, session_id in _rows(connection, parts("message")):
+            async for workspace, session_id in _rows(connection, PostgresStatements.PARTS):
                 yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
             _, messages = await ConnectionRows(connection).one(CONTENTS, {})
             checked = CheckProgress(progress, int(messages))
             async for finding in check_sessions(
-                _rows(connection, check_statements.SESSIONS), self._is_indexed, checked, partial(_rows, connection)
+                _rows(connection, check_statements.SESSIONS),
+                self._is_indexed,
+                checked,
+                partial(_rows, connection),
+                self._read_line,
             ):
                 yield finding
             async for workspace, session_id in _rows(connection, check_statements.STRAYS):
@@ -119,7 +125,7 @@ class PostgresMaintenance(Maintenance):
             return "Its messages were indexed again."
         if finding.fault == "counts" and not finding.session_id:
             await work.run(check_statements.COUNT_REVISIONS, {"workspace": work.workspace})
-        return await repair_session(work, finding)
+        return await repair_session(work, finding, self._read_line)
 
     async def contents(self) -> Contents:
         async with self._connection() as connection:
@@ -147,16 +153,22 @@ class PostgresMaintenance(Maintenance):
         return (role, size, text) == (message.role, words.size, words.text) and set(lexemes) == set(words.lexemes)
 
     async def _index(self, begun: ConnectionTransaction, key: Bindings) -> None:
-        await begun.row(check_statements.FORGET_ENTRIES, key)
-        found: list[Row] = [(0, b"")]
-        while found:
-            bindings = key | {"first": found[-1][0] + 1, "last": 2**53, "most": MESSAGES_AT_ONCE}
-            found = await begun.all(PostgresStatements.TAIL_MESSAGES, bindings | {"bytes": BYTES_AT_ONCE})
-            await begun.row(ADD_ENTRIES, {**key, **self._columns(found)})
+        """Write the entries of a session again, except those of messages that can't be read."""
+        first = 1
+        while first <= MAX_SAFE_INTEGER:
+            rest = key | {"first": first, "last": MAX_SAFE_INTEGER}
+            found = await begun.all(
+                PostgresStatements.TAIL_MESSAGES, rest | {"most": MESSAGES_AT_ONCE, "bytes": BYTES_AT_ONCE}
+            )
+            last = found[-1][0] if found else MAX_SAFE_INTEGER
+            read = {sequence: stored_message(record, self._read_line) for sequence, record in found}
+            kept = [sequence for sequence, message in read.items() if message is None]
+            await begun.row(check_statements.FORGET_ENTRIES, {**rest, "last": last, "kept": kept})
+            await begun.row(ADD_ENTRIES, {**key, **self._columns(read)})
+            first = last + 1
 
-    def _columns(self, found: list[Row]) -> dict[str, object]:
-        read = [(sequence, read_whole(record)) for sequence, record in found]
-        messages = [(sequence, message) for sequence, message in read if message is not None]
+    def _columns(self, read: Mapping[int, Message | None]) -> dict[str, object]:
+        messages = [(sequence, message) for sequence, message in read.items() if message is not None]
         words = [self._tokenizer.message(message.content, message.parts) for _, message in messages]
         return {
             "sequences": [sequence for sequence, _ in messages],

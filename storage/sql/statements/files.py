@@ -108,6 +108,26 @@ ORDER BY reference.sequence, reference.file_id
 LIMIT :most
 """
 
+# The key of the next row of each, without what may be damaged in it.
+NEXT_FILE = """
+SELECT 0, id
+FROM file
+WHERE workspace = :workspace
+    AND id > :file_id
+ORDER BY id
+LIMIT 1
+"""
+
+NEXT_FILE_OF_SESSION = """
+SELECT sequence, file_id
+FROM file_reference
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND (sequence, file_id) > (:sequence, :file_id)
+ORDER BY sequence, file_id
+LIMIT 1
+"""
+
 FORK_REFERENCES = """
 INSERT INTO file_reference (workspace, session_id, sequence, file_id)
 SELECT workspace, CAST(:fork_id AS TEXT), sequence, file_id

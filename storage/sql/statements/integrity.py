@@ -54,12 +54,16 @@ WHERE {_lasting_strays("file_chunk", "content_id", "file", "content_id")}
 
 
 def recount(table: MessageTable) -> str:
-    """The statement that counts the messages of a session; readers of the wrong counts see that they have changed."""
+    """The statement that counts the messages of a session; readers of the wrong counts see that they have changed.
+
+    Its tokens do not decrease unless all messages are readable: others count as none.
+    """
     return f"""
 UPDATE session
 SET (message_count, changed_sequence, token_usage) = (
         SELECT COALESCE(MAX(message.sequence), 0), COALESCE(MAX(message.sequence), 0),
             CASE WHEN SUM(token_count) > CAST(:most AS BIGINT) THEN CAST(:most AS BIGINT)
+            WHEN NOT CAST(:is_readable AS BOOLEAN) AND COALESCE(SUM(token_count), 0) < token_usage THEN token_usage
             ELSE COALESCE(SUM(token_count), 0) END
         FROM {table.source}
         WHERE {table.between("1", "CAST(:most AS BIGINT)")}
@@ -108,6 +112,14 @@ CORRECTIONS = """
 SELECT workspace, session_id, sequence, version, after_sequence, is_deleted
 FROM correction
 ORDER BY workspace, session_id, sequence
+"""
+
+REFERENCES_OF_MESSAGE = """
+SELECT file_id
+FROM file_reference
+WHERE workspace = :workspace
+    AND session_id = :id
+    AND sequence = :sequence
 """
 
 NAME_AND_LABELS = """
@@ -340,8 +352,11 @@ GROUP BY workspace, amplified_dir
 
 # The next session whose row may be damaged: an index has its id.
 NEXT_SESSION_ID = """
-SELECT MIN(id)
+SELECT id
 FROM session
 WHERE workspace = :workspace
     AND id > :id
+ORDER BY id
+LIMIT 1
+OFFSET :skipped
 """

@@ -42,47 +42,29 @@ WHERE workspace = :workspace
 
 
 # Only a session without a context of its own has details.
-_DETAILED = """session
+WITH_DETAILS = """session
 LEFT JOIN session_detail
     ON session_detail.workspace = session.workspace
     AND session_detail.session_id = CASE WHEN session.context IS NULL THEN session.id END
-WHERE session.workspace = :workspace
+WHERE session.workspace = :workspace"""
+
+DETAILED = f"""{WITH_DETAILS}
     AND COALESCE(session.context, session_detail.context) IS NOT NULL"""
 
-# The columns that `session_of` takes (see operations/sessions.py).
-_SESSIONS = f"""
-    session.id, status, profile, COALESCE(session.context, session_detail.context), amplified_dir, created_at,
-    updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, error_details,
-    parent_session_id, forked_at_sequence, labels, archived, pinned, input_tokens, output_tokens, cached_tokens,
-    reasoning_tokens, cost, currency
-FROM {_DETAILED}"""
 
-
-def exported_session(last_sequence: str, ids: str) -> str:
-    """The statement that reads the first session that matches `ids`, a condition, for an export.
-
-    It also reads the session's profile, unless it is unknown or built in, the profile's texts, and `last_sequence`, the
-    sequence of its last message, 0 if there is none.
-    """
+def columns(context: str, error_details: str) -> str:
+    """The columns that `session_of` takes (see operations/sessions.py)."""
     return f"""
-SELECT (
-    SELECT content
-    FROM profile_content
-    WHERE profile_content.workspace = session.workspace
-        AND hash = profile_hash
-), (
-    SELECT profile_text.content
-    FROM profile_content
-    JOIN profile_text
-        ON profile_text.workspace = profile_content.workspace
-        AND profile_text.hash = profile_content.texts
-    WHERE profile_content.workspace = session.workspace
-        AND profile_content.hash = profile_hash
-), {last_sequence}, {_SESSIONS}
-    AND session.id {ids}
-ORDER BY session.id
-LIMIT 1
-"""  # noqa: S608  # of the texts above
+    session.id, status, profile, {context}, amplified_dir, created_at,
+    updated_at, message_count, token_usage, version, name, started_at, ended_at, error_message, {error_details},
+    parent_session_id, forked_at_sequence, labels, archived, pinned, input_tokens, output_tokens, cached_tokens,
+    reasoning_tokens, cost, currency"""
+
+
+COLUMNS = columns("COALESCE(session.context, session_detail.context)", "error_details")
+
+_SESSIONS = f"""{COLUMNS}
+FROM {DETAILED}"""
 
 
 LABELS = """
@@ -139,6 +121,8 @@ class Statements:
     RECOUNT: str
     EXPORTED_SESSION: str
     NEXT_SESSION: str
+    SESSION_ALONE: str
+    PARTS: str
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str
     CHANGES: str
@@ -230,7 +214,7 @@ WHERE workspace = :workspace
     # With a column that says whether it is the session's own.
     CONTEXT = f"""
 SELECT COALESCE(session.context, session_detail.context), session.context IS NOT NULL
-FROM {_DETAILED}
+FROM {DETAILED}
     AND session.id = :id
 """  # noqa: S608  # of the text above
 

@@ -9,11 +9,11 @@ import apsw
 from ...backend.check.files import check_files, in_turn
 from ...backend.check.profiles import CHECKS
 from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
-from ...model.database_errors import DatabaseDamaged
+from ...model.database_errors import DatabaseDamaged, ReadLine
 from ...model.maintenance import Finding, Progress
 from ...sql.ports import Bindings, Row
-from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses, parts
-from ..statements import HAS_MESSAGES
+from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses
+from ..statements import SQLiteStatements
 from . import check_statements
 from .index_check import IndexCheck
 from .readable_rows import ReadableRows
@@ -39,7 +39,9 @@ def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
     return [] if found == ["ok"] else found
 
 
-async def check_file(connection: apsw.Connection, progress: Progress) -> AsyncGenerator[Finding, None]:
+async def check_file(
+    connection: apsw.Connection, progress: Progress, read_line: ReadLine
+) -> AsyncGenerator[Finding, None]:
     """The findings of the file: of its pages, then of its tables, in one transaction, so as of one moment."""
     found = faults(connection)
     for line in found:
@@ -49,13 +51,15 @@ async def check_file(connection: apsw.Connection, progress: Progress) -> AsyncGe
     if lines:
         yield Finding("damage", f"SQLite finds the file damaged: {'; '.join(lines)}.")
     try:
-        async for finding in _check_tables(connection, progress):
+        async for finding in _check_tables(connection, progress, read_line):
             yield finding
     except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged) as error:
         yield Finding("search" if found and not lines else "damage", f"The rest can't be read: {error}.")
 
 
-async def _check_tables(connection: apsw.Connection, progress: Progress) -> AsyncGenerator[Finding, None]:
+async def _check_tables(
+    connection: apsw.Connection, progress: Progress, read_line: ReadLine
+) -> AsyncGenerator[Finding, None]:
     connection.pragma("query_only", False)
     connection.execute(check_statements.MAKE_WORDS)
     connection.pragma("query_only", True)
@@ -71,7 +75,7 @@ async def _check_tables(connection: apsw.Connection, progress: Progress) -> Asyn
     def read(statement: str, bindings: Bindings) -> AsyncGenerator[Row, None]:
         return in_turn(rows.execute(statement, bindings))
 
-    async for finding in check_sessions(_rows(rows), words.is_indexed, checked, read):
+    async for finding in check_sessions(_rows(rows), words.is_indexed, checked, read, read_line):
         yield finding
     for finding in chain(
         words.findings(lambda share: checked.add(share * messages)),
@@ -90,7 +94,7 @@ def _check_references(rows: ReadableRows) -> Iterator[Finding]:
     # They come first, before a repair restores their session without them.
     for table, parent, count in rows.execute(check_statements.REFERENCES):
         yield Finding("reference", f"{count} rows of the table {table} refer to missing rows of {parent}.")
-    for workspace, session_id in rows.execute(parts("session_number", HAS_MESSAGES)):
+    for workspace, session_id in rows.execute(SQLiteStatements.PARTS):
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
     [(lost,)] = rows.execute(check_statements.LOST_NUMBERS)
     if lost:

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 
 from ...backend.check.repair import repair_session
-from ...model.database_errors import DatabaseDamaged
+from ...model.database_errors import DatabaseDamaged, ReadLine
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
 from ...search.tokenizer import Tokenizer
@@ -25,8 +25,9 @@ from .numbering import misplaced, number_again
 class Repairs:
     """Repairs the file at `path`; the search index is rebuilt once, whatever the number of its findings."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_line: ReadLine) -> None:
         self._path = path
+        self._read_line = read_line
         self._searchable = False
         # The number of transcripts that were given back; None before the attempt.
         self._numbered: int | None = None
@@ -58,7 +59,9 @@ class Repairs:
             return None
         with WriteTransaction(connection):
             begun = ConnectionTransaction(connection, self._clock, Tokenizer())
-            return await perform(begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding)
+            return await perform(
+                begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding, self._read_line
+            )
 
     def _give_transcripts_back(self, connection: apsw.Connection, finding: Finding) -> str | None:
         """Give misplaced transcripts back, once for the file. Returns None if this does not repair the fault."""

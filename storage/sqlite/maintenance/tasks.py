@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 
+from ...model.database_errors import ReadLine
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ..connection import as_storage_error
 from ..files.machine_lock import locked_for_this_machine
@@ -18,9 +19,10 @@ from .repair import Repairs
 class SQLiteMaintenance(Maintenance):
     """Implements `Maintenance` for the file at `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_line: ReadLine) -> None:
         self._path = path
-        self._repairs = Repairs(path)
+        self._read_line = read_line
+        self._repairs = Repairs(path, read_line)
 
     async def back_up(self, file: Path, *, replace: bool, progress: Progress) -> Contents:
         with locked_for_this_machine(self._path):
@@ -42,7 +44,7 @@ class SQLiteMaintenance(Maintenance):
 
     async def check(self, progress: Progress = no_progress) -> AsyncGenerator[Finding, None]:
         with locked_for_this_machine(self._path), _errors(), closing(open_current(self._path)) as connection:
-            async for finding in check_file(connection, progress):
+            async for finding in check_file(connection, progress, self._read_line):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:

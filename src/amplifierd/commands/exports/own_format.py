@@ -6,7 +6,6 @@ from contextlib import aclosing
 import msgspec
 from msgspec import UNSET
 
-from ...storage.model.database_errors import Skipped
 from ...storage.model.interface import Storage
 from ...storage.model.records import ExportEnd, ExportFile, ExportHeader, ExportLine, Message, Session
 
@@ -16,25 +15,23 @@ Block = tuple[bytes, int]
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
-async def all_lines(
-    storage: Storage, workspace: str, skipped: Skipped | None, *, files: bool
-) -> AsyncGenerator[Block, None]:
+async def all_lines(storage: Storage, workspace: str, *, files: bool) -> AsyncGenerator[Block, None]:
     """The export of a workspace."""
-    export = await storage.export_sessions(workspace, files=files, skipped=skipped)
+    export = await storage.export_sessions(workspace, files=files)
     async with aclosing(export.batches) as batches:
         async for lines in batches:
             yield _encode_lines(lines), sum(isinstance(line.session, Session) for line in lines)
 
 
 async def lines_of(
-    storage: Storage, workspace: str, ids: AsyncIterator[str], skipped: Skipped | None, *, files: bool
+    storage: Storage, workspace: str, ids: AsyncIterator[str], *, files: bool
 ) -> AsyncGenerator[Block, None]:
     """The export of some sessions, each followed by its files, unless the export already contains them."""
     some = _SomeSessions()
     # The first lines are returned together: if the first session is missing, nothing was written.
     header = [ExportLine(header=ExportHeader())]
     async for session_id in ids:
-        export = await storage.export_session(workspace, session_id, files=files, skipped=skipped)
+        export = await storage.export_session(workspace, session_id, files=files)
         async with aclosing(export.batches) as batches:
             async for lines in batches:
                 found = [line for line in lines if some.takes(line)]

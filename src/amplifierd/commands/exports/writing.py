@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from ...formats.exports import ExportFormat, Losses, export_formats
 from ...formats.exports.reading import Place, embed_files, omit_files, write_session
-from ...storage.model.database_errors import Skipped
 from ...storage.model.errors import FileNotFound, SessionNotFound
 from ...storage.model.interface import Storage
 from ...storage.model.queries import SessionQuery, all_records
@@ -35,7 +34,6 @@ class ExportTarget:
     """An export: its sessions (one, those of a query, or all), its format, whether it includes files, and its output.
 
     The output is `file`, or a file for each session in the folder `output`.
-    `skipped` gets a sentence about each damaged record; without it, the first one ends the export.
     """
 
     format_name: str
@@ -44,7 +42,6 @@ class ExportTarget:
     files: bool
     file: str
     output: Path | None
-    skipped: Skipped | None = None
 
 
 async def export_to(target: ExportTarget, storage: Storage, workspace: str) -> int:
@@ -99,9 +96,9 @@ class _Export:
         """Write the sessions in amplifierd's own format. Returns their number."""
         target = self._target
         if target.session is None and target.query is None:
-            export = all_lines(self._storage, self._workspace, target.skipped, files=target.files)
+            export = all_lines(self._storage, self._workspace, files=target.files)
         else:
-            export = lines_of(self._storage, self._workspace, self._ids(), target.skipped, files=target.files)
+            export = lines_of(self._storage, self._workspace, self._ids(), files=target.files)
         exported = 0
         with _output(target.file) as file:
             async with aclosing(export) as blocks:
@@ -151,7 +148,6 @@ class _Export:
             self._losses,
             place,
             asyncio.to_thread,
-            self._target.skipped,
         )
         is_begun = False
         try:

@@ -14,9 +14,10 @@ from ...storage.values.json_text import MAX_VALUES
 from ..core.document import Document
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.ijson import MAX_DEPTH
+from ..core.problems import Problem
 from ..core.request_state import AdmissionLimit, request_state_of
 from ..core.schema import Schemas, Validator
-from .body import NDJSON, OCTETS, UNCOUNTED_BYTES, BodyHeaders, RecordReader, check_size, next_part
+from .body import NDJSON, OCTETS, UNCOUNTED_BYTES, BodyHeaders, RecordReader, SchemaViolated, check_size, next_part
 
 # A record is one level deeper in its line than in the body that created it.
 _MAX_DEPTH = MAX_DEPTH + 1
@@ -73,6 +74,14 @@ class LineReader:
         """The record of one line, which problems call `subject`; see `read`."""
         check_size(len(line), self._max_bytes, subject)
         return self._with_size(self._records.read(line, subject)[0], subject)
+
+    def read_stored(self, line: bytes) -> ExportLine | None:
+        """The record of a line that this program wrote; None if it is damaged, so that `read_line` would refuse it."""
+        try:
+            record: ExportLine = self._records.read_valid(line, "")[0]
+        except (Problem, SchemaViolated):
+            return None
+        return record
 
     def read_value(self, value: Any, subject: str) -> ExportLine:
         """The record of a line whose value is decoded already; see `read`."""

@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ...storage.model.database_errors import Skipped
 from ...storage.model.errors import FileNotFound, SessionConflict, StorageUnavailable
 from ...storage.model.files import FileContent
 from ...storage.model.interface import Storage
@@ -58,17 +57,15 @@ async def write_session(
     losses: Losses,
     place: Place,
     run: Run,
-    skipped: Skipped | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """A session in a format, in blocks; its losses are added to `losses`.
 
-    `skipped` gets a sentence about each damaged record; without it, the first one raises `DatabaseDamaged`.
     Raises `SessionNotFound`, also if the session is deleted meanwhile, and `StorageUnavailable`. After the first block
     it may raise `FileNotFound`, if a file is deleted meanwhile or its data is damaged, and `SessionEdited`.
     """
     own = Losses()
     exists = partial(storage.get_session, workspace, session_id)
-    text = _Text(form, own, partial(_read, storage, workspace, session_id, skipped), exists, place, run)
+    text = _Text(form, own, partial(_read, storage, workspace, session_id), exists, place, run)
     try:
         async with aclosing(text.blocks()) as blocks:
             while True:
@@ -206,11 +203,9 @@ class _Text:
         return left_out
 
 
-async def _read(
-    storage: Storage, workspace: str, session_id: str, skipped: Skipped | None
-) -> AsyncGenerator[list[_Record], None]:
+async def _read(storage: Storage, workspace: str, session_id: str) -> AsyncGenerator[list[_Record], None]:
     """The session and its messages, in batches that take a few milliseconds to write."""
-    export = await storage.export_session(workspace, session_id, skipped=skipped)
+    export = await storage.export_session(workspace, session_id)
     async with aclosing(export.batches) as batches:
         async for lines in batches:
             for records in _pieces(lines):

@@ -1,4 +1,6 @@
-"""The statements that write imported sessions."""
+"""The statements that read sessions for an export, and write imported ones."""
+
+from .sessions import COLUMNS, WITH_DETAILS, columns
 
 
 def id_uses(steps: str) -> str:
@@ -47,3 +49,41 @@ WHERE workspace = :workspace
     AND id = :id
 RETURNING message_count
 """
+
+
+def exported_session(last_sequence: str, ids: str) -> str:
+    """The statement that reads the first session that matches `ids`, a condition, for an export.
+
+    It also reads the session's profile, unless it is unknown or built in, the profile's texts, and `last_sequence`, the
+    sequence of its last message, 0 if there is none. The context of a damaged session may be NULL.
+    """
+    return f"""
+SELECT (
+    SELECT content
+    FROM profile_content
+    WHERE profile_content.workspace = session.workspace
+        AND hash = profile_hash
+), (
+    SELECT profile_text.content
+    FROM profile_content
+    JOIN profile_text
+        ON profile_text.workspace = profile_content.workspace
+        AND profile_text.hash = profile_content.texts
+    WHERE profile_content.workspace = session.workspace
+        AND profile_content.hash = profile_hash
+), {last_sequence}, {COLUMNS}
+FROM {WITH_DETAILS}
+    AND session.id {ids}
+ORDER BY session.id
+LIMIT 1
+"""  # noqa: S608  # of the texts above
+
+
+def session_alone(last_sequence: str) -> str:
+    """The statement that reads the same of a session, but nothing from other tables except `last_sequence`."""
+    return f"""
+SELECT NULL, NULL, {last_sequence}, {columns("context", "NULL")}
+FROM session
+WHERE workspace = :workspace
+    AND id = :id
+"""  # noqa: S608  # of the texts above

@@ -1,0 +1,83 @@
+"""The rules of an import for a single record, beyond its type. A stored record that breaks one is damaged."""
+
+import msgspec
+from msgspec import Raw, UnsetType
+
+from ...model.database_errors import ReadLine
+from ...model.directory_path import MAX_BYTES
+from ...model.errors import LabelsInvalid
+from ...model.part_records import outline_of, url_fault
+from ...model.records import Message, Session
+from ...values.clock import is_clock_time, is_stored_form
+from ...values.uuid7 import canonical_id
+from ..labels import check_labels
+from ..messages import usage_of
+
+# No session can use up the versions between this limit and the largest integer of JSON.
+HIGHEST_VERSION = 2**52
+
+
+def session_fault(session: Session) -> str | None:
+    """Why an import refuses a session, None if it does not; its sums are compared with its messages elsewhere."""
+    for moment in (session.created_at, session.updated_at, session.started_at, session.ended_at):
+        if isinstance(moment, str) and not is_clock_time(moment):
+            return f"session {session.id} has the invalid time {moment}"
+    if session.version > HIGHEST_VERSION:
+        return f"session {session.id} is at version {session.version}; the limit is {HIGHEST_VERSION}"
+    if isinstance(session.labels, dict):
+        try:
+            check_labels(session.labels)
+        except LabelsInvalid as error:
+            return str(error)
+    size = len(session.amplified_dir.encode())
+    if size > MAX_BYTES:
+        return f"session {session.id} is in a directory of {size} bytes; the limit is {MAX_BYTES}"
+    if session.parent_session_id == session.id:
+        return f"session {session.id} is its own parent"
+    return None
+
+
+def message_fault(message: Message) -> str | None:
+    """Why an import refuses a message, None if it does not."""
+    for moment in (message.timestamp, message.edited_at, message.deleted_at):
+        if isinstance(moment, str) and not is_clock_time(moment):
+            return f"the message has the invalid time {moment}"
+    if message.version > HIGHEST_VERSION:
+        return f"the message is at version {message.version}; the limit is {HIGHEST_VERSION}"
+    if isinstance(message.deleted_at, str) and (message.content or isinstance(message.parts, Raw)):
+        return "the message is deleted, but has content or parts"
+    return _parts_fault(message.content, message.parts) if isinstance(message.parts, Raw) else None
+
+
+def _parts_fault(content: str, parts: Raw) -> str | None:
+    texts, urls = outline_of(parts)
+    if texts != content:
+        return "the content differs from the texts of the parts"
+    faults = ((place, url_fault(url)) for place, url in urls)
+    return next((f"the url of part {place + 1} {fault}" for place, fault in faults if fault is not None), None)
+
+
+def stored_message(record: bytes, read_line: ReadLine) -> Message | None:
+    """The message in a stored record; None if an import refuses it."""
+    line = read_line(b'{"message":' + record + b"}")
+    if line is None or not isinstance(line.message, Message):
+        return None
+    message = line.message
+    try:
+        usage_of([message])
+        fault = message_fault(message)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    moments = (message.timestamp, message.edited_at, message.deleted_at)
+    return message if fault is None and all(map(_is_canonical_time, moments)) else None
+
+
+def is_canonical(session: Session) -> bool:
+    """Whether a session has its ids and times in the form in which an import stores them."""
+    ids = [each for each in (session.id, session.parent_session_id) if isinstance(each, str)]
+    moments = (session.created_at, session.updated_at, session.started_at, session.ended_at)
+    return ids == [*map(canonical_id, ids)] and all(map(_is_canonical_time, moments))
+
+
+def _is_canonical_time(moment: str | UnsetType) -> bool:
+    return isinstance(moment, UnsetType) or is_stored_form(moment)
