@@ -1,9 +1,11 @@
 """`amplifierd export` and `copy` of damaged databases: --skip-damaged transfers the rest, and reports the damage."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from corrupt import of_messages, vandalise, without_messages
@@ -188,3 +190,60 @@ def test_damaged_file_is_left_out(tmp_path: Path) -> None:
     ran = run_amplifierd("export", "--skip-damaged", "--files", "--database", filled.database, str(file))
     assert (ran.returncode, sentence in ran.stderr) == (1, True)
     imported(tmp_path, file)
+
+
+def create_key(database: str) -> str:
+    """Create a key; returns its id."""
+    ran = run_amplifierd("keys", "create", "--create", "--name", "ci", "--database", database)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stderr.split()[1]
+
+
+def test_copy_without_a_readable_key_waits_for_a_key_in_the_target(database: str, tmp_path: Path) -> None:
+    filled = Filled(database)
+    create_key(database)
+    vandalise(database, "UPDATE api_key SET scope = 'broken'")
+    target = f"sqlite:///{tmp_path}/copy.db"
+    command = ["copy", "--skip-damaged", "--from", database, "--to", target]
+    refused = run_amplifierd(*command)
+    assert refused.returncode == 1
+    assert "The keys can't be read" in refused.stderr
+    assert "amplifierd keys create --create --name NAME --database TARGET" in refused.stderr
+    with Daemon(target, check_responses=False) as daemon, daemon.client() as client:
+        assert client.get("/sessions").json() == []
+    own = create_key(target)
+    ran = run_amplifierd(*command)
+    assert ran.stdout.startswith("5 sessions with "), ran.stderr
+    assert ran.returncode == 1
+    assert "Key " in ran.stderr
+    assert keys_of(target) == [own]
+    assert filled.whole in run_amplifierd("export", "--database", target, "-").stdout
+
+
+def test_copy_with_a_readable_key_skips_damaged_keys(database: str, tmp_path: Path) -> None:
+    damaged, whole = create_key(database), create_key(database)
+    vandalise(database, f"UPDATE api_key SET scope = 'broken' WHERE id = '{damaged}'")  # noqa: S608  # of the test
+    target = f"sqlite:///{tmp_path}/copy.db"
+    ran = run_amplifierd("copy", "--skip-damaged", "--from", database, "--to", target)
+    assert ran.stdout.startswith("0 sessions with "), ran.stderr
+    assert f"Key {damaged} can't be read." in ran.stderr
+    assert keys_of(target) == [whole]
+
+
+def test_copy_of_an_unreadable_table_of_keys_copies_no_session(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    filled = Filled(f"sqlite:///{path}")
+    with closing(apsw.Connection(str(path))) as connection:
+        [(page,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'api_key'")
+    with path.open("r+b") as file:
+        file.seek((int(str(page)) - 1) * PAGE)
+        file.write(b"\xff" * PAGE)
+    target = f"sqlite:///{tmp_path}/copy.db"
+    ran = run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target)
+    assert (ran.returncode, "The keys can't be read" in ran.stderr) == (1, True)
+    assert filled.whole not in run_amplifierd("export", "--database", target, "-").stdout
+
+
+def keys_of(database: str) -> list[str]:
+    """The ids of the keys of a database."""
+    return [line.split()[0] for line in run_amplifierd("keys", "list", "--database", database).stdout.splitlines()[1:]]

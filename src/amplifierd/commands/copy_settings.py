@@ -58,12 +58,31 @@ def _skipping(skipped: Skipped | None, subject: str) -> Iterator[None]:
         skipped.tell(f"{subject} can't be read.")
 
 
+class KeysUnreadable(StorageError):
+    """No key of the source can be read, and the target has none: it would be open to everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The keys can't be read, and a database without keys is open to everybody who reaches it. Create a key in "
+            "the target with `amplifierd keys create --create --name NAME --database TARGET`, and copy again."
+        )
+
+
 async def copy_keys(source: Storage, target: Storage, skipped: Skipped | None) -> None:
-    """Copy the keys of all workspaces, and their revocations."""
+    """Copy the keys of all workspaces, and their revocations.
+
+    Raises `KeysUnreadable` if keys were skipped and `target` has none.
+    """
+    unread = 1
     with _skipping(skipped, "The list of keys"):
-        for key in await source.list_keys():
+        keys = await source.list_keys()
+        unread = len(keys)
+        for key in keys:
             with _skipping(skipped, f"Key {key.id}"):
                 await target.copy_key(msgspec.convert(asdict(key), Key))
+                unread -= 1
+    if unread and not await target.has_keys():
+        raise KeysUnreadable
 
 
 async def copy_contexts(source: Storage, target: Storage, workspace: str, skipped: Skipped | None) -> None:
