@@ -83,7 +83,7 @@ async def repair_file(work: UnitOfWork, finding: Finding) -> str | None:
     return f"It was restored as {UNKNOWN_MEDIA}, without a name."
 
 
-async def in_turn(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
+async def as_async(rows: Iterable[Row]) -> AsyncGenerator[Row, None]:
     """Rows as an asynchronous generator, from a database that returns them without waiting."""
     for row in rows:
         yield row

@@ -59,10 +59,10 @@ def _summary_findings(row: Row) -> Iterator[Finding]:
     if hash_of(content, texts) != content_hash:
         # `_content_findings` reports the damaged content.
         return
-    shown = _decode(summary)
+    stored = _decode(summary)
     expected = _decode(summary_of(content, ("createdAt", created_at), ("updatedAt", updated_at)))
     # An older program wrote fewer members.
-    if shown.get("name") != name or any(shown[member] != expected.get(member) for member in shown.keys() & expected):
+    if stored.get("name") != name or any(stored[member] != expected.get(member) for member in stored.keys() & expected):
         text = f"Profile {name} of workspace {workspace} has the summary or the content of another; replace it."
         yield Finding("profile", text, workspace)
 

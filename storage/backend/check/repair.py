@@ -123,8 +123,8 @@ async def _recount(repair: _Repair) -> list[int]:
         last = message
     if not damaged:
         sums = NO_USAGE if usage is None else usage._asdict()
-        shown = None if last is None else last_message_of(last)
-        await work.run(SET_SUMS, repair.key | sums | {"last_message": shown})
+        last_message = None if last is None else last_message_of(last)
+        await work.run(SET_SUMS, repair.key | sums | {"last_message": last_message})
     counted: Bindings = {"most": MAX_SAFE_INTEGER, "is_readable": not damaged}
     await work.run(work.statements.RECOUNT, repair.key | counted)
     return damaged
@@ -162,16 +162,16 @@ async def _rewrite_rows(repair: _Repair) -> list[int] | None:
         if message is not None and await _names_unknown_file(work, key, message)
     ]
     damaged = sorted([*await repair.damaged(), *unknown])
-    answered: dict[int, list[str]] = {sequence: [] for sequence in damaged}
+    recorded: dict[int, list[str]] = {sequence: [] for sequence in damaged}
     for sequence, call in await work.transaction.all(ANSWERED_CALLS, key) if damaged else ():
-        if sequence in answered:
-            answered[sequence].append(call)
+        if sequence in recorded:
+            recorded[sequence].append(call)
     for others in _others(damaged):
         for statement in (REMOVE_SOME_REFERENCES, REMOVE_SOME_CALLS):
             await work.run(statement, key | others)
     async for sequence, message in repair.messages():
-        if sequence in answered:
-            await _write_calls(work, key, sequence, Calls([], answered[sequence]))
+        if sequence in recorded:
+            await _write_calls(work, key, sequence, Calls([], recorded[sequence]))
         elif message is not None and isinstance(message.parts, Raw):
             await refer(work, key, [message], must_exist=False)
             await _write_calls(work, key, sequence, calls_of(message.parts))
@@ -188,11 +188,11 @@ async def _names_unknown_file(work: UnitOfWork, key: Bindings, message: Message)
 
 
 async def _write_calls(work: UnitOfWork, key: Bindings, sequence: int, calls: Calls) -> None:
-    for statement, which in (
+    for statement, call_ids in (
         (work.statements.ANSWER_CALLS, calls.answered),
         (work.statements.OPEN_CALLS, calls.opened),
     ):
-        await work.run(statement, key | {"sequence": sequence, "calls": _encode(which).decode()})
+        await work.run(statement, key | {"sequence": sequence, "calls": _encode(call_ids).decode()})
 
 
 async def _correct_again(repair: _Repair) -> list[int]:

@@ -48,12 +48,12 @@ class OrderedRows:
         if not self._is_begun:
             self._is_begun = True
             await self._next()
-        taken: list[Row] = []
+        matching: list[Row] = []
         passed: list[Row] = []
         while self._head is not None and self._head[: self._width] <= key:
-            (taken if self._head[: self._width] == key else passed).append(self._head)
+            (matching if self._head[: self._width] == key else passed).append(self._head)
             await self._next()
-        return [row[self._width :] for row in taken], passed
+        return [row[self._width :] for row in matching], passed
 
     async def _next(self) -> None:
         self._head = await anext(self._rows, None)
@@ -180,9 +180,9 @@ class RowCheck:
         # A session that was not corrected since the counts exist has none.
         counted = self._corrected if self._correction_count is None else self._correction_count
         if self._wrong_corrections or self._corrected != counted:
-            which = f", wrong ones of {self._wrong_corrections}" if self._wrong_corrections else ""
+            wrong = f", wrong ones of {self._wrong_corrections}" if self._wrong_corrections else ""
             text = (
-                f"counts {counted} corrected messages and has {self._corrected} corrections{which}: "
+                f"counts {counted} corrected messages and has {self._corrected} corrections{wrong}: "
                 "clients that follow it may miss some."
             )
             yield Finding.of(*self._key, "corrections", text)
@@ -194,10 +194,10 @@ class RowCheck:
         """The rows of a message. Earlier rows of the session belong to no message: adds them to `wrong`."""
         if not rows.reaches(key):
             return []
-        taken, passed = await rows.take(key)
+        matching, passed = await rows.take(key)
         for sequence in dict.fromkeys(row[2] for row in passed if row[:2] == key[:2]):
             wrong.add(sequence, sequence)
-        return taken
+        return matching
 
     def _add_end(self, message: Message) -> None:
         """Keep the last message so far, and the last one within the session's count: the summary may have either."""

@@ -108,16 +108,16 @@ class _Session:
 
 def directory_finding(row: Row) -> Finding:
     """The finding for a wrong count of a directory: a row of `directory_uses`."""
-    workspace, path, counted, there = row
-    text = f"Directory {path} of workspace {workspace} counts {counted} sessions; there are {there}."
+    workspace, path, counted, actual = row
+    text = f"Directory {path} of workspace {workspace} counts {counted} sessions; there are {actual}."
     return Finding("counts", text, workspace)
 
 
 def total_findings(row: Row) -> Iterator[Finding]:
     """The finding for a row of `DIRECTORY_TOTALS`, if a workspace's count of directories is wrong."""
-    workspace, counted, there = row
-    if counted != there:
-        yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {there}.", workspace)
+    workspace, counted, actual = row
+    if counted != actual:
+        yield Finding("counts", f"Workspace {workspace} counts {counted} directories; there are {actual}.", workspace)
 
 
 async def check_sessions(

@@ -6,7 +6,7 @@ from itertools import chain
 
 import apsw
 
-from ...backend.check.files import check_files, in_turn
+from ...backend.check.files import as_async, check_files
 from ...backend.check.profiles import CHECKS
 from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import DatabaseDamaged, ReadLine
@@ -73,7 +73,7 @@ async def _check_tables(
     words = IndexCheck(rows)
 
     def read(statement: str, bindings: Bindings) -> AsyncGenerator[Row, None]:
-        return in_turn(rows.execute(statement, bindings))
+        return as_async(rows.execute(statement, bindings))
 
     async for finding in check_sessions(_rows(rows), words.is_indexed, checked, read, read_line):
         yield finding
