@@ -183,7 +183,7 @@ async def test_heartbeat_does_not_split_an_event(monkeypatch: pytest.MonkeyPatch
         return {"type": "http.disconnect"}
 
     sender = sse.EventSender(UnsentData(), SerialExecutor())
-    await sender.send(Events(batches()), receive, send, stall_seconds=WAIT_SECONDS)
+    await sender.send(Events(batches()), {"extensions": {}}, receive, send, stall_seconds=WAIT_SECONDS)
     assert pieces == PIECES
     text = b"".join(sent).decode()
     events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]

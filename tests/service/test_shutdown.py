@@ -1,5 +1,6 @@
 """Shutdown: requests in flight get their responses, and acknowledged writes are stored at the next start."""
 
+import json
 import os
 import re
 import signal
@@ -8,14 +9,18 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 
 from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
-from daemon import Daemon, http_client, http_get
+from daemon import Daemon, http_client, http_get, http_post
 from load import NEW_CONNECTIONS, Load
 from raw import Connection, assert_problem, get, post
 from torture import Torture
@@ -24,6 +29,8 @@ from waits import until
 SEED = 20251121
 # Requests may take longer to end than the tests wait for the daemon.
 PATIENT = ("--shutdown-timeout", "300")
+# Their conversion takes longer than the signal.
+LINES = 10_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -64,6 +71,64 @@ def test_request_in_flight_is_finished(database: str) -> None:
         connection.send(request[-1:])
         assert connection.response().status == 201
         assert daemon.wait() == 0
+
+
+def test_conversion_of_a_file_is_finished(tmp_path: Path) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", *PATIENT) as daemon, ThreadPoolExecutor() as executor:
+        importing = executor.submit(http_post, f"{daemon.api}/import", params={"format": "auto"}, content=claude_code())
+        until(lambda: has_children(daemon.process.pid) or importing.done(), lambda: daemon.log)
+        assert daemon.stop() == 0
+        assert importing.result().json()["messages"] == LINES
+
+
+def claude_code() -> bytes:
+    """A long session of Claude Code."""
+    ids = [str(UUID(int=number)) for number in range(1, LINES + 1)]
+    lines = (
+        {
+            "type": "user",
+            "sessionId": str(UUID(int=LINES + 1)),
+            "uuid": own,
+            "parentUuid": parent,
+            "timestamp": "2026-01-01T00:00:00Z",
+            "message": {"role": "user", "content": f"Message {own}"},
+        }
+        for parent, own in pairwise([None, *ids])
+    )
+    return "\n".join(map(json.dumps, lines)).encode()
+
+
+def has_children(pid: int) -> bool:
+    """Whether a process has a child, of any of its threads."""
+    found = False
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        # The thread may have ended.
+        with suppress(OSError):
+            found = found or bool(path.read_text().strip())
+    return found
+
+
+@pytest.mark.parametrize("header", [b"", b"Content-Length: 10\r\n"], ids=["without a body", "body that never comes"])
+def test_stream_ends_cleanly(tmp_path: Path, header: bytes) -> None:
+    with Daemon(f"sqlite:///{tmp_path}/a.db", *PATIENT) as daemon, Connection(daemon.port) as stream:
+        stream.send(get("/api/v1/events").removesuffix(b"\r\n") + header + b"\r\n")
+        assert stream.head().status == 200
+        daemon.process.send_signal(signal.SIGTERM)
+        assert stream.read_all().endswith(b"0\r\n\r\n")
+        assert daemon.wait() == 0
+
+
+def test_unread_stream_does_not_delay_shutdown(tmp_path: Path) -> None:
+    with (
+        Daemon(f"sqlite:///{tmp_path}/a.db", *PATIENT) as daemon,
+        Connection(daemon.port, receive_bytes=64 * 1024) as stream,
+        daemon.client() as client,
+    ):
+        path = f"/sessions/{client.post('/sessions').json()['id']}"
+        client.post(f"{path}/messages", json={"content": "x" * 8_000_000}).raise_for_status()
+        stream.send(get(f"/api/v1{path}/events?after_sequence=0"))
+        assert stream.head().status == 200
+        assert daemon.stop() == 0
 
 
 def follow(stream: Connection) -> None:

@@ -18,7 +18,7 @@ from .core.executor import SerialExecutor, yield_after
 from .core.ijson import NotIJson, pointer_to
 from .core.ijson import decode as decode_ijson
 from .core.problems import ErrorTable, Problem, Violation, render
-from .core.request_state import IS_DISCONNECTED
+from .core.request_state import IS_DISCONNECTED, SHUTDOWN
 from .request.body import RecordReader, record_reader
 from .request.media_decoders import DecodedBody, DecodeError, LineTree
 from .request.ndjson import LineReader, line_reader
@@ -57,6 +57,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "IS_DISCONNECTED",
     "MAX_STEPS",
+    "SHUTDOWN",
     "Access",
     "AccessLog",
     "ConfigSchema",

@@ -10,6 +10,8 @@ from .problems import Headers, Problem, busy
 
 # The extension of the scope by which the server says whether the client has disconnected.
 IS_DISCONNECTED = "amplifierd.is_disconnected"
+# The extension with a future that is done when the server shuts down.
+SHUTDOWN = "amplifierd.shutdown"
 
 # The status that nginx logs if the client gets no response.
 CLIENT_CLOSED_REQUEST = 499

@@ -104,7 +104,7 @@ class Response:
         if scope["method"] == "HEAD":
             # HEAD sends no events, so it need not wait for one.
             await result.batches.aclose()
-        return partial(self._events.send, result, receive, stall_seconds=STALL_SECONDS)
+        return partial(self._events.send, result, scope, receive, stall_seconds=STALL_SECONDS)
 
     async def _prepare_lines(self, scope: Scope, _receive: Receive, result: Export, _replayed: bool) -> Delivery:
         lines = encoded_lines(result, self._executor)

@@ -139,6 +139,10 @@ class UnsentBlock:
             # The connection buffers the block; it is counted until the empty piece after it can be sent.
             await self._send_piece(send, b"", more=more, stall_seconds=stall_seconds)
             return
+        await self.write_pieces(send, more=more, stall_seconds=stall_seconds)
+
+    async def write_pieces(self, send: Send, *, more: bool, stall_seconds: float | None = STALL_SECONDS) -> None:
+        """Send the block as `write` does; the client has `stall_seconds` for each PIECE_BYTES."""
         for start in range(0, self.size, PIECE_BYTES):
             if start and start % _UNINTERRUPTED_BYTES == 0:
                 await asyncio.sleep(0)

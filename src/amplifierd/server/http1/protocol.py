@@ -54,7 +54,6 @@ class Protocol(asyncio.Protocol):
         limits: Limits = LIMITS,
     ) -> None:
         self.is_full = False
-        self.is_ending = False
         self._app: Application = config.loaded_app
         self._idle_seconds = config.timeout_keep_alive
         self.server_state = server_state
@@ -91,7 +90,8 @@ class Protocol(asyncio.Protocol):
         self.write, self.close, self.abort = self._transport.write, self._transport.close, self._transport.abort
         self._eager = eager_tasks(self._loop, self.server_state.tasks)
         self._drained = asyncio.Event()
-        self._scope = connection_scope(transport)
+        self._shutdown: asyncio.Future[None] = self._loop.create_future()
+        self._scope = connection_scope(transport, self._shutdown)
         least = min(self._limits.head_seconds, self._idle_seconds)
         self._idle_timer = IdleTimer(self._loop, least, self._overdue)
         self._idle_timer.wait(self._limits.head_seconds)
@@ -127,9 +127,8 @@ class Protocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Close the connection after the pending responses; uvicorn calls this when the server shuts down."""
-        self.is_ending = True
-        if self._current is not None:
-            self._current.end_soon()
+        if not self._shutdown.done():
+            self._shutdown.set_result(None)
         if self._last is None or self._last.is_done:
             self.close()
         else:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from uvicorn.server import ServerState
 
-from ...contract import IS_DISCONNECTED
+from ...contract import IS_DISCONNECTED, SHUTDOWN
 from .asgi import Application, Header, Message, Scope
 from .error_responses import STATUS_LINES, problem, response
 from .request_target import absolute
@@ -34,8 +34,6 @@ class Connection(Protocol):
 
     # The write buffer is full, so that a response of several parts must wait.
     is_full: bool
-    # The server shuts down.
-    is_ending: bool
     # The headers of every response.
     server_state: ServerState
     # Writes data after earlier data.
@@ -66,7 +64,6 @@ class Request:
         "_connection",
         "_expects_continue",
         "_is_chunked",
-        "_is_received",
         "_is_whole",
         "_left",
         "_news",
@@ -94,9 +91,7 @@ class Request:
         # The number of bytes of the body that the application has not received yet.
         self.held_bytes = 0
         self._body: list[bytes] = []
-        # Whether the end of the body has arrived, and whether the application knows.
         self._is_whole = False
-        self._is_received = False
         self._connection = connection
         self._expects_continue = expects_continue
         # Whether there is something to receive.
@@ -130,31 +125,22 @@ class Request:
         self._is_whole = True
         self._tell()
 
-    def end_soon(self) -> None:
-        """Tell the application that the server shuts down."""
-        if self._is_received:
-            self._tell()
-
     def abort(self) -> None:
         """Mark the client as disconnected."""
         self.is_cut = True
         self._tell()
 
     async def receive(self) -> Message:
-        """The part of the body received since the last call, or the disconnection.
-
-        After the body, the shutdown of the server is a disconnection, too, so that endless responses end.
-        """
+        """The part of the body received since the last call, or the disconnection."""
         if self._expects_continue and not self.is_cut:
             self._expects_continue = False
             self._connection.write(_CONTINUE)
         if not self._news:
             await self._next()
         self._news = False
-        if self.is_cut or self.is_done or self._is_over():
+        if self.is_cut or self.is_done:
             return {"type": "http.disconnect"}
         body, self._body, self.held_bytes = b"".join(self._body), [], 0
-        self._is_received = self._is_whole
         return {"type": "http.request", "body": body, "more_body": not self._is_whole}
 
     async def send(self, message: Message) -> None:
@@ -178,16 +164,13 @@ class Request:
             raise RuntimeError(f"The application sent {kind}; expected {due}.")
 
     async def _next(self) -> None:
-        if self.is_cut or self.is_done or self._is_over():
+        if self.is_cut or self.is_done:
             return
         self._connection.read_on()
         if self._waiting is None:
             self._waiting = asyncio.Event()
         await self._waiting.wait()
         self._waiting = None
-
-    def _is_over(self) -> bool:
-        return self._is_received and self._connection.is_ending
 
     def _tell(self) -> None:
         self._news = True
@@ -260,8 +243,8 @@ def _without_coding(headers: list[Header]) -> list[Header]:
     return [(name, value) for name, value in headers if name != b"transfer-encoding"]
 
 
-def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
-    """The part of the scope that all requests on a connection share."""
+def connection_scope(transport: asyncio.Transport, shutdown: asyncio.Future[None]) -> dict[str, Any]:
+    """The part of the scope that all requests on a connection share; `shutdown` is done when the server shuts down."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -269,7 +252,7 @@ def connection_scope(transport: asyncio.Transport) -> dict[str, Any]:
         "server": _address(transport.get_extra_info("sockname")),
         "client": _address(transport.get_extra_info("peername")),
         "root_path": "",
-        "extensions": {IS_DISCONNECTED: transport.is_closing},
+        "extensions": {IS_DISCONNECTED: transport.is_closing, SHUTDOWN: shutdown},
         **dict.fromkeys(("http_version", "method", "path", "raw_path", "query_string", "headers")),
     }
 
