@@ -289,6 +289,7 @@ class Event:
 class Events:
     """Events as they happen, until none can follow; those that exist come together. Its owner must close `batches`."""
 
+    # An event object belongs to one batch, which several readers may receive: its last object identifies the batch.
     batches: AsyncGenerator[Sequence[Event], None]
     # To be called when a batch is no longer needed: few large ones are in memory at a time.
     release: Callable[[], None] = lambda: None
