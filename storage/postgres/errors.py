@@ -14,8 +14,10 @@ from ..model.errors import StorageUnavailable
 # state, operator intervention, system errors; a read-only server, a transaction that the server ended for its age; a
 # prepared statement that a pooler lost; a revoked privilege.
 _AWAY = ("08", "28", "3D", "40", "53", "55", "57", "58", "25006", "25P03", "25P04", "26", "42501")
-# A page, or an index, is damaged; a stored text is not JSON.
-_DAMAGED = ("XX001", "XX002", "22P02")
+# A page, or an index, is damaged.
+_DAMAGED = ("XX001", "XX002")
+# A text is not valid for the type to which a statement converts it.
+_INVALID_TEXT = "22P02"
 
 _DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.TargetServerAttributeNotMatched)
 
@@ -27,7 +29,7 @@ def as_storage_error(error: Exception) -> Exception:
     """
     if isinstance(error, TimeoutError):
         return StorageUnavailable("PostgreSQL did not answer in time")
-    if isinstance(error, asyncpg.PostgresError) and error.sqlstate in _DAMAGED:
+    if isinstance(error, asyncpg.PostgresError) and _is_damage(error):
         return DatabaseDamaged(f"PostgreSQL says: {str(error).rstrip('.')}")
     # asyncpg reads to the end of a stream that a server, or a pooler, has cut.
     if isinstance(error, OSError | EOFError) or _is_away(error):
@@ -51,6 +53,14 @@ def in_sentences(url: str) -> Iterator[None]:
             f"The database {without_password(url)} can't be opened: {str(error) or 'it does not answer'}. "
             "Check the address, the user and the password, and that the user may create in the database."
         ) from error
+
+
+def _is_damage(error: asyncpg.PostgresError) -> bool:
+    """Whether a file is damaged, or a stored text is not JSON; a text that is invalid for another type is a defect."""
+    if error.sqlstate == _INVALID_TEXT:
+        # A server translates its messages, but not the name of the type; the value may follow a colon.
+        return "json" in str(error).partition(":")[0]
+    return error.sqlstate in _DAMAGED
 
 
 def _is_away(error: Exception) -> bool:

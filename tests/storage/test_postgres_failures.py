@@ -72,6 +72,18 @@ def test_damaged_page_is_reported_as_damage() -> None:
     assert isinstance(as_storage_error(asyncpg.DataCorruptedError("invalid page")), DatabaseDamaged)
 
 
+@pytest.mark.parametrize("kind", ["json", "jsonb"])
+async def test_text_that_is_not_json_is_reported_as_damage(second_postgres: str, kind: str) -> None:
+    with pytest.raises(DatabaseDamaged, match="invalid input syntax for type json"):
+        await _convert(second_postgres, "{[", kind)
+
+
+@pytest.mark.parametrize("kind", ["bigint", "boolean", "bigint[]"])
+async def test_text_that_is_invalid_for_another_type_is_a_defect(second_postgres: str, kind: str) -> None:
+    with pytest.raises(asyncpg.InvalidTextRepresentationError, match='"json"'):
+        await _convert(second_postgres, "json", kind)
+
+
 async def test_unreturnable_connection_fails_no_request(
     second_postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -135,3 +147,11 @@ async def _until_asleep(url: str) -> None:
         while not await connection.fetchval(asleep):  # noqa: ASYNC110  # what is waited for is in the server
             await asyncio.sleep(0.05)
     await connection.close()
+
+
+async def _convert(url: str, text: str, kind: str) -> None:
+    pool = await Pool.open(url)
+    try:
+        await pool.row(f"SELECT CAST(CAST(:text AS text) AS {kind})", {"text": text})
+    finally:
+        pool.terminate()
