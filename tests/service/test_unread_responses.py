@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from amplifierd.app import create_app
 from amplifierd.contract.core.problems import Problem
 from amplifierd.contract.response import large_responses
-from amplifierd.contract.response.large_responses import FairLimit, LargeResponses
+from amplifierd.contract.response.large_responses import CallerTurns, LargeResponses
 from amplifierd.contract.response.unsent_data import UnsentData
 from amplifierd.server.http1.asgi import Receive, Send
 from amplifierd.server.http1.limits import Limits
@@ -295,7 +295,7 @@ def test_small_request_waits_if_its_result_is_known_to_be_large(client_without_p
 @contextmanager
 def serving_one_place(monkeypatch: pytest.MonkeyPatch, database: str, folder: Path) -> Iterator[int]:
     """The port of a server in this process with one place for large responses, from `/hold` until `/give` taken."""
-    places, is_given = FairLimit(1), asyncio.Event()
+    places, is_given = CallerTurns(1), asyncio.Event()
     create = LargeResponses.__init__
 
     def create_with_one_place(limits: LargeResponses) -> None:
@@ -367,7 +367,7 @@ def test_large_responses_to_two_keys_take_turns(monkeypatch: pytest.MonkeyPatch,
 
 def test_callers_take_turns() -> None:
     async def order_of_places() -> str:
-        limit = FairLimit(2)
+        limit = CallerTurns(2)
         order: list[str] = []
 
         async def take(caller: str) -> None:

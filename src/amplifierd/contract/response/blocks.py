@@ -8,7 +8,7 @@ from ...storage.model.records import Blocks
 from ..core.problems import Headers
 from ..core.request_state import caller_of, check_connected
 from .content_coding import CodedStream
-from .large_responses import FairLimit
+from .large_responses import CallerTurns
 from .unsent_data import UnsentBlock, UnsentData
 
 # Writes a block in the form in which it is sent.
@@ -31,7 +31,7 @@ class CodedBlocks:
         blocks: Blocks,
         stream: CodedStream,
         unsent: UnsentData,
-        limit: FairLimit,
+        limit: CallerTurns,
         write: Write = _unchanged,
         end: bytes = b"",
     ) -> None:

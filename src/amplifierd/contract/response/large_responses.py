@@ -23,7 +23,7 @@ _MEDIUM_AT_A_TIME = 16
 _REMEMBERED = 1_000
 
 
-class FairLimit:
+class CallerTurns:
     """Limits what is made at a time to a number of places, for which callers take turns.
 
     A caller that has, or waits for, as many places as there are does not wait for more, so that another caller never
@@ -58,9 +58,9 @@ class LargeResponses:
     """
 
     def __init__(self) -> None:
-        self.whole, self.conditional = FairLimit(_AT_A_TIME), FairLimit(_AT_A_TIME)
+        self.whole, self.conditional = CallerTurns(_AT_A_TIME), CallerTurns(_AT_A_TIME)
         self.medium = asyncio.Semaphore(_MEDIUM_AT_A_TIME)
-        self.lists, self.lines, self.formats = (FairLimit(_AT_A_TIME) for _ in range(3))
+        self.lists, self.lines, self.formats = (CallerTurns(_AT_A_TIME) for _ in range(3))
         # By method, path and query.
         self._known: dict[tuple[str, bytes, bytes], None] = {}
 
