@@ -50,7 +50,7 @@ class Body(BaseModel):
     metadata: dict[str, Any] = Field(default={}, max_length=1_024)
 
 
-class Answer(BaseModel):
+class MessageResponse(BaseModel):
     """A message in a response."""
 
     role: str
@@ -95,9 +95,11 @@ def fastapi() -> App:
     app = FastAPI()
 
     @app.post(PATH.replace("{}", "{session_id}"), status_code=201)
-    async def send_message(session_id: str, body: Body) -> Answer:
+    async def send_message(session_id: str, body: Body) -> MessageResponse:
         assert session_id
-        return Answer(role=body.role, content=body.content, timestamp=TIMESTAMP, metadata=body.metadata, sequence=1)
+        return MessageResponse(
+            role=body.role, content=body.content, timestamp=TIMESTAMP, metadata=body.metadata, sequence=1
+        )
 
     return app
 

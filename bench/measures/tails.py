@@ -48,7 +48,7 @@ class _Tail:
             await self._more.wait()
 
 
-class _Speaker:
+class _Appender:
     """One connection that appends messages."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,50 +82,50 @@ def measure(scale: Scale, folder: Path) -> list[Curve]:
         Curve(
             "live tail under load and from elsewhere", "", "ms", places, "From another process within 500 ms.", _LATE
         ),
-        Curve("waiting", "readers of one session", "per cent of a core", idle, "", "While nothing is said."),
+        Curve("waiting", "readers of one session", "per cent of a core", idle, "", "While nothing is appended."),
     ]
 
 
-_NOTE = "From the 201 to who speaks until the last reader has the message; the readers are one program in Python."
+_NOTE = "From the 201 to the writer until the last reader has the message; the readers are one program in Python."
 _LATE = "The median for another process on the same file; under load, what 99 of 100 messages take to a reader at most."
 
 
 def _last_reader(folder: Path, count: int, number: int) -> tuple[float, float]:
     log(f"round {number + 1}: {count} tails")
     with serve(OURS, folder / f"tails-{count}-{number}.db") as server:
-        return asyncio.run(_speak(server, server, count))
+        return asyncio.run(_append(server, server, count))
 
 
 def _elsewhere(folder: Path, number: int) -> float:
     log(f"round {number + 1}: a tail of another process")
     database = folder / f"elsewhere-{number}.db"
-    with serve(OURS, database) as speaker, serve(OURS, database, cores=BOTH_CORES) as reader:
-        return asyncio.run(_speak(speaker, reader, 1))[0]
+    with serve(OURS, database) as writer, serve(OURS, database, cores=BOTH_CORES) as reader:
+        return asyncio.run(_append(writer, reader, 1))[0]
 
 
 def _rated(folder: Path, number: int) -> float:
     log(f"round {number + 1}: {_RATED_READERS} tails at {_RATE} messages a second")
     with serve(OURS, folder / f"rated-{number}.db") as server:
-        return asyncio.run(_speak_steadily(server))
+        return asyncio.run(_append_at_rate(server))
 
 
-async def _speak(speaking: Server, reading: Server, count: int) -> tuple[float, float]:
+async def _append(writing: Server, reading: Server, count: int) -> tuple[float, float]:
     async with AsyncExitStack() as stack:
-        speaker = await stack.enter_async_context(_speaker(speaking))
-        session_id = (await speaker.ask("POST", SESSIONS, "{}"))["id"]
+        appender = await stack.enter_async_context(_appender(writing))
+        session_id = (await appender.ask("POST", SESSIONS, "{}"))["id"]
         tails = [await stack.enter_async_context(_following(reading, session_id)) for _ in range(count)]
         before = cpu_seconds(reading.pid)
         await asyncio.sleep(_IDLE_SECONDS)
         idle = (cpu_seconds(reading.pid) - before) / _IDLE_SECONDS * 100
         # The daemon has closed the connection, which was idle for too long.
-        speaker = await stack.enter_async_context(_speaker(speaking))
-        taken = [await _say(speaker, session_id, tails) for _ in range(_MESSAGES)]
-    return sorted(taken)[len(taken) // 2], idle
+        appender = await stack.enter_async_context(_appender(writing))
+        delays = [await _append_one(appender, session_id, tails) for _ in range(_MESSAGES)]
+    return sorted(delays)[len(delays) // 2], idle
 
 
-async def _say(speaker: _Speaker, session_id: str, tails: list[_Tail]) -> float:
+async def _append_one(appender: _Appender, session_id: str, tails: list[_Tail]) -> float:
     expected = len(tails[0].arrived) + 1
-    await speaker.ask("POST", messages_of(session_id), NEW_MESSAGE)
+    await appender.ask("POST", messages_of(session_id), NEW_MESSAGE)
     acknowledged = time.perf_counter()
     for tail in tails:
         await tail.has(expected)
@@ -133,27 +133,27 @@ async def _say(speaker: _Speaker, session_id: str, tails: list[_Tail]) -> float:
     return max(max(tail.arrived[-1] for tail in tails) - acknowledged, 0.0) * 1e3
 
 
-async def _speak_steadily(server: Server) -> float:
+async def _append_at_rate(server: Server) -> float:
     sent: list[float] = []
     async with AsyncExitStack() as stack:
-        speaker = await stack.enter_async_context(_speaker(server))
-        session_id = (await speaker.ask("POST", SESSIONS, "{}"))["id"]
+        appender = await stack.enter_async_context(_appender(server))
+        session_id = (await appender.ask("POST", SESSIONS, "{}"))["id"]
         tails = [await stack.enter_async_context(_following(server, session_id)) for _ in range(_RATED_READERS)]
         begun = time.perf_counter()
         for number in range(int(_RATE * _IDLE_SECONDS)):
             await asyncio.sleep(max(begun + number / _RATE - time.perf_counter(), 0))
-            await speaker.ask("POST", messages_of(session_id), NEW_MESSAGE)
+            await appender.ask("POST", messages_of(session_id), NEW_MESSAGE)
             sent.append(time.perf_counter())
         for tail in tails:
             await tail.has(len(sent))
-    taken = [arrived - moment for tail in tails for arrived, moment in zip(tail.arrived, sent, strict=True)]
-    return max(quantiles(taken, n=100)[-1], 0.0) * 1e3
+    delays = [arrived - moment for tail in tails for arrived, moment in zip(tail.arrived, sent, strict=True)]
+    return max(quantiles(delays, n=100)[-1], 0.0) * 1e3
 
 
 @asynccontextmanager
-async def _speaker(server: Server) -> AsyncIterator[_Speaker]:
+async def _appender(server: Server) -> AsyncIterator[_Appender]:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    yield _Speaker(reader, writer)
+    yield _Appender(reader, writer)
     writer.close()
 
 

@@ -78,11 +78,11 @@ class NewMessage(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     model_config = ConfigDict(from_attributes=True, alias_generator=to_camel, populate_by_name=True)
 
 
-class SessionSummary(Answer):
+class SessionSummary(ResponseModel):
     id: str
     status: str
     profile: str
@@ -95,11 +95,11 @@ class SessionSummary(Answer):
     version: int
 
 
-class SessionAnswer(SessionSummary):
+class SessionResponse(SessionSummary):
     context: dict[str, Any]
 
 
-class MessageAnswer(Answer):
+class MessageResponse(ResponseModel):
     role: str
     content: str
     timestamp: datetime
@@ -108,9 +108,9 @@ class MessageAnswer(Answer):
     sequence: int
 
 
-class Transcript(Answer):
+class Transcript(ResponseModel):
     session_id: str
-    messages: list[MessageAnswer]
+    messages: list[MessageResponse]
 
 
 @asynccontextmanager
@@ -131,7 +131,7 @@ Database = Annotated[AsyncSession, Depends(database)]
 Limit = Annotated[int | None, Query(ge=1, le=1000)]
 
 
-@app.post("/api/v1/sessions", status_code=201, response_model=SessionAnswer, response_model_exclude_none=True)
+@app.post("/api/v1/sessions", status_code=201, response_model=SessionResponse, response_model_exclude_none=True)
 async def create_session(new: NewSession, database: Database) -> Session:
     moment = datetime.now(UTC)
     session = Session(id=str(uuid.uuid4()), created_at=moment, updated_at=moment, **new.model_dump())
@@ -140,7 +140,7 @@ async def create_session(new: NewSession, database: Database) -> Session:
     return session
 
 
-@app.get("/api/v1/sessions/{session_id}", response_model=SessionAnswer, response_model_exclude_none=True)
+@app.get("/api/v1/sessions/{session_id}", response_model=SessionResponse, response_model_exclude_none=True)
 async def get_session(session_id: str, database: Database) -> Session:
     session = await database.get(Session, session_id)
     if session is None:
@@ -168,7 +168,7 @@ async def list_sessions(
 @app.post(
     "/api/v1/sessions/{session_id}/messages",
     status_code=201,
-    response_model=MessageAnswer,
+    response_model=MessageResponse,
     response_model_exclude_none=True,
 )
 async def send_message(session_id: str, new: NewMessage, database: Database) -> Message:
