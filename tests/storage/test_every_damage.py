@@ -1,8 +1,7 @@
-"""Every table, with one damage at a time: a check reports it, or the table below says why it cannot.
+"""Every table, with one damage at a time: a check reports it, or EXCEPTIONS says why it cannot.
 
 A row is deleted, two rows exchange their keys, and each column of a row gets the value of another row. Each text is
-replaced with one that is not JSON; on SQLite also with one that is not UTF-8. A new table or
-column is in the test as soon as a migration adds it.
+replaced with invalid JSON; on SQLite also with invalid UTF-8. A table or column that a migration adds is tested too.
 """
 
 from amplifierd.storage import open_maintenance, open_storage
@@ -10,14 +9,14 @@ from amplifierd.storage.model.database_errors import DatabaseUnusable
 from any_database import REFUSED, any_database
 from damages import damaged, damages, fill
 
-ALONE = "It is stored once, and nothing else tells what it was."
-PASSING = "It is about a request, for a day: without it, a request that is sent again takes effect again."
-FOLLOWED = "It is told to those who follow the sessions, and forgotten after a week."
-POSITION = "A position in the writes: a wrong one makes work that is done again, or clients that read again."
+ALONE = "It is stored only once: nothing can be compared with it."
+PASSING = "It belongs to a request, for a day: without it, a request that is sent again takes effect again."
+FOLLOWED = "Clients that follow the sessions are told about it; it is deleted after a week."
+POSITION = "A position in the writes: if it is wrong, work is done again, or clients read again."
 
 SKIPPED = "A count of writes that is too high skips numbers."
 
-# What no check can know, with the reason.
+# The damages that no check can find, with the reason.
 EXCEPTIONS = {
     "active_profile deleted": "A workspace may have none.",
     "active_profile.name": ALONE,
@@ -81,8 +80,8 @@ EXCEPTIONS = {
     "session.error_message": ALONE,
     "session.forked_at_sequence": ALONE,
     "session.parent_session_id": "A parent may be deleted before its fork.",
-    "session.profile": "An imported session may name a profile that is not here.",
-    "session.profile_hash": "A session keeps what its profile was, whatever that is now.",
+    "session.profile": "An imported session may name a missing profile.",
+    "session.profile_hash": "A session keeps the content that its profile had, which may have changed since.",
     "session.revision": POSITION,
     "session.started_at": ALONE,
     "session.status": ALONE,
@@ -93,7 +92,7 @@ EXCEPTIONS = {
     "workspace swapped": SKIPPED,
     "workspace.revision": SKIPPED,
 }
-# Not as tables: the check reads it whole (see tests/storage/test_check.py).
+# The tables of the search index: the check compares it as a whole (see tests/storage/test_check.py).
 INDEX_OF_WORDS = ("search_config", "search_data", "search_docsize", "search_idx", "search_content")
 
 
@@ -113,7 +112,7 @@ async def test_check_reports_each_damage(database: str) -> None:
                     if not [finding async for finding in maintenance.check()]:
                         unnoticed.add(damage.name)
             except (*REFUSED, DatabaseUnusable):
-                # The database itself keeps this, or no program opens it any more.
+                # The database refuses the change, or cannot be opened after it.
                 continue
     await opened.close()
     assert [finding async for finding in maintenance.check()] == []
