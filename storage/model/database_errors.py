@@ -51,6 +51,13 @@ class MessageCountWrong(DatabaseDamaged):
         super().__init__(f"session {session_id} counts {counted} messages, and its last message is {last}")
 
 
+class RepairFailed(StorageError):
+    """The database refused a statement of a repair, and the repair changed nothing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"It could not be repaired: {reason.rstrip('.')}")
+
+
 class SearchIndexNotReady(StorageUnavailable):
     """More messages wait to be indexed than a search waits for: `waiting` or more.
 

@@ -114,7 +114,10 @@ class Maintenance(ABC):
 
     @abstractmethod
     async def repair(self, finding: Finding) -> str | None:
-        """Repair a fault. Returns a sentence about the repair, None if the fault cannot be repaired."""
+        """Repair a fault. Returns a sentence about the repair, None if the fault cannot be repaired.
+
+        Raises `RepairFailed` if the database refuses a statement of the repair, or is busy or full.
+        """
 
     @abstractmethod
     async def contents(self) -> Contents:

@@ -137,6 +137,35 @@ def test_messages_without_their_session_are_not_reported_as_repaired(tmp_path: P
     assert again.stdout == f"{lost}Found 1 faults, of which 0 were repaired, in 0 sessions with 0 messages.\n"
 
 
+def test_repair_that_the_database_refuses_is_reported_and_others_are_made(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        messages = [{"content": f"a{number}", "id": f"own{number}"} for number in range(3)]
+        client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+        daemon.stop()
+    uses = "UPDATE directory_use SET session_count = 9"
+    if database.startswith("sqlite"):
+        # Two messages with one id: the index that makes ids unique cannot be made again.
+        name = "message_by_id"
+        vandalise(database, *_schema(name, "UNIQUE INDEX", "INDEX"))
+        vandalise(database, "UPDATE message_row SET message_id = 'own1'", uses)
+        vandalise(database, *_schema(name, "INDEX", "UNIQUE INDEX"))
+    else:
+        refuse = "ALTER TABLE session ADD CONSTRAINT message_by_id CHECK (token_usage = 3)"
+        vandalise(database, "UPDATE session SET token_usage = 3", refuse, uses)
+    repaired = check(database, "--repair")
+    assert repaired.exit_code == 1
+    assert re.search("\n  It could not be repaired: .*message_by_id", repaired.stdout)
+    assert "  The counts of the workspace were corrected.\n" in repaired.stdout
+
+
+def _schema(index: str, old: str, new: str) -> tuple[str, str]:
+    """Change the statement of an index, but not its entries."""
+    where = f"WHERE name = '{index}'"
+    change = f"UPDATE sqlite_schema SET sql = replace(sql, '{old}', '{new}') {where}"  # noqa: S608  # of the test
+    return "PRAGMA writable_schema = ON", change
+
+
 def test_file_of_another_program_is_reported() -> None:
     for database, words in [
         ("sqlite:////nowhere/a.db", "There is no database at /nowhere/a.db"),

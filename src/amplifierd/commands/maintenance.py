@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ..storage import open_maintenance
-from ..storage.model.maintenance import Maintenance, Progress
+from ..storage.model.database_errors import RepairFailed
+from ..storage.model.maintenance import Finding, Maintenance, Progress
 from .options import FROM_ENVIRONMENT, database, sentences
 from .output import progress_bar
 
@@ -88,8 +89,16 @@ async def _report(maintenance: Maintenance, progress: Progress, *, repair: bool)
                 # A line of its own, below the bar.
                 click.echo(err=True)
             click.echo(finding.text)
-            done = await maintenance.repair(finding) if repair else None
-            if repair:
-                click.echo(f"  {done or 'It cannot be repaired; a backup may have what is lost.'}")
-            repaired += done is not None
+            repaired += repair and await _repair(maintenance, finding)
     return found, repaired
+
+
+async def _repair(maintenance: Maintenance, finding: Finding) -> bool:
+    """Repair a fault, and print a sentence about it. Returns whether it was repaired."""
+    try:
+        done = await maintenance.repair(finding)
+    except RepairFailed as error:
+        click.echo(f"  {error}.")
+        return False
+    click.echo(f"  {done or 'It cannot be repaired; a backup may have what is lost.'}")
+    return done is not None

@@ -5,11 +5,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import asyncpg
+
 from ...backend.check.files import check_files
 from ...backend.check.profiles import CHECKS
 from ...backend.check.repair import repair_session
 from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
-from ...model.database_errors import BackupsElsewhere, ReadLine
+from ...model.database_errors import BackupsElsewhere, ReadLine, RepairFailed
+from ...model.errors import StorageError
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ...model.records import Message
 from ...operations.transfer.import_rules import stored_message
@@ -112,12 +115,15 @@ class PostgresMaintenance(Maintenance):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:
-        async with self._connection() as connection, connection.transaction():
-            begun = ConnectionTransaction(connection, Tokenizers())
-            # It locks the workspace.
-            return await perform(
-                begun, PostgresStatements(), self._clock, finding.workspace, self._repair, begun, finding
-            )
+        try:
+            async with self._connection() as connection, connection.transaction():
+                begun = ConnectionTransaction(connection, Tokenizers())
+                # It locks the workspace.
+                return await perform(
+                    begun, PostgresStatements(), self._clock, finding.workspace, self._repair, begun, finding
+                )
+        except (asyncpg.PostgresError, StorageError) as error:
+            raise RepairFailed(str(error)) from error
 
     async def _repair(self, work: UnitOfWork, begun: ConnectionTransaction, finding: Finding) -> str | None:
         if finding.fault == "search":

@@ -7,7 +7,8 @@ from pathlib import Path
 import apsw
 
 from ...backend.check.repair import repair_session
-from ...model.database_errors import DatabaseDamaged, ReadLine
+from ...model.database_errors import DatabaseDamaged, ReadLine, RepairFailed
+from ...model.errors import StorageError
 from ...model.maintenance import Finding
 from ...operations.unit_of_work import perform
 from ...search.tokenizer import Tokenizer
@@ -41,6 +42,8 @@ class Repairs:
         except (apsw.CorruptError, apsw.NotADBError, DatabaseDamaged, UnicodeDecodeError):
             # A file with such damage cannot be repaired.
             return None
+        except (apsw.Error, StorageError) as error:
+            raise RepairFailed(str(error)) from error
 
     async def _repair(self, connection: apsw.Connection, finding: Finding) -> str | None:
         if finding.fault == "damage":

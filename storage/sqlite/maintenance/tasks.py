@@ -48,7 +48,7 @@ class SQLiteMaintenance(Maintenance):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:
-        with locked_for_this_machine(self._path), _errors():
+        with locked_for_this_machine(self._path):
             return await self._repairs.repair(finding)
 
     async def contents(self) -> Contents:
