@@ -200,6 +200,13 @@ async def test_repair_empties_no_session_whose_transcript_may_be_stored(storage:
     assert [message.content for message in await read(storage, first)] == ["first", "", "", ""]
 
 
+async def test_finding_names_a_message_with_two_wrong_rows_once(storage: Storage, database: str) -> None:
+    await filled(storage, "first")
+    await asyncio.to_thread(vandalise, database, "UPDATE tool_call SET sequence = 9")
+    [text] = await check(database)
+    assert text.endswith("has lost or wrong rows of tool calls of 2 messages: 2, 9.")
+
+
 async def test_old_corrections_are_counted_with_the_next_one(storage: Storage, database: str) -> None:
     session = await storage.create_session(W, NewSession())
     await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=str(n)) for n in range(3)]))
