@@ -35,6 +35,11 @@ class SmallDisk:
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "No space left on device" in outcome.stderr
 
+    def free_some(self, kibibytes: int) -> None:
+        """Free a part of the space."""
+        size = f"--size=-{kibibytes}K"
+        subprocess.run([*self.within, "truncate", size, str(self.directory / "filler")], check=True)
+
     def free(self) -> None:
         """Free the space again."""
         subprocess.run([*self.within, "rm", str(self.directory / "filler")], check=True)

@@ -1,5 +1,6 @@
 """A daemon on a full disk: it reports the failure, continues to read, recovers, and loses or duplicates nothing."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -85,6 +86,46 @@ def test_refused_request_leaves_nothing_and_others_are_kept(disk: SmallDisk, *, 
         assert client.get(f"/sessions/{session_id}").json().get("name") == (renamed[-1] if renamed else None)
         [hit] = client.get("/search", params={"q": "before"}).json()
         assert hit["sessionId"] == session_id
+
+
+def test_deletions_and_compaction_need_little_space(disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """As docs/backup.md describes."""
+    database = f"sqlite:///{disk.directory}/a.db"
+    backup = tmp_path_factory.mktemp("other") / "backup.db"
+    with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
+        ids = [client.post("/sessions").json()["id"] for _ in range(12)]
+        for session_id in ids:
+            messages = [{"content": "word " * 3_000} for _ in range(5)]
+            client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+        client.get("/search", params={"q": "word"}).raise_for_status()
+        until(lambda: size_of(disk, "a.db-wal") == 0)
+        shortage = Shortage(disk, daemon, of_space=True)
+        shortage.begin()
+        assert_disk_is_full(client.delete(f"/sessions/{ids[1]}"))
+        assert run(disk, "backup", str(backup), "--database", database).startswith(f"{backup} has ")
+        if disk.is_mounted:
+            disk.free_some(1024)
+        else:
+            shortage.end()
+        for session_id in ids[1:]:
+            while not client.delete(f"/sessions/{session_id}").is_success:
+                # The log is emptied after a second without a write.
+                until(lambda: size_of(disk, "a.db-wal") == 0)
+        before, after = map(int, re.findall(r"\d+", run(disk, "compact", "--database", database)))
+        assert after < before // 2
+        assert client.post("/sessions").status_code == 201
+
+
+def size_of(disk: SmallDisk, name: str) -> int:
+    """The number of bytes of a file on a disk."""
+    command = [*disk.within, "stat", "--format=%s", str(disk.directory / name)]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def run(disk: SmallDisk, *arguments: str) -> str:
+    """Run a command of amplifierd beside the daemon. Returns its output."""
+    command = [*disk.within, sys.executable, "-m", "amplifierd", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 @pytest.mark.parametrize("of_database", [True, False], ids=["of the database", "of temporary files"])
