@@ -63,7 +63,7 @@ class SessionEventCursor(EventCursor):
     async def read(self) -> Step:
         state = await self.rows.row(self.statements.TAIL_STATE, self._key)
         if state is None:
-            return self._end()
+            return Step((Event("deleted", _encode({"id": self.session_id})),), None)
         message_count, version, changed_sequence, latest = state
         changed = version > self.version
         correction = None if latest <= self.version else await self._next_correction()
@@ -82,7 +82,7 @@ class SessionEventCursor(EventCursor):
         bindings = self._key | {"first": self.sequence + 1, "last": last, "most": MAX_EVENTS}
         rows = await self.rows.block(self.statements.TAIL_MESSAGES, bindings, BLOCK_BYTES)
         if not rows:
-            return self._end()
+            return self._wait()
         events = tuple(Event("message", record, str(sequence)) for sequence, record in rows)
         return Step(events, replace(self, sequence=rows[-1][0]))
 
@@ -93,7 +93,7 @@ class SessionEventCursor(EventCursor):
         bindings = self._key | {"version": self.version, "before": before, "sequence": self.sequence}
         rows = await self.rows.block(self.statements.TAIL_CORRECTIONS, bindings | {"most": MAX_EVENTS}, BLOCK_BYTES)
         if not rows:
-            return self._end()
+            return self._wait()
         events = tuple(
             Event("message_deleted" if is_deleted else "message_updated", record, f"{self.sequence}.{version}")
             for version, is_deleted, record in rows
@@ -103,7 +103,7 @@ class SessionEventCursor(EventCursor):
     async def _session(self) -> Step:
         row = await self.rows.row(self.statements.TAIL_SESSION, self._key)
         if row is None:
-            return self._end()
+            return self._wait()
         version, changed_sequence, *columns = row
         if changed_sequence > self.sequence:
             # The session changed again, after more messages.
@@ -112,8 +112,9 @@ class SessionEventCursor(EventCursor):
         event = Event("session", _encode(session), f"{self.sequence}.{version}")
         return Step((event,), replace(self, version=version))
 
-    def _end(self) -> Step:
-        return Step((Event("deleted", _encode({"id": self.session_id})),), None)
+    def _wait(self) -> Step:
+        """No events, because what was to be read has changed since the state was read; the change wakes the reader."""
+        return Step((), self)
 
 
 @dataclass(frozen=True, slots=True)

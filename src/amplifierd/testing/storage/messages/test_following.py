@@ -29,6 +29,7 @@ W = "default"
 SECONDS = 60
 FOLLOWERS = 160
 MESSAGES = 20
+CORRECTIONS = 40
 
 
 class Follower:
@@ -285,6 +286,25 @@ async def test_corrections_are_reported_once(storage: Storage) -> None:
     async with following(storage, session.id, "0") as follower:
         kinds = [(await follower.next()).kind for _ in range(5)]
         assert kinds == ["message", "session", "message_updated", "message", "message_deleted"]
+
+
+async def test_frequent_corrections_do_not_end_a_stream(storage: Storage, session: Session) -> None:
+    await append(storage, session.id, "one", "two")
+
+    async def correct(sequence: int) -> None:
+        for number in range(CORRECTIONS):
+            await storage.update_message(W, session.id, sequence, MessagePatch(metadata=Raw(b'{"n": %d}' % number)))
+
+    async def last_kind() -> str:
+        async with following(storage, session.id) as follower:
+            while (event := await follower.next()).kind == "message_updated":
+                pass
+            return event.kind
+
+    followers = [asyncio.create_task(last_kind()) for _ in range(10)]
+    await asyncio.gather(*(correct(sequence) for sequence in (1, 2) * 3))
+    await append(storage, session.id, "three")
+    assert await asyncio.gather(*followers) == ["message"] * len(followers)
 
 
 async def test_followers_get_all_messages_in_order(storage: Storage) -> None:
