@@ -54,12 +54,15 @@ def create(database: str, name: str, workspace: str, scope: Scope, expires: floa
 
     text, key = new_key(name, workspace, scope, expires)
 
-    async def keep() -> Key:
+    async def keep() -> tuple[Key, bool]:
         async with open_storage(database, upgrade=False, create=may_create) as storage:
-            return await storage.create_key(key)
+            is_first = not await storage.list_keys()
+            return await storage.create_key(key), is_first
 
     with sentences():
-        record = asyncio.run(keep())
+        record, is_first = asyncio.run(keep())
+    if is_first:
+        click.echo("This is the first key of the database: from now on, every request needs a key.", err=True)
     click.echo(
         f"Key {record.id} opens workspace {workspace} for scope {scope}, until {record.expires_at or 'revoked'}:",
         err=True,

@@ -25,7 +25,7 @@ RESUMED_SECONDS = 30 * DAY_SECONDS
 skip_damaged = click.option(
     "--skip-damaged",
     is_flag=True,
-    help="Go on past damaged records, report them at the end and exit with 1. A damaged message is written as deleted.",
+    help="Skip damaged records, report them at the end, and exit with 1. A damaged message is written as deleted.",
 )
 
 
