@@ -44,6 +44,8 @@ NEEDED = ("session", "message_row", "session_number")
 TOLD = ("deletion", "idempotency", "module_source", "search_config", "session_detail", "profile_content", *NEEDED)
 # What an export reads.
 READ = ("session", "session_detail", "message", "message_row", "profile_content", "file")
+# Of these, what is not in messages.
+SMALL = ("session", "session_detail", "file")
 # Their damages are there before a storage is opened; those of others may happen while it is open.
 READ_WHEN_OPENED = (
     "schema_version",
@@ -100,8 +102,8 @@ async def skipping(database: str, lines: LineReader) -> AsyncIterator[Source]:
         yield Source(storage, lines, skipped, said)
 
 
-async def flips(database: AnyDatabase, table: str, message_step: int = 1) -> AsyncIterator[Damage]:
-    """One flipped bit in each text of a table, at some places, or in a message at each `message_step`."""
+async def flips(database: AnyDatabase, table: str, message_step: int = 1, most: int = FLIPS) -> AsyncIterator[Damage]:
+    """One flipped bit in each text of a table, at `most` places, or in a message at each `message_step`."""
     names = [name for name, _ in await database.columns(table)]
     rows = await database.run(select(table, names))
     for place, name in enumerate(names):
@@ -111,7 +113,7 @@ async def flips(database: AnyDatabase, table: str, message_step: int = 1) -> Asy
         found = [next((row for row in texts if word in row[place]), None) for word in ("/files/", '"usage"')]
         for row in [row for row in found if row is not None] or texts[:1]:
             text = row[place]
-            step = message_step if column in MESSAGE_COLUMNS else max(1, len(text) // FLIPS)
+            step = message_step if column in MESSAGE_COLUMNS else max(1, len(text) // most)
             for at in range(0, len(text), step):
                 flipped = f"{text[:at]}{chr(ord(text[at]) ^ 1 << at % 7)}{text[at + 1 :]}"
                 if "\0" not in flipped:
@@ -217,6 +219,26 @@ async def test_all_that_is_not_damaged_is_carried(database: str) -> None:
                             faults.append((damage.name, found, [*source.said]))
     await opened.close()
     assert faults == []
+
+
+async def test_check_reports_what_an_export_skips(database: str) -> None:
+    lines = lines_of_exports()
+    await filled(database, lines)
+    opened = await any_database(database)
+    maintenance = open_maintenance(database, lines.read_stored)
+    assert [finding async for finding in maintenance.check()] == []
+    unnoticed: list[tuple[str, list[str]]] = []
+    for table in SMALL:
+        async with skipping(database, lines) as source:
+            async for damage in flips(opened, table, most=8):
+                with suppress(*REFUSED):
+                    async with damaged(opened, table, damage):
+                        source.said.clear()
+                        await exported(source)
+                        if source.said and not [finding async for finding in maintenance.check()]:
+                            unnoticed.append((damage.name, [*source.said]))
+    await opened.close()
+    assert unnoticed == []
 
 
 async def test_tables_that_are_not_needed_may_be_unreadable(tmp_path: Path) -> None:

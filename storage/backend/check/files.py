@@ -3,9 +3,14 @@
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 
+from msgspec import UNSET
+
+from ...model.database_errors import ReadLine
 from ...model.files import UNKNOWN_MEDIA
 from ...model.maintenance import Finding
+from ...model.records import ExportFile, ExportLine
 from ...operations.files import digest_of
+from ...operations.transfer.import_rules import is_valid
 from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings, Row
 from ...sql.statements.files import CHUNKS, INSERT_FILE
@@ -13,7 +18,7 @@ from ...sql.statements.integrity import STRAY_CHUNKS
 from ...values.json_text import MAX_SAFE_INTEGER
 
 FILES = """
-SELECT workspace, id, size, content_id
+SELECT workspace, id, size, content_id, media, name
 FROM file
 ORDER BY workspace, id
 """
@@ -41,9 +46,13 @@ VALUES (:workspace, :id, 0)
 Read = Callable[[str, Bindings], AsyncIterable[Row]]
 
 
-async def check_files(read: Read) -> AsyncGenerator[Finding, None]:
-    """Find damaged and lost files. Reads every file, one chunk at a time."""
-    async for workspace, file_id, size, content_id in read(FILES, {}):
+async def check_files(read: Read, read_line: ReadLine) -> AsyncGenerator[Finding, None]:
+    """Find damaged and lost files. Reads every file, one chunk at a time; `read_line` refuses damaged records."""
+    async for workspace, file_id, size, content_id, media, name in read(FILES, {}):
+        line = ExportLine(file=ExportFile(file_id, media, size, UNSET if name is None else name))
+        if not is_valid(line, read_line):
+            text = f"File {file_id} of workspace {workspace} has a damaged id, type or name."
+            yield Finding("file", text, workspace)
         if await _digest(read, workspace, content_id) != (file_id, size):
             text = f"File {file_id} of workspace {workspace} is damaged and cannot be recovered."
             yield Finding("file", text, workspace)

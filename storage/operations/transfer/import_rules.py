@@ -7,7 +7,7 @@ from ...model.database_errors import ReadLine
 from ...model.directory_path import MAX_BYTES
 from ...model.errors import LabelsInvalid
 from ...model.part_records import outline_of, url_fault
-from ...model.records import Message, Session
+from ...model.records import ExportLine, Message, Session
 from ...values.clock import is_clock_time, is_stored_form
 from ...values.uuid7 import canonical_id
 from ..labels import check_labels
@@ -15,6 +15,8 @@ from ..messages import usage_of
 
 # No session can use up the versions between this limit and the largest integer of JSON.
 HIGHEST_VERSION = 2**52
+
+_encode = msgspec.json.Encoder().encode
 
 
 def session_fault(session: Session) -> str | None:
@@ -77,6 +79,29 @@ def is_canonical(session: Session) -> bool:
     ids = [each for each in (session.id, session.parent_session_id) if isinstance(each, str)]
     moments = (session.created_at, session.updated_at, session.started_at, session.ended_at)
     return ids == [*map(canonical_id, ids)] and all(map(_is_canonical_time, moments))
+
+
+def is_importable(session: Session, read_line: ReadLine) -> bool:
+    """Whether an import takes a stored session and stores the same."""
+    return session_fault(session) is None and is_canonical(session) and is_valid(ExportLine(session=session), read_line)
+
+
+def is_valid(line: ExportLine, read_line: ReadLine) -> bool:
+    """Whether `read_line` takes a stored record."""
+    try:
+        return read_line(_encode(line)) is not None
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+
+
+def is_object(text: object) -> bool:
+    """Whether a stored value is a JSON object."""
+    if not isinstance(text, (str, bytes)):
+        return False
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _is_canonical_time(moment: str | UnsetType) -> bool:

@@ -25,7 +25,7 @@ from ..labels import readable_labels
 from ..messages import tokens_of, usage_of
 from ..sessions import session_of
 from .export import BATCH_BYTES, CONTEXT, MAX_LINES, FilePosition, SessionPosition, profile_lines
-from .import_rules import is_canonical, session_fault, stored_message
+from .import_rules import is_importable, is_object, is_valid, stored_message
 
 # The place of the labels in the columns of a session.
 _LABELS = 17
@@ -42,8 +42,6 @@ _OPTIONAL = {
     "error_details": UNSET,
     "parent_session_id": UNSET,
 }
-
-_encode = msgspec.json.Encoder().encode
 
 
 class ReadablePosition(SessionPosition):
@@ -76,11 +74,11 @@ class ReadablePosition(SessionPosition):
 
     def _importable(self, session: Session) -> Session | None:
         """The session, without the damaged values that it may lose; None if an import refuses it even so."""
-        if _is_importable(session, self._skipped):
+        if is_importable(session, self._skipped.read_line):
             return session
         for name, value in _OPTIONAL.items():
             without = replace(session, **{name: value})
-            if _is_importable(without, self._skipped):
+            if is_importable(without, self._skipped.read_line):
                 self._skipped.tell(f"The {name.replace('_', ' ')} of session {session.id} can't be read.")
                 return without
         self._skipped.tell(f"Session {session.id} can't be read.")
@@ -92,7 +90,7 @@ class ReadablePosition(SessionPosition):
         except msgspec.MsgspecError:
             lines = [ExportLine()]
         names = [line.profile.name for line in lines if isinstance(line.profile, ProfileSettings)]
-        if names in ([], [session.profile]) and all(_is_valid(line, self._skipped) for line in lines):
+        if names in ([], [session.profile]) and all(is_valid(line, self._skipped.read_line) for line in lines):
             return lines
         self._skipped.tell(f"The profile of session {session.id} can't be read.")
         return []
@@ -154,7 +152,7 @@ class ReadablePosition(SessionPosition):
     def _readable_session(self, columns: list[object]) -> Session | None:
         """The session in a row, without a context or labels that are damaged; None if the session cannot be read."""
         session_id, context = columns[0], columns[CONTEXT]
-        if not _is_object(context):
+        if not is_object(context):
             self._skipped.tell(f"The context of session {session_id} can't be read.")
             columns[CONTEXT] = bytes(EMPTY_OBJECT)
         labels = columns[_LABELS]
@@ -209,26 +207,6 @@ class ReadablePosition(SessionPosition):
         return Message("user", "", self._moment, EMPTY_OBJECT, sequence, deleted_at=self._moment)
 
 
-def _is_importable(session: Session, skipped: Skipped) -> bool:
-    return session_fault(session) is None and is_canonical(session) and _is_valid(ExportLine(session=session), skipped)
-
-
-def _is_valid(line: ExportLine, skipped: Skipped) -> bool:
-    try:
-        return skipped.read_line(_encode(line)) is not None
-    except (msgspec.MsgspecError, UnicodeError):
-        return False
-
-
-def _is_object(text: object) -> bool:
-    if not isinstance(text, (str, bytes)):
-        return False
-    try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-
-
 class ReadableFilePosition(FilePosition):
     """A `FilePosition` that skips damaged files, and tells `skipped` about each. It reads a file before its export."""
 
@@ -263,7 +241,7 @@ class ReadableFilePosition(FilePosition):
         found = "", 0
         with suppress(DatabaseDamaged):
             found = await digest_of(rows, self._workspace, content_id)
-        if found == (file.id, file.size) and _is_valid(ExportLine(file=file), self._skipped):
+        if found == (file.id, file.size) and is_valid(ExportLine(file=file), self._skipped.read_line):
             return True
         self._skipped.tell(f"File {file.id} can't be read.")
         return False

@@ -9,6 +9,7 @@ import asyncpg
 
 from ...backend.check.files import check_files
 from ...backend.check.profiles import CHECKS
+from ...backend.check.records import check_records
 from ...backend.check.repair import repair_session
 from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import BackupsElsewhere, ReadLine, RepairFailed
@@ -111,7 +112,9 @@ class PostgresMaintenance(Maintenance):
                 yield finding
             async for finding in _check_profiles(connection):
                 yield finding
-            async for finding in check_files(partial(_rows, connection)):
+            async for finding in check_files(partial(_rows, connection), self._read_line):
+                yield finding
+            async for finding in check_records(partial(_rows, connection), self._read_line):
                 yield finding
 
     async def repair(self, finding: Finding) -> str | None:

@@ -1,6 +1,7 @@
 """Statements that find and repair faults, the same for all databases. They read all data once."""
 
 from ..dialect import MessageTable
+from .sessions import COLUMNS
 
 CONTENTS = """
 SELECT COUNT(*), COALESCE(SUM(message_count), 0)
@@ -81,6 +82,21 @@ WHERE workspace = :workspace
     AND id = :id
 """  # noqa: S608  # of the texts above
 
+
+# The columns of sessions that `session_of` takes, and the profiles that the sessions keep.
+SESSIONS = f"""
+SELECT session.workspace, (
+    SELECT content
+    FROM profile_content
+    WHERE profile_content.workspace = session.workspace
+        AND hash = profile_hash
+), {COLUMNS}
+FROM session
+LEFT JOIN session_detail
+    ON session_detail.workspace = session.workspace
+    AND session_detail.session_id = session.id
+ORDER BY session.workspace, session.id
+"""  # noqa: S608  # of the text above
 
 # What is stored beside sessions and their messages, in the order of sessions.
 SESSION_SUMS = """

@@ -8,6 +8,7 @@ import apsw
 
 from ...backend.check.files import as_async, check_files
 from ...backend.check.profiles import CHECKS
+from ...backend.check.records import check_records
 from ...backend.check.sessions import CheckProgress, check_sessions, directory_finding, total_findings
 from ...model.database_errors import DatabaseDamaged, ReadLine
 from ...model.maintenance import Finding, Progress
@@ -83,7 +84,9 @@ async def _check_tables(
         _check_profiles(rows),
     ):
         yield finding
-    async for finding in check_files(read):
+    async for finding in check_files(read, read_line):
+        yield finding
+    async for finding in check_records(read, read_line):
         yield finding
     connection.execute("COMMIT")
     if rows.skipped:
