@@ -36,19 +36,24 @@ class Serving:
         self._running = ExitStack()
         self._start()
 
+    def _start(self) -> None:
+        daemon = self._running.enter_context(Daemon(self._database, *self._options, check_responses=False))
+        self.data.use(daemon.api)
+        self.server = Server(daemon.process.pid, daemon.port)
+        self._first_memory = self.server.memory()
+        self._was_idle = False
+
     def check(self, row: Row) -> None:
         """Assert that other clients are served while the requests of a row are sent."""
         requests = row.ask(self.data)
         if self.server.memory() > self._first_memory + STARTED_AGAIN_MIB:
             self.close()
             self._start()
+        if not self._was_idle:
+            # Later rows begin when the measurement of the one before has ended, with an idle server.
+            self.server.wait_until_idle()
+            self._was_idle = True
         check([requests] * CLIENTS if isinstance(requests, Ask) else list(requests), self.server)
-
-    def _start(self) -> None:
-        daemon = self._running.enter_context(Daemon(self._database, *self._options, check_responses=False))
-        self.data.use(daemon.api)
-        self.server = Server(daemon.process.pid, daemon.port)
-        self._first_memory = self.server.memory()
 
     def close(self) -> None:
         """Stop the server."""
