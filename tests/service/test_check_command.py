@@ -7,15 +7,37 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import apsw
 from click.testing import CliRunner, Result
 
 from amplifierd.commands import cli
 from corrupt import vandalise, without_messages
 from daemon import Daemon
 from load import Load
+
+# An index of each kind: of a constraint, of a table, of an expression.
+INDEXES = (
+    "sqlite_autoindex_session_1",
+    "sqlite_autoindex_session_number_1",
+    "session_by_update",
+    "message_by_place",
+    "message_by_id",
+)
+# The first page of each, and the last one.
+INDEX_PAGES = f"""
+SELECT name, MIN(pageno)
+FROM dbstat
+WHERE name IN {INDEXES}
+GROUP BY name
+UNION
+SELECT name, MAX(pageno)
+FROM dbstat
+WHERE name IN {INDEXES}
+GROUP BY name
+"""  # noqa: S608  # of the names above
 
 
 def check(database: str, *options: str) -> Result:
@@ -166,6 +188,33 @@ def _schema(index: str, old: str, new: str) -> tuple[str, str]:
     where = f"WHERE name = '{index}'"
     change = f"UPDATE sqlite_schema SET sql = replace(sql, '{old}', '{new}') {where}"  # noqa: S608  # of the test
     return "PRAGMA writable_schema = ON", change
+
+
+def test_index_that_can_not_be_read_is_rebuilt(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    database = f"sqlite:///{path}"
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        messages = [{"content": f"a{number}", "id": f"own{number}"} for number in range(300)]
+        client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+        before = client.get(f"/sessions/{session_id}/messages").json()
+        daemon.stop()
+    with closing(apsw.Connection(str(path))) as connection:
+        pages = [int(str(page)) for _, page in connection.execute(INDEX_PAGES)]
+    assert len(pages) == len(INDEXES) + 1
+    whole = path.read_bytes()
+    for page in pages:
+        path.write_bytes(whole[: (page - 1) * 4_096] + bytes(4_096) + whole[page * 4_096 :])
+        repaired = check(database, "--repair")
+        assert repaired.exit_code == 0, repaired.output
+        assert "  The indexes of the tables were rebuilt, and SQLite finds no more faults.\n" in repaired.stdout
+        assert check(database).stdout == "Nothing is wrong in 1 sessions with 300 messages.\n"
+    with Daemon(database) as daemon, daemon.client() as client:
+        assert client.get(f"/sessions/{session_id}/messages").json() == before
+        again = client.post(f"/sessions/{session_id}/messages", json={"content": "b", "id": "own7"})
+        assert again.status_code == 409
+    compacted = CliRunner().invoke(cli, ["compact", "--database", database])
+    assert compacted.exit_code == 0, compacted.output
 
 
 def test_file_of_another_program_is_reported() -> None:

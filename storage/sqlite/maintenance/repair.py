@@ -20,6 +20,7 @@ from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
 from . import check_statements
 from .file_check import faults
+from .index_rebuild import rebuild_indexes
 from .numbering import misplaced, number_again
 
 
@@ -127,7 +128,7 @@ def _count(connection: apsw.Connection, statement: str) -> int:
 
 
 def _rebuild_indexes(connection: apsw.Connection) -> str | None:
-    connection.execute("REINDEX")
+    rebuild_indexes(connection)
     return None if faults(connection) else "The indexes of the tables were rebuilt, and SQLite finds no more faults."
 
 
