@@ -96,7 +96,8 @@ async def damages(database: AnyDatabase, table: str) -> AsyncIterator[Damage]:
     """Each damage of a table that has rows."""
     columns = await database.columns(table)
     names = [name for name, _ in columns]
-    rows = await database.run(select(table, names))
+    # PostgreSQL returns rows in the order of their places, which changes with the time at which it reuses one.
+    rows = sorted(await database.run(select(table, names)), key=repr)
     if not rows:
         return
     yield Damage(f"{table} deleted", [(delete(table, names), rows[0])])
