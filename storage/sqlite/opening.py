@@ -139,12 +139,29 @@ def _read_tables(connection: apsw.Connection) -> None:
 
 
 def _tell_unreadable(connection: apsw.Connection, skipped: Skipped) -> None:
-    """Tell `skipped` about each table whose first page cannot be read."""
+    """Tell `skipped` about each table whose first page cannot be read, or whose indexes may hide some of its rows."""
     for (table,) in connection.execute(_STORED_TABLES).fetchall():
         try:
             _read_first(connection, table)
         except apsw.CorruptError:
             skipped.tell(f"The table {table} can't be read.")
+            continue
+        fault = _fault_of(connection, table)
+        if fault != "ok":
+            skipped.tell(
+                f"The table {table} or one of its indexes is damaged ({fault}): rows that can be read may be missing. "
+                "Repair the database, then use a new target."
+            )
+
+
+def _fault_of(connection: apsw.Connection, table: object) -> str:
+    """The first fault that SQLite finds in a table and its indexes, "ok" if there is none."""
+    try:
+        found = connection.execute(f'PRAGMA integrity_check("{table}")').fetchall()[0][0]
+    except apsw.CorruptError as error:
+        return str(error)
+    # A heading comes before faults of pages.
+    return str(found).splitlines()[-1]
 
 
 def _read_first(connection: apsw.Connection, table: object) -> None:

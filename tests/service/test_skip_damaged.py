@@ -128,6 +128,43 @@ def test_copy_skips_damaged_records(filled: Filled, tmp_path: Path) -> None:
     assert of(found[filled.gap]) == ["1", "deleted", "3", "4"]
 
 
+INDEX_PAGE = """
+SELECT pageno
+FROM dbstat
+WHERE name = ?
+    AND pagetype = 'leaf'
+"""
+
+
+@pytest.mark.parametrize("index", ["sqlite_autoindex_session_number_1", "sqlite_autoindex_session_detail_1"])
+def test_rows_that_an_index_hides_are_told(tmp_path: Path, index: str) -> None:
+    path = tmp_path / "a.db"
+    filled = Filled(f"sqlite:///{path}")
+    with closing(apsw.Connection(str(path))) as connection:
+        page = int(str(connection.execute(INDEX_PAGE, (index,)).fetchall()[0][0]))
+    whole = path.read_bytes()
+    start = (page - 1) * PAGE
+    entries = whole[start : start + PAGE]
+    session_id = filled.contextless.encode()
+    assert session_id in entries
+    flipped = entries.replace(session_id, session_id[:-1] + bytes([session_id[-1] ^ 1]))
+    path.write_bytes(whole[:start] + flipped + whole[start + PAGE :])
+    sentence = "Repair the database, then use a new target."
+    file, target = tmp_path / "export.ndjson", f"sqlite:///{tmp_path}/copy.db"
+    for command in (
+        ["export", "--database", filled.database, str(file)],
+        ["copy", "--from", filled.database, "--to", target],
+    ):
+        ran = run_amplifierd(*command, "--skip-damaged")
+        assert ran.returncode == 1
+        assert sentence in ran.stderr
+    assert run_amplifierd("check", "--repair", "--database", filled.database).returncode == 0
+    target = f"sqlite:///{tmp_path}/copy_of_repaired.db"
+    ran = run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target)
+    assert ran.returncode == 0, ran.stderr
+    assert [len(found) for found in contents(checked(target), filled).values()] == [5, 5, 5, 2, 50]
+
+
 def test_undamaged_database_is_exported_and_copied_unchanged(filled: Filled, tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("as_ever.ndjson", "skipping.ndjson")]
     for file, options in zip(files, [[], ["--skip-damaged"]], strict=True):
@@ -196,7 +233,7 @@ def create_key(database: str) -> str:
     """Create a key; returns its id."""
     ran = run_amplifierd("keys", "create", "--create", "--name", "ci", "--database", database)
     assert ran.returncode == 0, ran.stderr
-    return ran.stderr.split()[1]
+    return ran.stderr.partition("Key ")[2].split()[0]
 
 
 def test_copy_without_a_readable_key_waits_for_a_key_in_the_target(database: str, tmp_path: Path) -> None:
