@@ -121,6 +121,21 @@ def test_repair_is_visible_to_clients_of_a_daemon(database: str) -> None:
         assert check(database).stdout.count("\n") == 3
 
 
+def test_count_that_is_too_high_is_corrected(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        for number in range(3):
+            client.post(f"/sessions/{session_id}/messages", json={"content": f"a{number}"}).raise_for_status()
+        daemon.stop()
+    vandalise(database, "UPDATE session SET message_count = 4")
+    repaired = check(database, "--repair")
+    assert (repaired.exit_code, repaired.stdout.count("cannot be repaired")) == (0, 0), repaired.stdout
+    assert repaired.stdout.count("  Its counts were corrected.\n") == 1
+    assert check(database).stdout == "Nothing is wrong in 1 sessions with 3 messages.\n"
+    vandalise(database, without_messages(database, session_id, "= 3"))
+    assert "but has none after 2.\n  It cannot be repaired" in check(database, "--repair").stdout
+
+
 def lost_session(tmp_path: Path, *tables: str, messages: int) -> str:
     """A database in which the rows of a session with a label were deleted from tables."""
     database = f"sqlite:///{tmp_path}/a.db"

@@ -150,6 +150,11 @@ class RowCheck:
             return [Finding.of(*self._key, "record", "has a row that can't be read.")]
         return [*self._transcript(), *self._rows(), *self._sums()]
 
+    @property
+    def shows_end(self) -> bool:
+        """Whether the session shows the last of its messages as the last one, whatever their number."""
+        return bool(self._ends) and read_last_message(self._last_message) == self._ends[-1]
+
     def _transcript(self) -> Iterator[Finding]:
         if self._last_message is None or not self._is_end_known:
             return

@@ -69,8 +69,8 @@ class _Session:
         if message is None or not _agrees(message, (sequence, role, token_count, message_id)):
             self.unreadable.add(sequence, sequence)
 
-    def findings(self) -> Iterator[Finding]:
-        """The findings of the session."""
+    def findings(self, *, shows_end: bool) -> Iterator[Finding]:
+        """The findings of the session; if it shows its last message (`shows_end`), it has lost none after that."""
         if self.damage is not None:
             yield self._finding("damage", f"can't be read after message {self.last}: {self.damage.reason}.")
             return
@@ -80,7 +80,7 @@ class _Session:
             yield self._finding("record", f"has damaged content in {self.unreadable}, which cannot be recovered.")
         if not self.has_context:
             yield self._finding("parts", "has lost its context.")
-        if self.message_count > self.last:
+        if self.message_count > self.last and not shows_end:
             yield self._finding("gap", f"counts {self.message_count} messages, but has none after {self.last}.")
         if not self._counts_agree():
             yield self._finding(
@@ -171,4 +171,4 @@ async def _findings(session: _Session | None, beside: RowCheck) -> list[Finding]
         return []
     others = await beside.findings()
     # The derived rows of messages that were not read cannot be checked.
-    return [*session.findings()] if session.damage else [*others, *session.findings()]
+    return [*([] if session.damage else others), *session.findings(shows_end=beside.shows_end)]
