@@ -136,6 +136,21 @@ def test_count_that_is_too_high_is_corrected(database: str) -> None:
     assert "but has none after 2.\n  It cannot be repaired" in check(database, "--repair").stdout
 
 
+def test_reference_alone_is_no_session(database: str) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        file = client.post("/files", content=b"a").raise_for_status().json()
+        part = {"type": "file", "url": file["url"], "media": "text/plain"}
+        session_id = client.post("/sessions").json()["id"]
+        client.post(f"/sessions/{session_id}/messages", json={"parts": [part]}).raise_for_status()
+        daemon.stop()
+    other = session_id[:-1] + ("0" if session_id[-1] != "0" else "1")
+    vandalise(database, f"UPDATE file_reference SET session_id = '{other}'")  # noqa: S608  # of the test
+    repaired = check(database, "--repair")
+    assert repaired.exit_code == 0, repaired.stdout
+    assert "  Nothing was left of it but references to files, which were removed.\n" in repaired.stdout
+    assert check(database).stdout == "Nothing is wrong in 1 sessions with 1 messages.\n"
+
+
 def lost_session(tmp_path: Path, *tables: str, messages: int) -> str:
     """A database in which the rows of a session with a label were deleted from tables."""
     database = f"sqlite:///{tmp_path}/a.db"

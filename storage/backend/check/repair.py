@@ -25,6 +25,7 @@ from ...sql.statements.integrity import (
     ANSWERED_CALLS,
     COUNT_DIRECTORIES,
     COUNT_USE,
+    DETAIL,
     FORGET_USE,
     NAME_AND_LABELS,
     REFERENCES_OF_MESSAGE,
@@ -95,7 +96,11 @@ async def repair_session(work: UnitOfWork, finding: Finding, read_line: ReadLine
     if known is None or not finding.session_id:
         return None
     repair, done = known
-    damaged = await repair(_Repair(work, finding.session_id, read_line))
+    session = _Repair(work, finding.session_id, read_line)
+    if finding.fault == "parts" and await _is_only_referring(session):
+        await work.run(REMOVE_SOME_REFERENCES, session.key | {"after": 0, "before": MAX_SAFE_INTEGER})
+        return "Nothing was left of it but references to files, which were removed."
+    damaged = await repair(session)
     if not damaged:
         return done if damaged is not None else None
     kept = Numbers()
@@ -217,6 +222,14 @@ async def _complete(repair: _Repair) -> list[int]:
     if await work.run(work.statements.CONTEXT, key) is None:
         await work.run(work.statements.SET_CONTEXT, key | {"context": raw_text(RECOVERED.context)})
     return await _recount(repair)
+
+
+async def _is_only_referring(repair: _Repair) -> bool:
+    """Whether nothing is left of a session but its references to files: one wrong character may have made them."""
+    work, key = repair.work, repair.key
+    if await work.run(work.statements.STATE, key) is not None or await work.run(DETAIL, key) is not None:
+        return False
+    return not [sequence async for sequence, _ in repair.messages()]
 
 
 async def _restore_session(work: UnitOfWork, session_id: str) -> None:

@@ -171,6 +171,13 @@ WHERE workspace = :workspace
     AND result_sequence IS NOT NULL
 """
 
+DETAIL = """
+SELECT 1
+FROM session_detail
+WHERE workspace = :workspace
+    AND session_id = :id
+"""
+
 SET_LABELS = """
 UPDATE session
 SET labels = :labels,
