@@ -56,7 +56,7 @@ def create(database: str, name: str, workspace: str, scope: Scope, expires: floa
 
     async def keep() -> tuple[Key, bool]:
         async with open_storage(database, upgrade=False, create=may_create) as storage:
-            is_first = not await storage.list_keys()
+            is_first = not await storage.has_keys()
             return await storage.create_key(key), is_first
 
     with sentences():

@@ -46,10 +46,7 @@ def list_workspaces(database: str) -> None:
 def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) -> None:
     """Delete the workspace NAME with everything in it, even while daemons serve the database."""
     with sentences():
-        contents = next(
-            (each for each in asyncio.run(_contents(database)) if each.workspace == name),
-            None,
-        )
+        contents = next((each for each in asyncio.run(_contents(database)) if each.workspace == name), None)
         if contents is None:
             raise click.ClickException(f"There is no workspace {name!r}; `amplifierd workspaces list` shows them.")
         click.echo(
