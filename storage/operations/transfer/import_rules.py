@@ -1,5 +1,7 @@
 """The rules of an import for a single record, beyond its type. A stored record that breaks one is damaged."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw, UnsetType
 
@@ -7,12 +9,16 @@ from ...model.database_errors import ReadLine
 from ...model.directory_path import MAX_BYTES
 from ...model.errors import LabelsInvalid
 from ...model.part_records import outline_of, url_fault
-from ...model.records import ExportLine, Message, Session
+from ...model.records import EMPTY_OBJECT, ExportLine, Message, Session
 from ...values.clock import is_clock_time, is_stored_form
 from ...values.uuid7 import canonical_id
-from ..labels import check_labels
+from ..labels import check_labels, readable_labels
 from ..messages import usage_of
+from ..sessions import session_of
+from .export import CONTEXT
 
+# The place of the labels in the columns of a session.
+_LABELS = 17
 # No session can use up the versions between this limit and the largest integer of JSON.
 HIGHEST_VERSION = 2**52
 
@@ -72,6 +78,31 @@ def stored_message(record: bytes, read_line: ReadLine) -> Message | None:
         return None
     moments = (message.timestamp, message.edited_at, message.deleted_at)
     return message if fault is None and all(map(_is_canonical_time, moments)) else None
+
+
+def stored_message_at(record: bytes, sequence: int, read_line: ReadLine) -> Message | None:
+    """The same, but None if the record is that of another message than the one at `sequence`."""
+    message = stored_message(record, read_line)
+    return message if message is not None and message.sequence == sequence else None
+
+
+def stored_session(columns: Sequence[object]) -> tuple[Session | None, list[str]]:
+    """The session in its columns, and which of its context and its labels are damaged: it is without these.
+
+    The session is None if its other columns cannot be read.
+    """
+    values, damaged = [*columns], []
+    if not is_object(values[CONTEXT]):
+        damaged.append("context")
+        values[CONTEXT] = bytes(EMPTY_OBJECT)
+    labels = values[_LABELS]
+    if isinstance(labels, str) and readable_labels(labels) is None:
+        damaged.append("labels")
+        values[_LABELS] = None
+    try:
+        return session_of("", tuple(values)), damaged
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        return None, damaged
 
 
 def is_canonical(session: Session) -> bool:

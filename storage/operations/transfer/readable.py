@@ -21,14 +21,10 @@ from ...sql.statements.integrity import NEXT_SESSION_ID
 from ...sql.statements.sessions import Statements
 from ...values.json_text import MAX_SAFE_INTEGER
 from ..files import digest_of
-from ..labels import readable_labels
 from ..messages import tokens_of, usage_of
-from ..sessions import session_of
-from .export import BATCH_BYTES, CONTEXT, MAX_LINES, FilePosition, SessionPosition, profile_lines
-from .import_rules import is_importable, is_object, is_valid, stored_message
+from .export import BATCH_BYTES, MAX_LINES, FilePosition, SessionPosition, profile_lines
+from .import_rules import is_importable, is_valid, stored_message_at, stored_session
 
-# The place of the labels in the columns of a session.
-_LABELS = 17
 # The approximate size of a line without text.
 _LINE_BYTES = 200
 # If so many ids after each other can't be read, the whole index of ids can't.
@@ -151,19 +147,12 @@ class ReadablePosition(SessionPosition):
 
     def _readable_session(self, columns: list[object]) -> Session | None:
         """The session in a row, without a context or labels that are damaged; None if the session cannot be read."""
-        session_id, context = columns[0], columns[CONTEXT]
-        if not is_object(context):
-            self._skipped.tell(f"The context of session {session_id} can't be read.")
-            columns[CONTEXT] = bytes(EMPTY_OBJECT)
-        labels = columns[_LABELS]
-        if isinstance(labels, str) and readable_labels(labels) is None:
-            self._skipped.tell(f"The labels of session {session_id} can't be read.")
-            columns[_LABELS] = None
-        try:
-            return session_of("", tuple(columns))
-        except (msgspec.MsgspecError, TypeError, ValueError):
-            self._skipped.tell(f"Session {session_id} can't be read.")
-            return None
+        session, damaged = stored_session(columns)
+        for name in damaged:
+            self._skipped.tell(f"The {name} of session {columns[0]} can't be read.")
+        if session is None:
+            self._skipped.tell(f"Session {columns[0]} can't be read.")
+        return session
 
     async def _sums(self, rows: Reader, session_id: str, last: int) -> tuple[int, UsageSum | None]:
         tokens, usage, sequence = 0, None, 0
@@ -200,8 +189,8 @@ class ReadablePosition(SessionPosition):
         records: dict[int, bytes] = dict(found)
         for sequence in range(first, last + 1):
             record = records.get(sequence)
-            message = None if record is None else stored_message(record, self._skipped.read_line)
-            yield sequence, message if message is not None and message.sequence == sequence else None
+            message = None if record is None else stored_message_at(record, sequence, self._skipped.read_line)
+            yield sequence, message
 
     def _placeholder(self, sequence: int) -> Message:
         return Message("user", "", self._moment, EMPTY_OBJECT, sequence, deleted_at=self._moment)
