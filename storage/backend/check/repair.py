@@ -18,7 +18,7 @@ from ...operations.messages import last_message_of, usage_of
 from ...operations.patches import corrections
 from ...operations.profiles import BUILT_IN
 from ...operations.sessions import casefolded
-from ...operations.transfer.import_rules import stored_message
+from ...operations.transfer.import_rules import stored_message_at
 from ...operations.unit_of_work import UnitOfWork
 from ...sql.ports import Bindings
 from ...sql.statements.integrity import (
@@ -70,10 +70,9 @@ class _Repair:
                 return
             place: Bindings = {"first": after + 1, "last": piece[-1][0], "most": len(piece), "bytes": MAX_SAFE_INTEGER}
             records = await work.transaction.all(work.statements.TAIL_MESSAGES, key | place)
-            read = {sequence: stored_message(record, self.read_line) for sequence, record in records}
+            read = {sequence: stored_message_at(record, sequence, self.read_line) for sequence, record in records}
             for sequence, *_ in piece:
-                message = read.get(sequence)
-                yield sequence, message if message is not None and message.sequence == sequence else None
+                yield sequence, read.get(sequence)
             after = piece[-1][0]
 
     async def damaged(self) -> list[int]:
@@ -161,12 +160,13 @@ async def _rewrite_rows(repair: _Repair) -> list[int] | None:
     A message that names a file which neither exists nor is recorded keeps its own, too: its URL may be damaged.
     """
     work, key = repair.work, repair.key
-    unknown = [
-        sequence
-        async for sequence, message in repair.messages()
-        if message is not None and await _names_unknown_file(work, key, message)
-    ]
-    damaged = sorted([*await repair.damaged(), *unknown])
+    damaged: list[int] = []
+    has_unknown = False
+    async for sequence, message in repair.messages():
+        names_unknown = message is not None and await _names_unknown_file(work, key, message)
+        has_unknown = has_unknown or names_unknown
+        if message is None or names_unknown:
+            damaged.append(sequence)
     recorded: dict[int, list[str]] = {sequence: [] for sequence in damaged}
     for sequence, call in await work.transaction.all(ANSWERED_CALLS, key) if damaged else ():
         if sequence in recorded:
@@ -180,7 +180,7 @@ async def _rewrite_rows(repair: _Repair) -> list[int] | None:
         elif message is not None and isinstance(message.parts, Raw):
             await refer(work, key, [message], must_exist=False)
             await _write_calls(work, key, sequence, calls_of(message.parts))
-    return None if unknown else damaged
+    return None if has_unknown else damaged
 
 
 async def _names_unknown_file(work: UnitOfWork, key: Bindings, message: Message) -> bool:
@@ -229,7 +229,8 @@ async def _is_only_referring(repair: _Repair) -> bool:
     work, key = repair.work, repair.key
     if await work.run(work.statements.STATE, key) is not None or await work.run(DETAIL, key) is not None:
         return False
-    return not [sequence async for sequence, _ in repair.messages()]
+    piece, _ = await next_piece(work.transaction, work.statements.MESSAGE_SIZES, key, 0, MAX_SAFE_INTEGER, 1)
+    return not piece
 
 
 async def _restore_session(work: UnitOfWork, session_id: str) -> None:

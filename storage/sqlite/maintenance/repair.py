@@ -25,12 +25,14 @@ from .numbering import misplaced, number_again
 
 
 class Repairs:
-    """Repairs the file at `path`; the search index is rebuilt once, whatever the number of its findings."""
+    """Repairs the file at `path`; its indexes are rebuilt once, whatever the number of their findings."""
 
     def __init__(self, path: Path, read_line: ReadLine) -> None:
         self._path = path
         self._read_line = read_line
         self._searchable = False
+        # Whether SQLite finds no fault in the rebuilt indexes; None before the attempt.
+        self._are_sound: bool | None = None
         # The number of transcripts that were given back; None before the attempt.
         self._numbered: int | None = None
         self._clock = Clock()
@@ -48,7 +50,7 @@ class Repairs:
 
     async def _repair(self, connection: apsw.Connection, finding: Finding) -> str | None:
         if finding.fault == "damage":
-            return _rebuild_indexes(connection)
+            return self._rebuild_indexes(connection)
         if finding.fault == "reference":
             return _delete_strays(connection)
         if finding.fault == "search":
@@ -66,6 +68,17 @@ class Repairs:
             return await perform(
                 begun, SQLiteStatements(), self._clock, finding.workspace, repair_session, finding, self._read_line
             )
+
+    def _rebuild_indexes(self, connection: apsw.Connection) -> str | None:
+        if self._are_sound is None:
+            try:
+                rebuild_indexes(connection)
+            except (apsw.ConstraintError, apsw.CorruptError):
+                # A lock or a full disk may pass, but this does not.
+                self._are_sound = False
+                raise
+            self._are_sound = not faults(connection)
+        return "The indexes of the tables were rebuilt, and SQLite finds no more faults." if self._are_sound else None
 
     def _give_transcripts_back(self, connection: apsw.Connection, finding: Finding) -> str | None:
         """Give misplaced transcripts back, once for the file. Returns None if this does not repair the fault."""
@@ -125,11 +138,6 @@ def _of_session(connection: apsw.Connection, statement: str, finding: Finding) -
 def _count(connection: apsw.Connection, statement: str) -> int:
     [(count,)] = connection.execute(statement)
     return int(count)
-
-
-def _rebuild_indexes(connection: apsw.Connection) -> str | None:
-    rebuild_indexes(connection)
-    return None if faults(connection) else "The indexes of the tables were rebuilt, and SQLite finds no more faults."
 
 
 def _delete_strays(connection: apsw.Connection) -> str | None:
