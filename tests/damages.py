@@ -29,7 +29,7 @@ from amplifierd.testing.storage.requests.test_retries import once
 from amplifierd.testing.storage.workspaces import test_collections as collections
 from any_database import AnyDatabase, AnySQLite, Row, delete, insert, select, update
 
-# A row has no key of its own but this.
+# The only key of a row.
 KEYS = {"message_row": ["place"]}
 
 

@@ -42,7 +42,7 @@ async def _follow_session(
         found = _bounded(_session_events(conversation, seen))
         if found:
             seen = found[-1][1]
-            yield _taken(found)
+            yield _remove_events(found)
         else:
             await _next_write(workspace)
     yield [Event("deleted", encode({"id": session_id}))]
@@ -53,7 +53,7 @@ async def _follow_sessions(workspace: Workspace, revision: int) -> AsyncGenerato
         found = _bounded(_workspace_events(workspace, revision))
         if found:
             revision = found[-1][1]
-            yield _taken(found)
+            yield _remove_events(found)
         else:
             await _next_write(workspace)
 
@@ -79,8 +79,8 @@ def _bounded(found: Iterator[tuple[Event, Position]]) -> list[tuple[Event, Posit
     return events
 
 
-def _taken(found: list[tuple[Event, Position]]) -> list[Event]:
-    """The events, which `found` then no longer keeps while their reader sends them."""
+def _remove_events(found: list[tuple[Event, Position]]) -> list[Event]:
+    """Remove and return the events, so that `found` does not keep them while their reader sends them."""
     events = [event for event, _ in found]
     found.clear()
     return events

@@ -291,7 +291,7 @@ class Events:
 
     # An event object belongs to one batch, which several readers may receive: its last object identifies the batch.
     batches: AsyncGenerator[Sequence[Event], None]
-    # To be called when a batch is no longer needed: few large ones are in memory at a time.
+    # Call it when a batch is no longer needed, because only a few large batches may be in memory.
     release: Callable[[], None] = lambda: None
 
 

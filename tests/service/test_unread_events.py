@@ -44,7 +44,7 @@ def session_of_messages(client: httpx.Client) -> str:
 
 
 def begun(running: ExitStack, port: int, target: str) -> Connection:
-    """A connection on which a stream has begun, and which nobody reads any more."""
+    """A connection on which a stream has begun, and which nobody reads after its head."""
     connection = running.enter_context(Connection(port, receive_bytes=RECEIVED_BYTES))
     connection.send(get(f"/api/v1{target}"))
     assert connection.head().status == httpx.codes.OK
