@@ -3,7 +3,6 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -87,11 +86,12 @@ class TransactionalStorage(
     async def create_session(
         self, workspace: str, new: NewSession, *, once: IdempotentRequest | None = None, check: CheckSession = None
     ) -> Session:
-        with before_write():
-            if check is not None:
+        if check is not None:
+            with before_write():
                 await self._check_not_applied(workspace, once, Session)
                 await check()
-            if new.id is not None:
+        if new.id is not None:
+            with before_write():
                 await self._wait_for_removal(workspace, canonical_id(new.id))
         async with self._turn(workspace, text_size(new.context)):
             return await self._write(workspace, once, Session, sessions.create, new, self._installed)
@@ -107,7 +107,7 @@ class TransactionalStorage(
         whole = session_list(self.dialect, workspace, structs.replace(query, cursor=None))
         async with self._searches.slot():
             total = await self._read(lambda rows: count_all(rows, whole))
-        return replace(await self._list_sessions(workspace, query), total=total)
+        return structs.replace(await self._list_sessions(workspace, query), total=total)
 
     async def _list_sessions(self, workspace: str, query: SessionQuery) -> Listing:
         sessions = session_list(self.dialect, workspace, query)
@@ -369,7 +369,7 @@ class TransactionalStorage(
             )
         bindings |= {"role": query.role, "first": first, "last": last}
         listed = await self._listing(message_lists.filtered_messages(self.dialect, query), bindings, searching=True)
-        return replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
+        return structs.replace(listed, next_cursor=next_cursor, cursor_name=query.page_after)
 
     async def _range_of_id(
         self, workspace: str, session_id: str, message_id: str, first: int, last: int

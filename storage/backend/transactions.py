@@ -42,6 +42,8 @@ WHERE workspace = :workspace
 """
 
 NO_PATCH = MessagePatch()
+# The turn of a write that does not wait.
+AT_ONCE = nullcontext()
 # The id of a session that is being written, and the writer of its lease.
 Lease = tuple[str, str]
 
@@ -71,7 +73,7 @@ class Transactions(ABC):
 
     def _turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
         """The turn of a write that stores `size` bytes; only a large write waits."""
-        return self._large_writes.slot(workspace) if size > LARGE_WRITE else nullcontext()
+        return self._large_writes.slot(workspace) if size > LARGE_WRITE else AT_ONCE
 
     @abstractmethod
     def _turn_of_change(

@@ -253,8 +253,7 @@ class Blocks(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A list of records as JSON text: the encoded records, with commas between them.
 
     `first` begins it. If `rest` is None it is complete; otherwise blocks of some 256 KiB follow, each beginning with

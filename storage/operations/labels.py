@@ -42,15 +42,14 @@ def labels_as_json(labels: Mapping[str, str] | UnsetType) -> str | None:
     return msgspec.json.encode(labels).decode() if labels else None
 
 
-def labels_from_json(labels: str | None) -> dict[str, str] | UnsetType:
-    """Labels from their stored form; UNSET if there are none."""
-    return msgspec.UNSET if labels is None else msgspec.json.decode(labels, type=dict[str, str])
+# Labels from their stored form.
+labels_from_json = msgspec.json.Decoder(dict[str, str]).decode
 
 
 def readable_labels(labels: str | None) -> dict[str, str] | None:
     """Labels from their stored form, which may be damaged: None if it is invalid, or if no session may have them."""
     try:
-        readable = labels_from_json(labels) or {}
+        readable = {} if labels is None else labels_from_json(labels)
         check_labels(readable)
     except (msgspec.MsgspecError, LabelsInvalid):
         return None

@@ -226,7 +226,7 @@ def session_of(session_id: str, row: Row | None) -> Session:
         UNSET if parent_session_id is None else parent_session_id,
         UNSET if forked_at_sequence is None else forked_at_sequence,
         UNSET if usage[0] is None else UsageSum(*usage).usage,
-        labels_from_json(labels),
+        UNSET if labels is None else labels_from_json(labels),
         bool(archived) or UNSET,
         bool(pinned) or UNSET,
     )

@@ -5,13 +5,12 @@ creation, to the last digit of `created_at`. Times before 1970 count as its firs
 """
 
 import secrets
+from collections.abc import Callable
 
 from .clock import microseconds_of
 
-
-def canonical_id(session_id: str) -> str:
-    """An id as it is stored: in lower case, because case has no meaning (RFC 9562, section 4)."""
-    return session_id.lower()
+# An id as it is stored: in lower case, because case has no meaning (RFC 9562, section 4).
+canonical_id: Callable[[str], str] = str.lower
 
 
 def new_session_id(created_at: str) -> str:

@@ -24,7 +24,7 @@ async def from_the_loop(eager: EagerTasks, work: Callable[[], Any]) -> None:
     begun = loop.create_future()
 
     def run() -> None:
-        assert eager.run(work())
+        eager.run(work())
         begun.set_result(None)
 
     loop.call_soon(run)
@@ -63,14 +63,30 @@ async def test_waiting_task_resumes_in_the_same_task(make: Make) -> None:
 
     await from_the_loop(eager, work)
     [task] = waiting
-    another = work()
-    assert not eager.run(another)
-    another.close()
     eager.end()
     gate.set()
     await task
     assert tasks == [task, task]
     assert not waiting
+
+
+@EITHER
+async def test_work_that_cannot_start_now_starts_in_another_task(make: Make) -> None:
+    waiting: set[asyncio.Task[Any]] = set()
+    eager = make(asyncio.get_running_loop(), waiting)
+    tasks: list[asyncio.Task[Any] | None] = []
+
+    async def work() -> None:
+        tasks.append(asyncio.current_task())
+
+    # This task is running.
+    eager.run(work())
+    [task] = waiting
+    assert not tasks
+    await task
+    assert tasks == [task]
+    assert not waiting
+    eager.end()
 
 
 @EITHER

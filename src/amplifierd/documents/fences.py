@@ -7,6 +7,7 @@ from functools import lru_cache
 # A code fence: three or more of one character, indented by three spaces at most.
 _OPENING = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,})", re.MULTILINE)
 _SHORTEST = 3
+_BACKTICKS, _TILDES = "`" * _SHORTEST, "~" * _SHORTEST
 # The number of characters that one call searches: a longer call would block all other requests.
 _PIECE_CHARACTERS = 64 * 1024
 
@@ -30,6 +31,8 @@ def longest_run(content: str) -> int:
 
 def close_fence(content: str) -> str:
     """Close the last fence of a text if it is open."""
+    if _BACKTICKS not in content and _TILDES not in content:
+        return content
     fence = ""
     for piece in _pieces(content.replace("\r\n", "\n").replace("\r", "\n")):
         fence = _fence_after(piece, fence)

@@ -26,8 +26,7 @@ class Readiness:
 class Probes:
     """Identifies the requests that are always served; others wait until the daemon is ready."""
 
-    def __init__(self, document: Document, readiness: Readiness) -> None:
-        self._readiness = readiness
+    def __init__(self, document: Document) -> None:
         self._unlimited = _paths_without(document, _TOO_MANY_REQUESTS)
         self._always = _paths_without(document, _SERVICE_UNAVAILABLE)
 
@@ -35,11 +34,14 @@ class Probes:
         """Whether a request is served even if there are too many."""
         return without_trailing_slash(scope["raw_path"]) in self._unlimited
 
-    def check_ready(self, scope: Scope) -> None:
-        """Raises a 503 problem while the daemon starts."""
-        reason = self._readiness.reason
-        if reason is not None and without_trailing_slash(scope["raw_path"]) not in self._always:
-            raise Problem(503, "starting", reason, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    def is_always_served(self, scope: Scope) -> bool:
+        """Whether a request is served even while the daemon starts."""
+        return without_trailing_slash(scope["raw_path"]) in self._always
+
+
+def starting(reason: str) -> Problem:
+    """The 503 problem of a request that has to wait until the daemon is ready."""
+    return Problem(503, "starting", reason, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def is_limited(operation: Json) -> bool:

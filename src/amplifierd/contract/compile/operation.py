@@ -77,9 +77,11 @@ class Operation:
         ranges = {header.argument: header for header in headers if header.name in (RANGE, IF_RANGE)}
         self._ranges = HeaderParameters(ranges) if ranges else None
         preconditions = preconditions_of(document, schemas, path, method, operation)
+        is_read = method == "get"
+        self._respond = self._respond_read if is_read else self._respond_write
+        self._respond_large = self._respond_large_read if is_read else self._respond_large_write
         # The preconditions of a read are evaluated against its result.
-        self._is_read = method == "get"
-        self._preconditions = None if self._is_read else preconditions
+        self._preconditions = None if is_read else preconditions
         self._body = _compile_body(compilation, operation, _name(handler), hints.get("body"))
         self._handler = handler
         self._executor = compilation.executor
@@ -96,7 +98,7 @@ class Operation:
             operation,
             hints["return"],
             compilation.renderers,
-            preconditions if self._is_read else None,
+            preconditions if is_read else None,
             compilation.executor,
             compilation.compression,
             compilation.unsent,
@@ -124,12 +126,15 @@ class Operation:
         text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)
-        delivery = await self._respond(scope, receive, arguments, text)
+        # If its result is known to be large, the request waits for its turn first.
+        respond = self._respond_large if self._large.is_known(scope) else self._respond
+        delivery = await respond(scope, receive, arguments, text)
         if self._body is not None:
             # While the client reads the response, the body must not count against the limit for all bodies.
             arguments.clear()
             text = b""
-            self._capacity.resize(request_state, 0)
+            if request_state.held_bytes:
+                self._capacity.resize(request_state, 0)
         if isinstance(delivery, tuple):
             status, headers, body = delivery
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -137,16 +142,9 @@ class Operation:
         else:
             await delivery(send)
 
-    def _respond(
+    async def _respond_read(
         self, scope: Scope, receive: Receive, arguments: Arguments, text: bytes | Digest
-    ) -> Awaitable[Delivery]:
-        """The response to a request. If its result is known to be large, the request waits for its turn first."""
-        is_known = self._large.is_known(scope)
-        if self._is_read:
-            return (self._respond_large_read if is_known else self._respond_read)(scope, receive, arguments)
-        return (self._respond_large_write if is_known else self._respond_write)(scope, receive, arguments, text)
-
-    async def _respond_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+    ) -> Delivery:
         result = await self._handler(**arguments)
         if self._follows:
             result = Events(self._security.while_admitted(scope, result.batches), result.release)
@@ -160,9 +158,11 @@ class Operation:
                 return await self._response.prepare(scope, receive, result, False)
         delivery = await self._respond_now(scope, receive, result)
         del result
-        return await self._respond_large_read(scope, receive, arguments) if delivery is None else delivery
+        return await self._respond_large_read(scope, receive, arguments, text) if delivery is None else delivery
 
-    async def _respond_large_read(self, scope: Scope, receive: Receive, arguments: Arguments) -> Delivery:
+    async def _respond_large_read(
+        self, scope: Scope, receive: Receive, arguments: Arguments, _text: bytes | Digest
+    ) -> Delivery:
         if _is_conditional(scope):
             async with self._large.conditional.place(caller_of(scope)):
                 check_connected(scope)
@@ -178,7 +178,7 @@ class Operation:
 
         It is then read again after the wait, because waiting results would take much more memory than sent results.
         """
-        if self._response.is_known(scope, result):
+        if self._response.is_known(result, request_state_of(scope).fields):
             return await self._response.prepare(scope, receive, result, False)
         caller = caller_of(scope)
         if not self._large.whole.is_reached(caller):

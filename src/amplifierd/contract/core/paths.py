@@ -49,11 +49,10 @@ class Paths:
 
     def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
         """The item of a request's path, as sent, with the values of its parameters; None for an unknown path."""
-        path = without_trailing_slash(raw_path)
-        if not path.startswith(self._prefix):
+        if not raw_path.startswith(self._prefix):
             return None
         try:
-            text = path[len(self._prefix) :].decode("ascii")
+            text = without_trailing_slash(raw_path)[len(self._prefix) :].decode("ascii")
             segments = text.split("/")
             if "%" in text:
                 # Decoded after the split: an encoded slash is not a separator (RFC 3986, section 2.2).

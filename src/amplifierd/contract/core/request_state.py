@@ -1,6 +1,8 @@
 """Per-request state in the ASGI scope, shared by the layers that handle the request."""
 
 import asyncio
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Protocol
 
 from starlette.requests import ClientDisconnect
@@ -68,7 +70,9 @@ class RequestState:
         self._send = send
         self.headers: Headers = []
         self.held_bytes = 0
-        self.fields = _fields(scope["headers"])
+        self.fields: Fields = {}
+        for name, value in scope["headers"]:
+            self.fields[name] = (*self.fields[name], value) if name in self.fields else (value,)
         scope[_KEY] = self
         deadline.set(self)
 
@@ -107,17 +111,8 @@ class RequestState:
         del scope[_KEY]
 
 
-def _fields(headers: Headers) -> Fields:
-    fields: Fields = {}
-    for name, value in headers:
-        fields[name] = (*fields[name], value) if name in fields else (value,)
-    return fields
-
-
-def request_state_of(scope: Scope) -> RequestState:
-    """The state of a request."""
-    request_state: RequestState = scope[_KEY]
-    return request_state
+# The state of a request, by its scope.
+request_state_of: Callable[[Scope], RequestState] = itemgetter(_KEY)
 
 
 def caller_of(scope: Scope) -> str:

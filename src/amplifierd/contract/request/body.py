@@ -120,6 +120,8 @@ class BodyHeaders:
 
     def __init__(self, media_types: Collection[str], *, required: bool, max_bytes: int) -> None:
         self._media_types = media_types
+        # As most clients write them: without parameters.
+        self._plain_types = {media_type.encode() for media_type in media_types}
         self._required = required
         self._max_bytes = max_bytes
 
@@ -139,12 +141,11 @@ class BodyHeaders:
             return None
         if len(content_types) > 1:
             raise self._unsupported_media_type(scope, "The body has two Content-Type headers")
-        self._check_content_type(scope, content_types[0])
+        if content_types[0] not in self._plain_types:
+            self._check_content_type(scope, content_types[0])
         return content_types[0]
 
     def _check_content_type(self, scope: Scope, value: bytes) -> None:
-        if value == b"application/json" and JSON in self._media_types:
-            return
         media_type, *parameters = (part.strip() for part in _text(value).lower().split(";"))
         if media_type not in self._media_types:
             raise self._unsupported_media_type(scope, f"Content-Type {_text(value)!r} is not supported here")

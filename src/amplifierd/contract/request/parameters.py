@@ -42,16 +42,20 @@ class Parameter:
 
     def value(self, text: str) -> Any:
         """The value of `text`. Raises ValueError, whose text says what it must be."""
-        return self._validate(self._parse(text))
+        value = self._parse(text)
+        if not self._validator.is_valid(value):
+            raise self._error(value)
+        return value
 
     def values(self, texts: list[str]) -> tuple[Any, ...]:
         """The values of a parameter that `is_repeated`, in their order. Raises ValueError."""
-        return tuple(self._validate([self._parse(text) for text in texts]))
+        values = [self._parse(text) for text in texts]
+        if not self._validator.is_valid(values):
+            raise self._error(values)
+        return tuple(values)
 
-    def _validate(self, value: Any) -> Any:
-        if not self._validator.is_valid(value):
-            raise ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
-        return value
+    def _error(self, value: Any) -> ValueError:
+        return ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
 
 
 def _boolean(text: str) -> bool:

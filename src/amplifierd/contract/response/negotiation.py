@@ -1,6 +1,7 @@
 """Chooses the representation of records that a client prefers (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -10,6 +11,9 @@ from werkzeug.http import parse_accept_header
 from ..core.problems import Problem, shorten
 from ..core.request_state import Fields
 from ..request.body import JSON, NDJSON
+
+# The number of `Accept` headers whose choices are cached for an operation.
+MAX_REMEMBERED = 32
 
 _records = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -38,10 +42,15 @@ class Representations:
         """Raises KeyError for a media type without a renderer."""
         self._media_types = media_types
         self._forms = {name: _representation(name, renderers) for name in media_types}
+        # Clients mostly repeat the same header.
+        self._chosen = lru_cache(maxsize=MAX_REMEMBERED)(self._choose)
 
     def choose(self, fields: Fields) -> Representation:
         """The representation that a request's `Accept` prefers. Raises a 406 problem if it accepts none."""
-        accepts = [value.decode("latin-1") for value in fields.get(b"accept", ()) if value]
+        return self._chosen(fields.get(b"accept", ()))
+
+    def _choose(self, values: tuple[bytes, ...]) -> Representation:
+        accepts = [value.decode("latin-1") for value in values if value]
         if not accepts:
             return self._forms[self._media_types[0]]
         accept = ", ".join(accepts)

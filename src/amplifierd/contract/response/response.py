@@ -10,11 +10,11 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from ...storage.model.files import Download, FileContent
-from ...storage.model.records import Events, Export, Listing
+from ...storage.model.records import Events, Export, Listing, Message, Messages
 from ..core.document import ContractError, Document, Json
 from ..core.executor import INLINE_BYTES, SerialExecutor
 from ..core.problems import Headers
-from ..core.request_state import request_state_of
+from ..core.request_state import Fields, request_state_of
 from ..request.body import JSON, NDJSON
 from ..request.file_body import ANY
 from .blocks import CodedBlocks
@@ -75,6 +75,9 @@ class Response:
         if self._has_etag and self._returns is not FileContent:
             check_versioned(operation, self._returns)
         self._preconditions = preconditions
+        # Whether the client already has a result of a read, and gets 304. Raises a 412 problem.
+        self.is_known = _is_never_known if preconditions is None else preconditions.is_known
+        self._may_be_long = self._returns in (Message, Messages)
         self._links = "Link" in headers
         self._counts = TOTAL_COUNT in headers
         # Returns the response to a result. A long response must be sent, because it holds memory until then: events,
@@ -124,18 +127,15 @@ class Response:
         return self.status, [], b""
 
     async def _prepare_record(self, scope: Scope, _receive: Receive, result: Any, replayed: bool) -> Delivery:
-        if self.is_known(scope, result):
-            fields = request_state_of(scope).fields
+        fields = request_state_of(scope).fields
+        if self.is_known(result, fields):
             return NOT_MODIFIED, self._compression.validators(fields, [etag_of(result)], result), b""
         headers = self._headers(scope, result, replayed)
         if self._representations is not None:
             return await self._prepare_form(scope, headers, _encode(result))
-        encoded = await self._executor.run(encode_long, result) if is_long(result) else _encode(result)
+        long = self._may_be_long and is_long(result)
+        encoded = await self._executor.run(encode_long, result) if long else _encode(result)
         return await self._prepare_whole(scope, headers, encoded)
-
-    def is_known(self, scope: Scope, result: Any) -> bool:
-        """Whether the client already has this result of a read, and gets 304. Raises a 412 problem."""
-        return self._preconditions is not None and self._preconditions.is_known(result, request_state_of(scope).fields)
 
     def _headers(self, scope: Scope, result: Any, replayed: bool) -> Headers:
         headers: Headers = []
@@ -199,12 +199,16 @@ class Response:
             return JSON_ARRAY, []
         marked = msgspec.structs.replace(result, **{self._listing_name: _MARKED})
         before, _, after = _encode(marked).partition(_MARK)
-        return JSON_ARRAY._replace(before=before, after=after), []
+        return Representation(JSON_ARRAY.content_type, JSON_ARRAY.block, before, after), []
 
     async def _written(self, form: Representation, block: bytes) -> bytes:
         if len(block) <= INLINE_BYTES or form.content_type == JSON_ARRAY.content_type:
             return form.block(block)
         return await self._executor.run(form.block, block)
+
+
+def _is_never_known(_result: Any, _request: Fields) -> bool:
+    return False
 
 
 async def _send_whole(status: int, headers: Headers, held: UnsentBlock, send: Send) -> None:

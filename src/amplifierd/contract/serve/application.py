@@ -138,7 +138,8 @@ def _middlewares(
         origin_check=OriginCheck(access.hosts, access.origins),
         admission_limit=admission_limit,
         seconds=access.request_seconds,
-        probes=Probes(document, access.readiness),
+        probes=Probes(document),
+        readiness=access.readiness,
         access_log=access_log,
     )
     cors = [partial(Cors, origins=access.origins)] if access.origins else []

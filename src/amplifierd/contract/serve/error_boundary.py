@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..access.origin_check import OriginCheck
-from ..access.probes import Probes
+from ..access.probes import Probes, Readiness, starting
 from ..core.problems import RETRY_AFTER_SECONDS, ErrorTable, Problem, problem_of, render
 from ..core.request_state import CLIENT_CLOSED_REQUEST, AdmissionLimit, RequestState
 from ..request.header_limits import check_headers
@@ -42,9 +42,9 @@ _ENDING = Problem(
 class ErrorBoundary(LifespanMiddleware):
     """Serves `app` to requests that `origin_check` and `admission_limit` admit.
 
-    `errors` maps domain errors to responses. `probes` identifies requests that are served at any load, and during the
-    start. A call that is not a request starts or stops the application, within its `lifespan`. A request whose response
-    has not begun after `seconds` is cancelled, with a 503 problem.
+    `errors` maps domain errors to responses. `probes` identifies requests that are served at any load, and before the
+    daemon has its `readiness`. A call that is not a request starts or stops the application, within its `lifespan`. A
+    request whose response has not begun after `seconds` is cancelled, with a 503 problem.
 
     Requests are written to `access_log`, if there is one.
     """
@@ -59,6 +59,7 @@ class ErrorBoundary(LifespanMiddleware):
         admission_limit: AdmissionLimit,
         seconds: float,
         probes: Probes,
+        readiness: Readiness,
         access_log: AccessLog | None,
     ) -> None:
         super().__init__(app, lifespan=lifespan)
@@ -69,6 +70,7 @@ class ErrorBoundary(LifespanMiddleware):
         self._deadlines = Deadlines(seconds, self._cancel)
         self._responding: set[asyncio.Task[None]] = set()
         self._probes = probes
+        self._readiness = readiness
         self._access_log = access_log
         self._process = secrets.token_hex(4)
         self._numbers = count(1)
@@ -84,7 +86,9 @@ class ErrorBoundary(LifespanMiddleware):
                 raise self._admission_limit.too_many()
             check_headers(scope["headers"])
             self._origin_check.check(scope, request_state)
-            self._probes.check_ready(scope)
+            reason = self._readiness.reason
+            if reason is not None and not self._probes.is_always_served(scope):
+                raise starting(reason)
             await self._app(scope, request_state.receive, request_state.send)
         except ClientDisconnect:
             request_state.status = CLIENT_CLOSED_REQUEST

@@ -18,14 +18,12 @@ Work = Coroutine[Any, Any, None]
 
 
 class EagerTasks(Protocol):
-    """Runs coroutines, each in its own copy of `context`."""
+    """Runs coroutines, each in its own copy of a context."""
 
-    context: Context
-
-    def run(self, work: Work) -> bool:
+    def run(self, work: Work) -> None:
         """Run `work` until it waits; if it does, continue it later, in a task that is in `waiting` meanwhile.
 
-        Returns False, without starting it, if it cannot start now.
+        If it cannot start now, it starts in the next turn of the event loop.
         """
 
     def end(self) -> None:
@@ -43,59 +41,50 @@ class NativeEagerTasks:
     def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
         self._loop = loop
         self._waiting = waiting
-        self.context = copy_context()
+        self._context = copy_context()
 
-    def run(self, work: Work) -> bool:
-        """Run `work` until it waits. Returns False if another task is running: nested tasks would grow the stack."""
+    def run(self, work: Work) -> None:
+        """Run `work` until it waits, or later if another task is running: nested tasks would grow the stack."""
         if asyncio.current_task(self._loop) is not None:
-            return False
-        options: dict[str, Any] = {"loop": self._loop, "context": self.context.copy(), "eager_start": True}
+            _start_later(work, self._loop, self._context, self._waiting)
+            return
+        options: dict[str, Any] = {"loop": self._loop, "context": self._context.copy(), "eager_start": True}
         task = asyncio.Task(work, **options)
         if not task.done():
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)
-        return True
 
     def end(self) -> None:
         """Do nothing: there is no task to end."""
 
 
 class ReusableEagerTask:
-    """Runs one coroutine after the other, until `end`; its task is in `waiting` while one of them waits.
-
-    Each runs in its own copy of `context`.
-    """
+    """Runs one coroutine after the other, until `end`; its task is in `waiting` while one of them waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, waiting: set[asyncio.Task[Any]]) -> None:
         self._loop = loop
         self._waiting = waiting
         self._ends = False
-        self.context = copy_context()
+        self._context = copy_context()
         # A list, so that the first future of the work, such as 7 MiB of an export, is not kept until its end.
         self._rest: asyncio.Future[list[tuple[Work, Context, Any]]] = loop.create_future()
         self._task: asyncio.Task[None] = loop.create_task(self._go_on())
 
-    def run(self, work: Work) -> bool:
-        """Run `work` until it waits; if it does, continue it later.
-
-        Returns False, without starting it, if earlier work still waits or another task is running.
-        """
-        if self._rest.done():
-            return False
-        try:
-            _enter_task(self._loop, self._task)
-        except RuntimeError:
-            return False
-        context = self.context.copy()
+    def run(self, work: Work) -> None:
+        """Run `work` until it waits, or in another task if earlier work still waits or another task is running."""
+        if self._rest.done() or asyncio.current_task(self._loop) is not None:
+            _start_later(work, self._loop, self._context, self._waiting)
+            return
+        context = self._context.copy()
+        _enter_task(self._loop, self._task)
         try:
             waits_for = context.run(work.send, None)
         except StopIteration:
-            return True
+            return
         finally:
             _leave_task(self._loop, self._task)
         self._waiting.add(self._task)
         self._rest.set_result([(work, context, waits_for)])
-        return True
 
     def end(self) -> None:
         """Accept no more work; work that is waiting continues."""
@@ -123,6 +112,14 @@ class ReusableEagerTask:
             self._task.uncancel()
             self._task.cancel()
             return self._rest.result()
+
+
+def _start_later(
+    work: Work, loop: asyncio.AbstractEventLoop, context: Context, waiting: set[asyncio.Task[Any]]
+) -> None:
+    task = loop.create_task(work, context=context.copy())
+    waiting.add(task)
+    task.add_done_callback(waiting.discard)
 
 
 @types.coroutine

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import product
 
 import httptools
 
@@ -34,6 +35,7 @@ _NOT_HTTP = "The request is not valid HTTP/1.1 (RFC 9112)."
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
 _METHOD_NAMES = b", ".join(sorted(_METHODS)).decode()
 _VERSIONS = ("1.0", "1.1")
+SUPPORTED = frozenset(product(_METHODS, _VERSIONS))
 
 # A method at the start of a request, or its received part (RFC 9110, section 5.6.2); lines before a request
 # may be empty (RFC 9112, section 2.2).
@@ -46,24 +48,22 @@ def problem(status: int, detail: str) -> Problem:
     return Problem(status, KINDS[status], detail, headers=headers)
 
 
-def unsupported(method: bytes, version: str, codings: list[bytes]) -> Problem | None:
-    """The problem with a request's method, version or `Transfer-Encoding` headers; None if they are supported.
+def check_supported(method: bytes, version: str, codings: list[bytes]) -> None:
+    """Raises the problem with a request's method, version or `Transfer-Encoding` headers.
 
     505 for a version other than HTTP/1.0 and 1.1, 501 for an unknown method or a transfer coding other than chunked.
     """
     if version not in _VERSIONS:
-        return problem(505, f"HTTP/{version} is not supported; send HTTP/1.1.")
+        raise problem(505, f"HTTP/{version} is not supported; send HTTP/1.1.")
     if method not in _METHODS:
-        return _unknown_method()
-    if codings:
-        names = [name for name in (item.strip(b" \t").lower() for item in b",".join(codings).split(b",")) if name]
-        # If the last coding is not chunked, the end of the body is unknown: the parser refuses it (RFC 9112, 6.3).
-        if names[-1:] == [b"chunked"] and len(names) > 1:
-            coding = names[0].decode("latin-1")
-            return problem(
-                501, f"The transfer coding {coding!r} is not supported; send the body chunked, or without a coding."
-            )
-    return None
+        raise _unknown_method()
+    names = [name for name in (item.strip(b" \t").lower() for item in b",".join(codings).split(b",")) if name]
+    # If the last coding is not chunked, the end of the body is unknown: the parser refuses it (RFC 9112, 6.3).
+    if names[-1:] == [b"chunked"] and len(names) > 1:
+        coding = names[0].decode("latin-1")
+        raise problem(
+            501, f"The transfer coding {coding!r} is not supported; send the body chunked, or without a coding."
+        )
 
 
 def parser_problem(error: httptools.HttpParserError, piece: bytes, *, is_begun: bool) -> Problem:

@@ -13,7 +13,14 @@ from ...contract import Problem
 from .asgi import Application, Header
 from .body_chunks import BODY, HEAD, IDLE, ChunkedBody, ParseState, Pieces
 from .eager_task import eager_tasks
-from .error_responses import parser_problem, problem, problem_application, response, unsupported
+from .error_responses import (
+    SUPPORTED,
+    check_supported,
+    parser_problem,
+    problem,
+    problem_application,
+    response,
+)
 from .idle_timer import IdleTimer
 from .limits import LIMITS, Limits
 from .request import ClientDisconnected, Request, connection_scope, scope_of
@@ -25,9 +32,6 @@ PIECE_BYTES = 8 * 1024
 # The limit of buffered bytes of a body, and of pipelined requests. Beyond it the server stops reading, and does not
 # notice when the client disconnects.
 _MAX_HELD_BYTES = 64 * 1024
-
-# The headers that determine how a body is sent.
-_OF_THE_BODY = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 
 
 class Protocol(asyncio.Protocol):
@@ -149,24 +153,19 @@ class Protocol(asyncio.Protocol):
         # Trailing spaces and tabs are not part of a value (RFC 9112, section 5.1); httptools drops leading ones.
         name, value = name.lower(), value.rstrip(b" \t")
         self._headers.append((name, value))
-        if name in _OF_THE_BODY:
-            self._note_body(name, value)
-
-    def _note_body(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
             self._pieces.body_left = int(value)
         elif name == b"transfer-encoding":
             self._codings.append(value)
-        elif value.lower() == b"100-continue":
+        elif name == b"expect" and value.lower() == b"100-continue":
             self._expects_continue = True
 
     def on_headers_complete(self) -> None:
         self._check_head()
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()
-        refused = unsupported(method, version, self._codings)
-        if refused is not None:
-            raise refused
+        if self._codings or (method, version) not in SUPPORTED:
+            check_supported(method, version, self._codings)
         if parser.should_upgrade():
             return
         scope = scope_of(self._scope, method, version, self._target, self._headers)
@@ -245,7 +244,7 @@ class Protocol(asyncio.Protocol):
             self._expect()
         if self._pipelined:
             self._current = self._pipelined.popleft()
-            self._begin(self._current)
+            self._eager.run(self._current.run())
         elif self._parse_state is IDLE:
             self._idle_timer.wait(self._idle_seconds)
 
@@ -262,26 +261,10 @@ class Protocol(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _parse(self) -> None:
+        """Parse the received bytes, until a request must wait for the response to the previous one, and begin one."""
         if not self._unparsed:
             return
-        before = self._current
-        self._parse_what_is_there()
-        request = self._current
-        if request is not None and request is not before and not request.is_cut:
-            # Begin only after parsing, so that the received body is available, and a refused request has no effect.
-            self._begin(request)
-
-    def _begin(self, request: Request) -> None:
-        work = request.run()
-        if not self._eager.run(work):
-            tasks = self.server_state.tasks
-            task = self._loop.create_task(work, context=self._eager.context.copy())
-            task.add_done_callback(tasks.discard)
-            tasks.add(task)
-
-    def _parse_what_is_there(self) -> None:
-        """Parse the received bytes, until a request must wait for the response to the previous one."""
-        piece, is_begun = b"", False
+        before, piece, is_begun = self._current, b"", False
         try:
             while self._unparsed and not self._pipelined:
                 is_begun = self._parse_state is HEAD
@@ -295,6 +278,10 @@ class Protocol(asyncio.Protocol):
             self._refuse(refused)
         else:
             self._go_on()
+        request = self._current
+        if request is not None and request is not before and not request.is_cut:
+            # Begin only after parsing, so that the received body is available, and a refused request has no effect.
+            self._eager.run(request.run())
 
     def _feed(self, piece: bytes, size: int) -> None:
         body_bytes = self._body_bytes

@@ -6,7 +6,7 @@ more instructions.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -156,7 +156,7 @@ class Request:
             raise ClientDisconnected
         kind = message["type"]
         if kind == "http.response.start" and not self.has_begun:
-            self._send_head(message["status"], list(message.get("headers", ())))
+            self._send_head(message["status"], message.get("headers", ()))
         elif kind == "http.response.body" and self.has_begun and not self.is_done:
             self._send_body(message.get("body", b""), more=message.get("more_body", False))
         else:
@@ -177,7 +177,8 @@ class Request:
         if self._waiting is not None:
             self._waiting.set()
 
-    def _send_head(self, status: int, headers: list[Header]) -> None:
+    def _send_head(self, status: int, headers: Iterable[Header]) -> None:
+        headers = list(headers)
         named, state = dict(headers), self._connection.server_state
         if b"transfer-encoding" in named:
             headers = _without_coding(headers)
@@ -208,19 +209,16 @@ class Request:
             if not more:
                 self._connection.write(b"0\r\n\r\n")
         elif self.scope["method"] != "HEAD":
-            self._count(body, more=more)
+            if self._left is not None:
+                self._left -= len(body)
+                if self._left < 0 or (self._left and not more):
+                    by = f"{abs(self._left)} bytes"
+                    raise RuntimeError(f"The body of the response and its Content-Length differ by {by}.")
             self._connection.write(body)
         if not more:
             self.is_done = True
             self._tell()
             self._connection.continue_after(self)
-
-    def _count(self, body: bytes, *, more: bool) -> None:
-        if self._left is None:
-            return
-        self._left -= len(body)
-        if self._left < 0 or (self._left and not more):
-            raise RuntimeError(f"The body of the response and its Content-Length differ by {abs(self._left)} bytes.")
 
     def _break_off(self) -> None:
         if self.has_begun:
