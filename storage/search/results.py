@@ -129,18 +129,18 @@ def _by_session(found: Iterable[Found]) -> Iterator[tuple[Position, Found]]:
         yield (best_scores[session_id], session_id, _MAX_SEQUENCE - sequence), hit
 
 
-def listing(found: list[Result], query: SearchQuery, contents: Sequence[str], sought: ParsedQuery) -> Listing:
-    """The page of the messages found by a query, as far as `contents` has their texts."""
-    page = [*zip(found[: query.limit], contents, strict=False)]
+def listing(found: list[Result], query: SearchQuery, contents: Iterable[str], sought: ParsedQuery) -> Listing:
+    """The page of the messages found by a query, as far as `contents` has their texts, which it reads one at a time."""
     snippets = Snippets(sought.groups, all_required=query.mode == "words")
-    hits = [
-        SearchHit(hit.session_id, hit.sequence, hit.role, snippet, hit.score)
-        for hit, content in page
+    hits = []
+    shown = 0
+    for hit, content in zip(found[: query.limit], contents, strict=False):
+        shown += 1
         # A damaged index finds messages that do not match.
-        if (snippet := snippets.of(content)) is not None
-    ]
-    cursor = None if len(found) == len(page) else _cursor(page[-1][0].position)
-    return Listing(b",".join(map(_encode, hits)), next_cursor=cursor)
+        if (snippet := snippets.of(content)) is not None:
+            hits.append(_encode(SearchHit(hit.session_id, hit.sequence, hit.role, snippet, hit.score)))
+    cursor = None if len(found) == shown else _cursor(found[shown - 1].position)
+    return Listing(b",".join(hits), next_cursor=cursor)
 
 
 def _position(cursor: str) -> Position:

@@ -57,6 +57,9 @@ _ASCII_PIECE = re.compile(
     """,
     re.VERBOSE,
 )
+# In a text in ASCII, these are the words unless it has a sign of a number such as 1,299 or a language such as C++.
+_PLAIN_WORD = re.compile(f"([0-9a-z]{{1,{MAX_WORD}}})[0-9a-z]*")
+_SIGN = re.compile("[+#]|[0-9][,.][0-9]")
 _UNIT = re.compile(rf"[{UNSPACED}][{UNSPACED_MARKS}]*")
 _HAS_MARK = re.compile(f"[{UNSPACED_MARKS}]")
 _EMOJI_STYLE = re.compile(f"[\ufe0f{SKIN_TONES}]")
@@ -79,6 +82,13 @@ class Word(NamedTuple):
     start: int
     end: int
     text: str
+
+
+class PlacedWords(NamedTuple):
+    """The words of a text, and the range of characters of each."""
+
+    words: list[str]
+    ranges: list[tuple[int, int]]
 
 
 class Compound(NamedTuple):
@@ -112,6 +122,14 @@ def is_hash(word: str) -> bool:
 def is_plain(chunk: str) -> bool:
     """Whether a chunk is one word of English letters with no capitals after the first letter."""
     return chunk.isascii() and chunk.isalpha() and (chunk.islower() or chunk.istitle()) and len(chunk) <= MAX_WORD
+
+
+def plain_words(text: str) -> PlacedWords | None:
+    """The words of a text in ASCII without numbers with signs and names with signs; None if it may have others."""
+    if not text.isascii() or _SIGN.search(text):
+        return None
+    lowered = text.lower()
+    return PlacedWords(_PLAIN_WORD.findall(lowered), [*map(re.Match.span, _PLAIN_WORD.finditer(lowered))])
 
 
 def words_of(chunk: str) -> list[str]:

@@ -119,11 +119,11 @@ class _Window:
         self._first = first
         self._text = text.translate(_SPACES)
         self._tokenizer = tokenizer
-        self._tokens = tokenizer.places(self._text)
+        self._words, self._ranges = tokenizer.places(self._text)
         # The last word may be cut.
-        if not whole and self._tokens and self._tokens[-1][1] == len(self._text):
-            self._tokens.pop()
-        self._words = [word for _, _, word in self._tokens]
+        if not whole and self._ranges and self._ranges[-1][1] == len(self._text):
+            self._words.pop()
+            self._ranges.pop()
 
     def matches(self, group: Group, *, exactly: bool = False) -> list[Match]:
         """The first exact matches of a group, or if it has none, the matches of other forms."""
@@ -152,7 +152,7 @@ class _Window:
     def is_enough(self, found: list[list[Match]]) -> bool:
         """Whether a snippet contains a match of each group, and needs no words outside of this part of the text."""
         first, last = min(matches[0] for matches in found), max(matches[0] for matches in found)
-        has_all_after = len(self._tokens) - last[1] >= SNIPPET_WORDS
+        has_all_after = len(self._words) - last[1] >= SNIPPET_WORDS
         before = SNIPPET_WORDS // 2 if has_all_after else SNIPPET_WORDS
         return (
             last[1] - first[0] <= SNIPPET_WORDS
@@ -165,16 +165,16 @@ class _Window:
         matches = sorted((match, term) for term, matches in enumerate(found) for match in matches)
         best = _densest(matches)
         lead = max(0, SNIPPET_WORDS - (best[1] - best[0])) // 2
-        first = max(0, min(best[0] - lead, len(self._tokens) - SNIPPET_WORDS))
-        last = min(first + SNIPPET_WORDS, len(self._tokens))
-        start = self._tokens[first][0] if first else 0
+        first = max(0, min(best[0] - lead, len(self._words) - SNIPPET_WORDS))
+        last = min(first + SNIPPET_WORDS, len(self._words))
+        start = self._ranges[first][0] if first else 0
         if matches:
-            start = max(start, self._tokens[best[0]][0] - LEAD_CHARACTERS)
-        at_end = self.whole and last == len(self._tokens)
-        end = len(self._text) if at_end else self._tokens[last - 1][1] if last else 0
+            start = max(start, self._ranges[best[0]][0] - LEAD_CHARACTERS)
+        at_end = self.whole and last == len(self._words)
+        end = len(self._text) if at_end else self._ranges[last - 1][1] if last else 0
         cut = min(end, start + SNIPPET_CHARACTERS)
         places = [
-            (self._tokens[each[0]][0], self._tokens[each[1] - 1][1])
+            (self._ranges[each[0]][0], self._ranges[each[1] - 1][1])
             for each in _merge_overlapping(each for each, _ in matches)
         ]
         marked = "".join(_mark(self._text, start, cut, places))

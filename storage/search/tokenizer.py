@@ -11,7 +11,18 @@ from typing import NamedTuple, Self
 
 from .characters import FIRST_UNSPACED, fold, normalize
 from .query_spellings import MONTHS, SHORT_MONTH, other_phrases, other_words
-from .segmentation import MAX_CHUNK, MAX_WORD, Compound, Segments, is_hash, is_plain, segment, words_of
+from .segmentation import (
+    MAX_CHUNK,
+    MAX_WORD,
+    Compound,
+    PlacedWords,
+    Segments,
+    is_hash,
+    is_plain,
+    plain_words,
+    segment,
+    words_of,
+)
 from .stemming import Stems, spelled_out
 
 # The version of the rules. Increment it with each change of them: indexes of other versions are rebuilt.
@@ -51,14 +62,6 @@ _DATE = re.compile(
 )
 # A version keeps its dots.
 _KEPT = (".", "-")
-
-
-class Token(NamedTuple):
-    """A word of a text, and its range of characters."""
-
-    start: int
-    end: int
-    text: str
 
 
 class Form(NamedTuple):
@@ -252,19 +255,20 @@ class Tokenizer(dict[str, _Chunk]):
         joined = "  ".join(words)
         return IndexedText(joined, joined.count("  ") + 1 if joined else 0, [*forms])
 
-    def places(self, text: str) -> list[Token]:
+    def places(self, text: str) -> PlacedWords:
         """The words of a text, with their places."""
-        tokens: list[Token] = []
+        if (found := plain_words(text)) is not None:
+            return found
+        words: list[str] = []
+        ranges: list[tuple[int, int]] = []
         for run in _RUN.finditer(text):
             begin, chunk = run.start(), run[0].rstrip(_ENDS)
-            if is_plain(chunk):
-                tokens.append(Token(begin, begin + len(chunk), chunk.lower()))
-            elif chunk:
-                tokens += [
-                    Token(begin + start, begin + end, word)
-                    for start, end, word in segment(chunk, with_compounds=False).words
-                ]
-        return tokens
+            is_word = is_plain(chunk)
+            of_chunk = [(0, len(chunk), chunk.lower())] if is_word else segment(chunk, with_compounds=False).words
+            for start, end, word in of_chunk:
+                words.append(word)
+                ranges.append((begin + start, begin + end))
+        return PlacedWords(words, ranges)
 
     def forms(self, text: str) -> list[Form]:
         """The forms in a text, with the places of their words among those of the text."""

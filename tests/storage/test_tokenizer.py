@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amplifierd.storage.search import segmentation
@@ -12,6 +12,8 @@ from amplifierd.storage.search.tokenizer import Tokenizer
 from strategies import ANY_TEXT
 
 
+@example("1,299 then 1.5, C++ and C#")
+@example("x" * 130 + " Y_z")
 @given(
     ANY_TEXT
     | st.text(
@@ -22,18 +24,19 @@ from strategies import ANY_TEXT
 def test_words_equal_words_with_positions(text: str) -> None:
     tokenizer = Tokenizer()
     indexed = tokenizer.indexed(text)
-    tokens, forms = tokenizer.places(text), tokenizer.forms(text)
-    assert [token.text for token in tokens] == indexed.words.split()
+    (words, ranges), forms = tokenizer.places(text), tokenizer.forms(text)
+    assert words == indexed.words.split()
     assert {form.text for form in forms} == {*indexed.forms}
-    assert all(0 <= token.start < token.end <= len(text) for token in tokens)
-    assert all(0 <= form.first < form.last <= len(tokens) for form in forms)
+    assert all(0 <= start < end <= len(text) for start, end in ranges)
+    assert len(ranges) == len(words)
+    assert all(0 <= form.first < form.last <= len(words) for form in forms)
 
 
 def test_long_line_of_hyphens_is_split_in_linear_time() -> None:
     # A quadratic pattern would take days.
     for text in ("-" * 8_000_000, "._" * 4_000_000):
         assert Tokenizer().indexed(text).size == 0
-        assert Tokenizer().places(text) == []
+        assert Tokenizer().places(text).words == []
 
 
 def test_entry_of_short_words_takes_little_more_memory_than_its_text() -> None:

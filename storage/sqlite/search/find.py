@@ -48,7 +48,8 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector
         hits = fuse_ranks(hits, near)
     found = best(hits, query)
     records = _records(connection, workspace, found[: query.limit])
-    contents = [_content_of(record, query.scope) for record in records]
+    # Each is read into the memory of the one before it.
+    contents = (_content_of(record, query.scope) for record in records)
     return listing(found, query, contents, sought)
 
 
