@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-MEBIBYTES = 16
+MEBIBYTES = 32
 # One byte: every write of a database exceeds it.
 LIMIT = 1
 

@@ -80,7 +80,7 @@ class TransactionalKeys(Transactions, Keys):
         key = await self.find_key(key_id)
         if key is None:
             raise KeyNotFound(key_id)
-        await self._change(key.workspace, _revoke, key_id)
+        await self._delete(key.workspace, _revoke, key_id)
         revoked = await self.find_key(key_id)
         assert revoked is not None, "No key is ever deleted."
         return revoked

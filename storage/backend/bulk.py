@@ -84,18 +84,18 @@ class TransactionalPieces(Transactions, Storage):
         """Remove what is left of a deleted session with this id, or wait until others have removed it."""
         key = session_key(workspace, session_id)
         while await self._rows.row(IS_REMOVED, key) is not None:
-            if not await self._do_piece(remove_more, self.statements, key):
+            if not await self._remove_piece(remove_more, self.statements, key):
                 # An import is writing a session with this id, or another process is removing it.
                 await asyncio.sleep(WAITING_SECONDS)
 
     async def delete_session(self, workspace: str, session_id: str, *, versions: Versions = None) -> None:
         most = removal.MESSAGES_AT_DELETION
-        removed = await self._change(workspace, sessions.delete, session_id, versions, most)
+        removed = await self._delete(workspace, sessions.delete, session_id, versions, most)
         if removed == most:
             key = session_key(workspace, session_id)
             # The session is deleted, even if this piece fails.
             with suppress(StorageUnavailable):
-                await self._do_piece(remove_more, self.statements, key)
+                await self._remove_piece(remove_more, self.statements, key)
         self._removals.wake()
 
     async def delete_sessions(
@@ -139,7 +139,9 @@ class TransactionalPieces(Transactions, Storage):
         self, workspace: str, once: IdempotentRequest | None, before: DeletionProgress, page: SessionPage
     ) -> DeletionProgress:
         delete = partial(delete_page, before=before, page=page)
-        after = await self._paced(self._do_part, workspace, once, before, before.report, delete)
+        after: DeletionProgress | None
+        do = partial(self._do_part, is_deletion=True)
+        after = await self._paced(do, workspace, once, before, before.report, delete)
         assert after is not None, "A page always has a progress."
         self._removals.wake()
         return after

@@ -71,7 +71,7 @@ class TransactionalDirectories(Transactions, Directories):
 
     async def delete_directory(self, workspace: str, relative_path: str, *, force: bool = False) -> None:
         path = directories.normalize_or_not_found(relative_path)
-        await self._change(workspace, partial(directories.delete, force=force), path)
+        await self._delete(workspace, partial(directories.delete, force=force), path)
 
     async def sync_directories(
         self, workspace: str, markers: Markers, *, once: IdempotentRequest | None = None, changed: Changed | None = None

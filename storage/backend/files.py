@@ -107,7 +107,7 @@ class TransactionalFiles(Transactions, Files):
         return Listing(b",".join(page), next_cursor=encode_name(f"{last.created_at} {last.id}"))
 
     async def delete_file(self, workspace: str, file_id: str) -> None:
-        await self._change(workspace, files.delete, file_id)
+        await self._delete(workspace, files.delete, file_id)
         self._removals.wake()
 
     async def _expire_files(self, bindings: Bindings) -> bool:
@@ -115,7 +115,7 @@ class TransactionalFiles(Transactions, Files):
         row = await self._rows.row(statements.EXPIRED_FILE, {"now": bindings["now"]})
         if row is None:
             return False
-        await self._change(str(row[0]), files.expire)
+        await self._delete(str(row[0]), files.expire)
         self._removals.wake()
         return True
 

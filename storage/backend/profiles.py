@@ -78,7 +78,7 @@ class TransactionalProfiles(Transactions, Profiles):
         return await self._write(workspace, once, Profile, profiles.copy, name, new_name)
 
     async def delete_profile(self, workspace: str, name: str) -> None:
-        await self._change(workspace, profiles.delete, name)
+        await self._delete(workspace, profiles.delete, name)
 
     async def activate_profile(self, workspace: str, name: str, *, once: IdempotentRequest | None = None) -> Profile:
         return await self._write(workspace, once, Profile, profiles.activate, name)
@@ -90,7 +90,7 @@ class TransactionalProfiles(Transactions, Profiles):
         return await profiles.read(self._rows, workspace, row[0])
 
     async def deactivate_profile(self, workspace: str) -> None:
-        await self._change(workspace, profiles.deactivate)
+        await self._delete(workspace, profiles.deactivate)
 
     async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
         content, _ = await _content_of_session(self._rows, workspace, session_id)
@@ -127,7 +127,7 @@ class TransactionalCollections(Transactions, Collections):
         return await self._write(workspace, once, Collection, collections.fail, identifier, detail)
 
     async def delete_collection(self, workspace: str, identifier: str) -> None:
-        await self._change(workspace, collections.delete, identifier)
+        await self._delete(workspace, collections.delete, identifier)
 
 
 class TransactionalModules(Transactions, Modules):
@@ -172,7 +172,7 @@ class TransactionalModules(Transactions, Modules):
         return await self._change(workspace, modules.replace_source, module_id, new)
 
     async def delete_module_source(self, workspace: str, module_id: str, scope: ModuleScope) -> None:
-        await self._change(workspace, modules.delete_source, module_id, scope)
+        await self._delete(workspace, modules.delete_source, module_id, scope)
 
     async def find_modules(self, workspace: str, ids: Sequence[str]) -> dict[str, Module]:
         return await modules.find(self._rows, self.statements, workspace, ids)

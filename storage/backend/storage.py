@@ -299,7 +299,7 @@ class TransactionalStorage(
         self, workspace: str, session_id: str, sequence: int, *, versions: Versions = None
     ) -> Message:
         async with self._turn_of_message(workspace, session_id, sequence):
-            deleted = await self._change(workspace, corrections.delete, session_id, sequence, versions)
+            deleted = await self._delete(workspace, corrections.delete, session_id, sequence, versions)
         self._removals.wake()
         return deleted
 
@@ -345,13 +345,13 @@ class TransactionalStorage(
             return await self._forget_expired_texts(bindings) or await self._expire_files(bindings)
         workspace = str(row[0])
         bindings["workspace"] = workspace
-        await self._change(workspace, UnitOfWork.run, FORGET_EXPIRED_RESPONSES, bindings)
+        await self._delete(workspace, UnitOfWork.run, FORGET_EXPIRED_RESPONSES, bindings)
         return True
 
     async def _forget_expired_texts(self, bindings: Bindings) -> bool:
         if await self._rows.row(EXPIRED_TEXT, bindings) is None:
             return False
-        await self._transact(Transaction.row, FORGET_TEXTS, bindings)
+        await self._remove(Transaction.row, FORGET_TEXTS, bindings)
         return True
 
     async def _messages(self, query: MessageQuery, bindings: Bindings) -> Listing:

@@ -69,7 +69,7 @@ class Transactions(ABC):
 
     def _start_removals(self) -> None:
         self._pieces = asyncio.Lock()
-        self._removals = Removals(self._is_removal_due, self._do_piece, self.statements)
+        self._removals = Removals(self._is_removal_due, self._remove_piece, self.statements)
 
     def _turn(self, workspace: str, size: int) -> AbstractAsyncContextManager[None]:
         """The turn of a write that stores `size` bytes; only a large write waits."""
@@ -115,6 +115,12 @@ class Transactions(ABC):
     ) -> Result:
         """Run `operation` in its own transaction, as one of many pieces."""
         return await self._paced(self._transact, operation, *arguments)
+
+    async def _remove_piece(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
+        """Run `operation`, which deletes, as one of many pieces."""
+        return await self._paced(self._remove, operation, *arguments)
 
     async def _paced(self, piece: Callable[[*Arguments], Awaitable[Result]], *arguments: *Arguments) -> Result:
         """Run a piece of work: one at a time, each with a pause after it for other writes."""
@@ -168,6 +174,12 @@ class Transactions(ABC):
     ) -> Result:
         """Run `operation` in a transaction without effects that clients see, so without a new revision."""
 
+    async def _remove(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
+        """Run `operation`, which deletes, like `_transact`; a storage may do so even if its disk is full."""
+        return await self._transact(operation, *arguments)
+
     @abstractmethod
     async def _change(
         self,
@@ -177,18 +189,29 @@ class Transactions(ABC):
     ) -> Result:
         """Run `operation` as a write (see `perform`), and return its result when the transaction is committed."""
 
+    async def _delete(
+        self,
+        workspace: str,
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
+        *arguments: *Arguments,
+    ) -> Result:
+        """Run `operation`, which deletes, like `_change`; a storage may do so even if its disk is full."""
+        return await self._change(workspace, operation, *arguments)
+
     async def forget_response(self, workspace: str, key: str) -> None:
         """See `Storage`."""
-        await self._change(workspace, forget, key)
+        await self._delete(workspace, forget, key)
 
     async def _check_not_applied(self, workspace: str, once: IdempotentRequest | None, kind: type[Any]) -> None:
         """Raises `AlreadyApplied` if the response to the request is recorded."""
         if once is not None:
-            await self._change(workspace, check_not_applied, once, kind)
+            # It writes nothing.
+            await self._delete(workspace, check_not_applied, once, kind)
 
     async def _progress(self, workspace: str, once: IdempotentRequest | None, kind: type[Result]) -> Result | None:
         """The recorded progress of a request of many transactions; None if it has finished or not begun."""
-        return None if once is None else await self._change(workspace, progress, once, kind)
+        # It writes nothing.
+        return None if once is None else await self._delete(workspace, progress, once, kind)
 
     async def _do_part(
         self,
@@ -197,19 +220,25 @@ class Transactions(ABC):
         before: Result,
         result: object,
         part: Callable[[UnitOfWork], Coroutine[Any, Any, Result | None]],
+        *,
+        is_deletion: bool = False,
     ) -> Result | None:
         """See `run_part`."""
+        change = self._delete if is_deletion else self._change
         try:
             if once is None:
-                return await self._change(workspace, part)
-            return await self._change(workspace, run_part, once, self._idempotency_ttl, before, result, part)
+                return await change(workspace, part)
+            return await change(workspace, run_part, once, self._idempotency_ttl, before, result, part)
         except WriteCancelled as cancelled:
             # Only this part is known to be unwritten; earlier parts may have been written.
             raise asyncio.CancelledError from cancelled
 
     async def _record_response(self, workspace: str, once: IdempotentRequest | None, result: Result) -> Result:
         """Record and return the response to a request whose effects were written in earlier transactions."""
-        return result if once is None else await self._write(workspace, once, type(result), _done, result)
+        if once is None:
+            return result
+        # On a full disk, a deletion that is done can be reported, too.
+        return await self._delete(workspace, run_once, once, self._idempotency_ttl, type(result), _done, result)
 
     def _write(
         self,

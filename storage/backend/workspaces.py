@@ -131,21 +131,21 @@ class TransactionalWorkspaces(Transactions, Workspaces):
         return [await self._contents(name) for name in await self.workspace_names()]
 
     async def delete_workspace(self, workspace: str) -> WorkspaceContents:
-        last_revision, moment = await self._change(workspace, _revoke_keys_and_delete_small)
+        last_revision, moment = await self._delete(workspace, _revoke_keys_and_delete_small)
         after: str | None = ""
         while after is not None:
             after = await self._delete_some(workspace, last_revision, after)
             self._removals.wake()
         # The last messages of large sessions, and the files that only they name, are removed in the background.
         await self._wait_until_removed(workspace)
-        while await self._paced(self._change, workspace, files.delete_some, moment):
+        while await self._paced(self._delete, workspace, files.delete_some, moment):
             self._removals.wake()
         await self._wait_until_removed(workspace)
-        await self._change(workspace, _delete_remainder)
+        await self._delete(workspace, _delete_remainder)
         return await self._contents(workspace)
 
     async def _delete_some(self, workspace: str, last_revision: int, after: str) -> str | None:
-        return await self._paced(self._change, workspace, _delete_some, last_revision, after)
+        return await self._paced(self._delete, workspace, _delete_some, last_revision, after)
 
     async def _wait_until_removed(self, workspace: str) -> None:
         """Wait until all that was deleted before this call has been removed."""

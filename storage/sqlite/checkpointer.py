@@ -6,10 +6,12 @@ It also truncates the log, which would otherwise keep old pages, with text that 
 import logging
 import threading
 import time
+from pathlib import Path
 
 import apsw
 
 from .connection import connect_writer
+from .files.reserve import Reserve, is_out_of_space
 
 logger = logging.getLogger(__name__)
 
@@ -33,10 +35,14 @@ BUSY_TIMEOUT_MS = 50
 
 
 class Checkpointer:
-    """Watches the log of `writer`; `close` it before the writer's connection."""
+    """Watches the log of `writer`, and fills the reserve when the log is empty.
 
-    def __init__(self, writer: apsw.Connection, path: str) -> None:
+    `close` it before the writer's connection.
+    """
+
+    def __init__(self, writer: apsw.Connection, path: str, reserve: Reserve) -> None:
         self._path = path
+        self._reserve = reserve
         self._warn_at = WARNED_LOG_PAGES
         self._connection = connect_writer(path)
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -47,9 +53,10 @@ class Checkpointer:
         # In pages: the size of the log, and the part of it, from its start, that is in the database.
         self._pages = 0
         self._moved = 0
-        # Whether something was committed since the last truncation, and the latest time of the next one.
-        self._is_filled = False
-        self._committed_at = self._deadline = time.monotonic()
+        # Whether the log has commits since the last truncation, and the latest time of the next one.
+        self._is_filled = _is_filled(Path(f"{path}-wal"))
+        self._committed_at = time.monotonic()
+        self._deadline = self._committed_at + MAX_SECONDS
         self._thread = threading.Thread(target=self._run, name="amplifierd-checkpointer", daemon=True)
         self._thread.start()
         writer.set_wal_hook(self._after_commit)
@@ -60,7 +67,7 @@ class Checkpointer:
         self._wanted.set()
         self._thread.join()
         if self._is_filled:
-            self._truncate()
+            self.truncate()
         self._connection.close()
 
     def _after_commit(self, writer: apsw.Connection, _database: str, pages: int) -> int:
@@ -97,7 +104,8 @@ class Checkpointer:
             if self._pages >= self._moved + CHECKPOINT_PAGES:
                 self._checkpoint(self._connection)
             if self._wait_seconds() == 0:
-                self._truncate()
+                self.truncate()
+                self._reserve.fill()
             # A checkpoint that was requested meanwhile is due when the log has grown again.
             self._wanted.clear()
 
@@ -107,8 +115,8 @@ class Checkpointer:
             return None
         return max(0.0, min(self._committed_at + IDLE_SECONDS, self._deadline) - time.monotonic())
 
-    def _truncate(self) -> None:
-        """Move the whole log into the database, and truncate it."""
+    def truncate(self) -> None:
+        """Move the whole log into the database, and truncate it, if readers allow that. Any thread may call it."""
         self._is_filled = False
         # The writer only waits for the last part of this.
         self._checkpoint(self._connection)
@@ -119,8 +127,11 @@ class Checkpointer:
             self._deadline = time.monotonic() + RETRY_SECONDS
             self._committed_at = self._deadline - IDLE_SECONDS
 
-    def _checkpoint(self, connection: apsw.Connection, mode: str = "PASSIVE") -> bool:
-        """Run a checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint). False if others prevent it."""
+    def _checkpoint(self, connection: apsw.Connection, mode: str = "PASSIVE", *, in_reserve: bool = False) -> bool:
+        """Run a checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint). False if others prevent it.
+
+        On a full disk it gets the reserve: the database may have to grow before the log can shrink.
+        """
         try:
             with self._turn:
                 [(busy, _, moved)] = connection.execute(f"PRAGMA wal_checkpoint({mode})")
@@ -130,5 +141,12 @@ class Checkpointer:
         except (apsw.BusyError, apsw.LockedError):
             logger.debug("Another checkpoint is running; the next commit will retry.")
         except Exception as error:  # noqa: BLE001  # what left the writer's hook would make the commit before it look failed
+            if not in_reserve and is_out_of_space(error):
+                with self._reserve.released():
+                    return self._checkpoint(connection, mode, in_reserve=True)
             logger.warning("The write-ahead log could not be moved into the database: %s", error)
         return False
+
+
+def _is_filled(log: Path) -> bool:
+    return log.exists() and log.stat().st_size > 0

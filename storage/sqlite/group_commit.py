@@ -11,6 +11,9 @@ take a third longer.
 
 Results are in memory until the group is committed and they are sent, so a group ends early if they are large.
 
+On a full disk only deletions are committed, in space that is kept for them (see files/reserve.py). A group that does
+not fit loses its other requests; its deletions are run again in that space.
+
 A request that is cancelled while it waits is skipped. If it is running, its statement is interrupted, which rolls the
 transaction back, and the group is run again without it. If it has run already, it is committed with the others.
 """
@@ -31,6 +34,7 @@ from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.records import AlreadyApplied, Messages
 from ..values.json_text import text_size
 from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_not_replaced, shrink
+from .files.reserve import Reserve, is_out_of_space
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +73,12 @@ def _nothing(_connection: apsw.Connection, *_: object) -> None:
     return
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Request(Generic[Result]):
     work: Callable[..., Result | None]
     arguments: tuple[object, ...]
     future: asyncio.Future[Result]
+    is_deletion: bool = False
     result: Result | None = None
     error: Exception | None = None
     progress: _Progress = _Progress.WAITING
@@ -155,7 +160,8 @@ class Writer:
 
     `committed` is called on the event loop after each commit, `refused` with each `StorageUnavailable` of a write.
     `idle` does some background work, in its own transaction, when nothing was written for a while. It returns the
-    seconds until more work is due, None if nothing is left. `transaction` is the connection's transaction.
+    seconds until more work is due, None if nothing is left. `transaction` is the connection's transaction. `empty_log`
+    makes the log as small as its readers allow.
     """
 
     def __init__(
@@ -166,6 +172,8 @@ class Writer:
         refused: Callable[[StorageUnavailable], None],
         idle: Callable[[apsw.Connection], float | None],
         transaction: WriteTransaction,
+        reserve: Reserve,
+        empty_log: Callable[[], None],
     ) -> None:
         self._connection = connection
         self._transaction = transaction
@@ -173,6 +181,8 @@ class Writer:
         self._committed = committed
         self._refused = refused
         self._idle = idle
+        self._reserve = reserve
+        self._empty_log = empty_log
         self._idle_work_due = time.monotonic() + BUSY_SECONDS
         self._urgent_until = 0.0
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
@@ -191,9 +201,15 @@ class Writer:
         `work` may be called twice, if the failure of another request rolled the first call back. Raises
         `StorageUnavailable` at once if MAX_WAITING requests are waiting, `WriteCancelled` if cancelled in time.
         """
+        return await self._finished(_Request(work, arguments, self._loop.create_future()))
+
+    async def delete(self, work: Callable[[apsw.Connection, *Arguments], Result], *arguments: *Arguments) -> Result:
+        """Run `work` as `write` does; it deletes, so it is also done on a full disk."""
+        return await self._finished(_Request(work, arguments, self._loop.create_future(), is_deletion=True))
+
+    async def _finished(self, request: _Request[Result]) -> Result:
         if self._queue.qsize() >= MAX_WAITING:
             raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
-        request: _Request[Result] = _Request(work, arguments, self._loop.create_future())
         self._queue.put(request)
         if 0 < self._wanted <= self._queue.qsize():
             self._gathered.set()
@@ -241,7 +257,7 @@ class Writer:
             return False
         group = self._group_of(request)
         began = time.monotonic()
-        self._commit(group)
+        self._commit_what_fits(group)
         self._loop.call_soon_threadsafe(self._resolve, group)
         if not self._deferred and not self._is_closing:
             self._gather(len(group) + self._queue.qsize(), time.monotonic() - began)
@@ -277,6 +293,8 @@ class Writer:
 
     def _do_idle_work(self) -> float | None:
         try:
+            if not self._reserve.is_whole():
+                return RETRY_SECONDS
             with self._transaction:
                 return self._idle(self._connection)
         except apsw.Error as error:
@@ -299,6 +317,19 @@ class Writer:
                 break
             group.append(request)
         return group
+
+    def _commit_what_fits(self, group: list[_Request[Any]]) -> None:
+        """Commit a group; on a full disk only its deletions. Removes deferred requests from the list."""
+        refused = [] if self._reserve.is_whole() else _take(group, lambda request: not request.is_deletion)
+        for request in refused:
+            request.error = StorageUnavailable("its disk is full, and the rest is kept for deletions")
+        self._commit(group)
+        failed = _take(group, _is_deletion_out_of_space)
+        if failed:
+            with self._reserve.released():
+                self._empty_log()
+                self._commit(failed)
+        group += refused + failed
 
     def _commit(self, group: list[_Request[Any]]) -> None:
         """Run a group until its transaction is committed or fails. Removes deferred requests from the list."""
@@ -337,3 +368,15 @@ class Writer:
         for request in group:
             request.resolve()
         self._committed()
+
+
+def _is_deletion_out_of_space(request: _Request[Any]) -> bool:
+    return request.error is not None and request.is_deletion and is_out_of_space(request.error)
+
+
+def _take(requests: list[_Request[Any]], wanted: Callable[[_Request[Any]], bool]) -> list[_Request[Any]]:
+    """Remove the requests from a list that are `wanted`, and return them."""
+    taken = [request for request in requests if wanted(request)]
+    if taken:
+        requests[:] = [request for request in requests if request not in taken]
+    return taken

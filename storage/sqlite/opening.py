@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -17,6 +18,7 @@ from ..model.database_errors import (
 )
 from .connection import FileMoved, check_not_replaced, connect_reader, connect_writer, switch_to_wal
 from .files.database_files import OWN_MODE
+from .files.reserve import Reserve
 from .migrations import latest, migrate, refuse_newer, refuse_other_program
 
 _TABLES = """
@@ -76,6 +78,10 @@ def open_to_read(path: Path) -> apsw.Connection:
 
     Raises `DatabaseUnusable`.
     """
+    return Reserve(path).open(partial(_open_to_read, path))
+
+
+def _open_to_read(path: Path) -> apsw.Connection:
     refuse_absent(path)
     with _explain_errors(str(path), "for reading"):
         connection = connect_reader(str(path))

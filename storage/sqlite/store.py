@@ -37,6 +37,7 @@ from .connection import release_pages, remove_left_log, write_nothing
 from .file_changes import ChangeNotifier
 from .files.file_system import check_room
 from .files.machine_lock import lock_for_this_machine
+from .files.reserve import Reserve
 from .group_commit import Writer
 from .opening import open_database
 from .readers import Readers
@@ -117,6 +118,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         skipped: Skipped | None,
     ) -> None:
         self.path = path
+        self._reserve = Reserve(Path(path))
         self._single_machine = single_machine
         self._upgrade = upgrade
         self._create = create
@@ -133,18 +135,18 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
         try:
             # In a thread: a migration may take long.
-            connection = await asyncio.to_thread(
-                open_database, self.path, upgrade=self._upgrade, create=self._create, skipped=self._skipped
-            )
+            connection = await asyncio.to_thread(self._reserve.open, self._connect)
         except BaseException:
             self._machine.release()
             raise
+        if self._reserve.exists():
+            await asyncio.to_thread(self._reserve.fill)
         left: set[str] = set()
         if self._skipped is None:
             begin_again_by_other_rules(connection)
             # A killed program may have left work in any workspace.
             left = {str(workspace) for (workspace,) in connection.execute(SQLiteStatements.WORKSPACES)}
-        self._checkpointer = Checkpointer(connection, self.path)
+        self._checkpointer = Checkpointer(connection, self.path, self._reserve)
         # Only the writing thread uses this tokenizer.
         tokenizer = Tokenizer()
         self._transaction = ConnectionTransaction(connection, self._clock, tokenizer)
@@ -160,6 +162,8 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             self._write_check.refused,
             self._index_work.step,
             self._transaction,
+            self._reserve,
+            self._checkpointer.truncate,
         )
         self._readers = Readers(self.path, self._disk)
         self._waiting_count = WaitingCount(lambda: self._readers.work(count_waiting))
@@ -174,10 +178,14 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._start_removals()
         self._start_vectors(self._embedder, CLOCK)
 
+    def _connect(self) -> apsw.Connection:
+        return open_database(self.path, upgrade=self._upgrade, create=self._create, skipped=self._skipped)
+
     async def close(self) -> None:
         async with AsyncExitStack() as last:
             # These run in reverse order, each even if another fails.
             last.callback(self._machine.release)
+            last.push_async_callback(asyncio.to_thread, self._reserve.close)
             last.push_async_callback(asyncio.to_thread, remove_left_log, self.path)
             last.callback(self._checkpointer.close)
             last.push_async_callback(asyncio.to_thread, self._long_texts.close)
@@ -195,7 +203,12 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         await self._write_check.check()
 
     async def _look_for_room(self) -> None:
-        await asyncio.to_thread(check_room, Path(self.path))
+        await asyncio.to_thread(self._check_room)
+
+    def _check_room(self) -> None:
+        if not self._reserve.is_whole():
+            raise StorageUnavailable("its disk is full")
+        check_room(Path(self.path))
 
     async def _try_to_write(self) -> None:
         await self._look_for_room()
@@ -265,7 +278,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         free = None
         while time.monotonic() < end:
             # Merges of the index leave many free pages.
-            free_pages = await self._writer.write(release_pages, PAGES_AT_ONCE)
+            free_pages = await self._writer.delete(release_pages, PAGES_AT_ONCE)
             if free_pages in {0, free}:
                 return
             free = free_pages
@@ -314,6 +327,11 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     ) -> Result:
         return await self._writer.write(self._transaction.run, operation, *arguments)
 
+    async def _remove(
+        self, operation: Callable[[Transaction, *Arguments], Coroutine[Any, Any, Result]], *arguments: *Arguments
+    ) -> Result:
+        return await self._writer.delete(self._transaction.run, operation, *arguments)
+
     def _change(
         self,
         workspace: str,
@@ -322,3 +340,12 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
     ) -> Coroutine[Any, Any, Result]:
         run = self._transaction.run
         return self._writer.write(run, perform, self.statements, self._clock, workspace, operation, *arguments)
+
+    def _delete(
+        self,
+        workspace: str,
+        operation: Callable[[UnitOfWork, *Arguments], Coroutine[Any, Any, Result]],
+        *arguments: *Arguments,
+    ) -> Coroutine[Any, Any, Result]:
+        run = self._transaction.run
+        return self._writer.delete(run, perform, self.statements, self._clock, workspace, operation, *arguments)

@@ -15,6 +15,7 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import NewMessage, NewSession, SessionPatch
 from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
+from amplifierd.storage.sqlite.files.reserve import Reserve
 from amplifierd.storage.sqlite.group_commit import Writer
 from amplifierd.testing.storage.steps import read, records
 from failing_disk import FailingDisk, Fault
@@ -128,6 +129,8 @@ async def test_writer_survives_any_error(tmp_path: Path) -> None:
         refused=lambda _: None,
         idle=fail_while_idle,
         transaction=WriteTransaction(connection),
+        reserve=Reserve(tmp_path / "a.db"),
+        empty_log=lambda: None,
     )
     for _ in range(2):
         tried.clear()

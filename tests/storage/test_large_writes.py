@@ -32,6 +32,7 @@ from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BY
 from amplifierd.storage.postgres.pool import Pool
 from amplifierd.storage.sql.ports import Bindings, Row
 from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
+from amplifierd.storage.sqlite.files.reserve import Reserve
 from amplifierd.storage.sqlite.group_commit import MAX_RESULTS_BYTES, Writer
 from amplifierd.storage.sqlite.store import MAX_UNSIZED
 from amplifierd.storage.values.merge_patch import merge_patch
@@ -225,6 +226,8 @@ async def test_deferred_write_can_be_withdrawn(tmp_path: Path) -> None:
         refused=lambda _: None,
         idle=lambda _: None,
         transaction=WriteTransaction(connection),
+        reserve=Reserve(tmp_path / "a.db"),
+        empty_log=lambda: None,
     )
 
     def grow(_: apsw.Connection) -> bytes:
@@ -274,6 +277,8 @@ async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -
         refused=lambda _: None,
         idle=lambda _: None,
         transaction=WriteTransaction(connection),
+        reserve=Reserve(tmp_path / "a.db"),
+        empty_log=lambda: None,
     )
 
     def write(connection: apsw.Connection, number: int) -> bytes:

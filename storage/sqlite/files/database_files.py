@@ -40,7 +40,7 @@ def replace_file(part: Path, target: Path, *, keep: bool) -> Path | None:
     _sync(part)
     kept = None
     if target.exists():
-        _take_over(part, target)
+        take_over(part, target)
         with exclusive_use(target):
             kept = _keep(target) if keep else None
             _forget_logs(target)
@@ -86,17 +86,17 @@ def exclusive_use(target: Path) -> Iterator[None]:
         file.xClose()
 
 
+def take_over(file: Path, other: Path) -> None:
+    """Give a file the permissions of another one, which it replaces or belongs to, and its owner if possible."""
+    shutil.copymode(other, file)
+    if os.name == "posix" and os.geteuid() == 0:
+        owned = other.stat()
+        os.chown(file, owned.st_uid, owned.st_gid)
+
+
 def in_use(target: Path) -> MaintenanceRefused:
     """The error for a database that another program has open."""
     return MaintenanceRefused(f"A program has {target} open; stop the daemon that serves it, and try again.")
-
-
-def _take_over(part: Path, target: Path) -> None:
-    """Give a file the permissions of the file that it replaces, and its owner if possible."""
-    shutil.copymode(target, part)
-    replaced = target.stat()
-    if os.name == "posix" and os.geteuid() == 0:
-        os.chown(part, replaced.st_uid, replaced.st_gid)
 
 
 def _keep(target: Path) -> Path:

@@ -12,6 +12,7 @@ from ...model.database_errors import RebuildNeeded
 from ...model.maintenance import Progress
 from ..connection import WriteTransaction, connect_writer, release_pages, switch_to_wal
 from ..files.database_files import in_use
+from ..files.reserve import Reserve, is_out_of_space
 from ..search.index_merge import IndexMerge
 
 Result = TypeVar("Result")
@@ -30,7 +31,7 @@ _INCREMENTAL = 2
 
 
 def compact(path: Path, progress: Progress) -> None:
-    """Make the file smaller in short steps; daemons may serve it meanwhile.
+    """Make the file smaller in short steps; daemons may serve it meanwhile. On a full disk it gets the reserve.
 
     Raises `RebuildNeeded` if the file does not record the parents of its pages.
     """
@@ -38,11 +39,29 @@ def compact(path: Path, progress: Progress) -> None:
     try:
         if connection.pragma("auto_vacuum") != _INCREMENTAL:
             raise RebuildNeeded(path)
-        _merge_index(connection)
-        _free_pages(connection, progress)
-        _empty_log(connection)
+        try:
+            _shrink(connection, progress)
+        except apsw.Error as error:
+            if not is_out_of_space(error):
+                raise
+            _shrink_on_full_disk(connection, progress, Reserve(path))
     finally:
         connection.close()
+
+
+def _shrink(connection: apsw.Connection, progress: Progress) -> None:
+    _merge_index(connection)
+    _free_pages(connection, progress)
+    _empty_log(connection)
+
+
+def _shrink_on_full_disk(connection: apsw.Connection, progress: Progress, reserve: Reserve) -> None:
+    try:
+        with reserve.released():
+            _empty_log(connection)
+            _shrink(connection, progress)
+    finally:
+        reserve.fill()
 
 
 def rebuild(path: Path, progress: Progress) -> None:
