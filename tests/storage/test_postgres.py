@@ -361,10 +361,11 @@ async def test_key_sent_many_times_at_once_has_one_effect(url: str) -> None:
 async def test_words_are_compressed_with_lz4_if_the_server_has_it(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
-        content = " ".join([f"word{number % 100}" for number in range(5_000)])
+        content = " ".join([f"word{number % 1_000}" for number in range(5_000)])
         await storage.append_message(W, session.id, NewMessage(content=content))
     connection = await connect(url)
     [[methods]] = await connection.fetch("SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'")
-    [[method]] = await connection.fetch("SELECT pg_column_compression(words) FROM search")
+    [used] = await connection.fetch("SELECT pg_column_compression(words), pg_column_compression(lexemes) FROM search")
     await connection.close()
-    assert method == ("lz4" if "lz4" in methods else "pglz")
+    # pglz does not compress what would become little shorter.
+    assert tuple(used) == (("lz4", "lz4") if "lz4" in methods else ("pglz", None))
