@@ -46,6 +46,13 @@ def texts_of(length: int, number: int, seed: int = _SEED) -> list[str]:
     return [_markdown(chance, 2 * length + 100)[:length] for _ in range(number)]
 
 
+def texts_about(mean: int, number: int, seed: int = _SEED) -> list[str]:
+    """A number of texts of ASCII characters: of half of `mean` to one and a half of it, all lengths equally often."""
+    chance = random.Random(seed)  # noqa: S311  # it keeps no secret
+    lengths = [chance.randint(mean // 2, mean + mean // 2) for _ in range(number)]
+    return [_markdown(chance, 2 * length + 100)[:length] for length in lengths]
+
+
 def bodies(number: int, seed: int = _SEED) -> list[str]:
     """The contents as request bodies; half of the bodies that are not ASCII have escapes, as from `json.dumps`."""
     chance = random.Random(seed + 1)  # noqa: S311  # it keeps no secret

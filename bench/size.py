@@ -1,8 +1,8 @@
 """`python -m bench.size`: measures the disk space of messages of each length in both databases, and read times.
 
 It prints two tables: sizes for each byte of text, and the parts of each database that take 15 bytes a message or more.
-Sessions have 50 messages, appended to 16 sessions in turn, or to the number in `--at-once`. "talk" is the corpus
-without the outputs of tools.
+Sessions have 50 messages, appended to 16 sessions in turn, or to the number in `--at-once`. The set "about 2000" has
+messages of 1,000 to 3,000 characters, "talk" is the corpus without the outputs of tools.
 
 AMPLIFIERD_TEST_POSTGRES names a PostgreSQL, if there is one; `python tests/postgres.py` starts one for a command.
 """
@@ -30,11 +30,14 @@ from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import MessageQuery, SearchQuery
 from amplifierd.storage.model.records import NewMessage, NewSession
 
-from .corpus import TOOL_OUTPUT_BYTES, texts, texts_of
+from .corpus import TOOL_OUTPUT_BYTES, texts, texts_about, texts_of
 from .report import log, table
 
 _W = "default"
 _LENGTHS = (80, 300, 325, 900, 2_000, 20_000)
+# Messages of different lengths, with these means: of one length, they may all just miss a place in a page.
+_MEANS = (325, 900, 2_000)
+_ABOUT = "about "
 _TALK, _CORPUS = "talk", "corpus"
 # There are fewer long messages.
 _MAX_CHARACTERS = 40_000_000
@@ -129,10 +132,11 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.size", description="Measure the size of messages on disk.")
     parser.add_argument("--messages", type=int, default=10_000, help="messages of each length (%(default)s)")
-    parser.add_argument("--only", metavar="NAME", help="only this number of characters, or talk, or corpus")
+    parser.add_argument("--only", metavar="NAME", help="only this set, such as 325, 'about 325' or talk")
     parser.add_argument("--at-once", type=int, default=16, help="sessions that get messages in turns (%(default)s)")
     options = parser.parse_args()
-    sets = [each for each in (*map(str, _LENGTHS), _TALK, _CORPUS) if options.only in (None, each)]
+    of_means = [f"{_ABOUT}{mean}" for mean in _MEANS]
+    sets = [each for each in (*map(str, _LENGTHS), *of_means, _TALK, _CORPUS) if options.only in (None, each)]
     measured = [asyncio.run(each) for name in sets for each in _runs(name, options.messages, options.at_once)]
     parts = [row for each in measured for row in each.part_rows()]
     text = table(_HEAD, [each.row() for each in measured])
@@ -154,6 +158,8 @@ def _texts(name: str, number: int) -> list[str]:
         return texts(number)
     if name == _TALK:
         return [text for text in texts(number) if len(text.encode()) < TOOL_OUTPUT_BYTES]
+    if name.startswith(_ABOUT):
+        return texts_about(int(name.removeprefix(_ABOUT)), number)
     length = int(name)
     return texts_of(length, min(number, _MAX_CHARACTERS // length))
 
