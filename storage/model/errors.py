@@ -7,6 +7,7 @@ An error says what is wrong. What to do about it depends on the caller: `app` ad
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from ..values.quantities import quantity
 from .records import SessionSummary
 
 
@@ -310,8 +311,7 @@ class DirectoryInUse(DirectoryConflict):
     """The directory has sessions."""
 
     def __init__(self, relative_path: str, session_count: int) -> None:
-        sessions = "1 session" if session_count == 1 else f"{session_count} sessions"
-        super().__init__(f"Directory {relative_path} has {sessions}")
+        super().__init__(f"Directory {relative_path} has {quantity(session_count, 'session')}")
         self.relative_path = relative_path
         self.members = {"sessionCount": session_count}
 

@@ -109,7 +109,7 @@ def test_command_line_cleans_up(daemon: Daemon, client: httpx.Client) -> None:
     client.post(f"/sessions/{ended}/fail", json={"error_message": "x"})
     command = ["cleanup", "--database", daemon.database, "--older-than-days", "0"]
     would = run_amplifierd(*command)
-    assert would.stdout == "1 sessions with 1 messages would be deleted; --no-dry-run deletes them.\n"
+    assert would.stdout == "This would delete 1 session with 1 message; use --no-dry-run to delete.\n"
     done = run_amplifierd(*command, "--no-dry-run", "--status", "failed")
-    assert done.stdout == "1 sessions with 1 messages were deleted.\n"
+    assert done.stdout == "Deleted 1 session with 1 message.\n"
     assert client.get(f"/sessions/{ended}").status_code == 404

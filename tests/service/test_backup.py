@@ -141,7 +141,7 @@ def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
         create_session(daemon, "lost")
     database = f"sqlite:///{tmp_path}/new/er/a.db"
     output = run("restore", "--database", database, tmp_path / "b.db")
-    assert output == "Restored 1 sessions with 1 messages.\n"
+    assert output == "Restored 1 session with 1 message.\n"
     assert contents_of(database) == ["backed up"]
     assert_fails(
         "restore", "--database", database, tmp_path / "b.db", words="already exists; .* replace it with --force"

@@ -14,6 +14,7 @@ import apsw
 from click.testing import CliRunner, Result
 
 from amplifierd.commands import cli
+from amplifierd.storage.values.quantities import quantity
 from corrupt import vandalise, without_messages
 from daemon import Daemon
 from load import Load
@@ -131,7 +132,7 @@ def test_count_that_is_too_high_is_corrected(database: str) -> None:
     repaired = check(database, "--repair")
     assert (repaired.exit_code, repaired.stdout.count("cannot be repaired")) == (0, 0), repaired.stdout
     assert repaired.stdout.count("  Its counts were corrected.\n") == 1
-    assert check(database).stdout == "Nothing is wrong in 1 sessions with 3 messages.\n"
+    assert check(database).stdout == "Nothing is wrong in 1 session with 3 messages.\n"
     vandalise(database, without_messages(database, session_id, "= 3"))
     assert "but has none after 2.\n  It cannot be repaired" in check(database, "--repair").stdout
 
@@ -148,7 +149,7 @@ def test_reference_alone_is_no_session(database: str) -> None:
     repaired = check(database, "--repair")
     assert repaired.exit_code == 0, repaired.stdout
     assert "  Nothing was left of it but references to files, which were removed.\n" in repaired.stdout
-    assert check(database).stdout == "Nothing is wrong in 1 sessions with 1 messages.\n"
+    assert check(database).stdout == "Nothing is wrong in 1 session with 1 message.\n"
 
 
 def lost_session(tmp_path: Path, *tables: str, messages: int) -> str:
@@ -173,20 +174,22 @@ def test_labels_of_a_lost_session_are_deleted(tmp_path: Path) -> None:
         database = lost_session(folder, "session", messages=messages)
         repaired = check(database, "--repair")
         assert repaired.exit_code == 0
-        sentence = "1 rows of the table session_label refer to missing rows of session.\n  They were deleted.\n"
+        sentence = "The table session_label has 1 row without the matching row of session.\n  Deleted.\n"
         assert sentence in repaired.stdout
-        assert check(database).stdout == f"Nothing is wrong in {number} sessions with {messages} messages.\n"
+        assert (
+            check(database).stdout == f"Nothing is wrong in {quantity(number, 'session')} with {messages} messages.\n"
+        )
 
 
 def test_messages_without_their_session_are_not_reported_as_repaired(tmp_path: Path) -> None:
     database = lost_session(tmp_path, "session", "session_number", messages=3)
-    lost = "Messages of 1 sessions have lost the rows that name their sessions.\n"
+    lost = "Messages of 1 session have lost the rows that name their sessions.\n"
     repaired = check(database, "--repair")
     assert repaired.exit_code == 1
     assert f"{lost}  It cannot be repaired; a backup may have what is lost.\n" in repaired.stdout
     again = check(database)
     assert again.exit_code == 1
-    assert again.stdout == f"{lost}Found 1 faults, of which 0 were repaired, in 0 sessions with 0 messages.\n"
+    assert again.stdout == f"{lost}Found 1 fault and repaired 0 in 0 sessions with 0 messages.\n"
 
 
 def test_repair_that_the_database_refuses_is_reported_and_others_are_made(database: str) -> None:
@@ -238,7 +241,7 @@ def test_index_that_can_not_be_read_is_rebuilt(tmp_path: Path) -> None:
         repaired = check(database, "--repair")
         assert repaired.exit_code == 0, repaired.output
         assert "  The indexes of the tables were rebuilt, and SQLite finds no more faults.\n" in repaired.stdout
-        assert check(database).stdout == "Nothing is wrong in 1 sessions with 300 messages.\n"
+        assert check(database).stdout == "Nothing is wrong in 1 session with 300 messages.\n"
     with Daemon(database) as daemon, daemon.client() as client:
         assert client.get(f"/sessions/{session_id}/messages").json() == before
         again = client.post(f"/sessions/{session_id}/messages", json={"content": "b", "id": "own7"})

@@ -133,7 +133,8 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def test_copy_is_complete(storage: Storage, filled: list[Session], database: str, target: str) -> None:
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
-    assert re.search(r"^32 sessions with 2408 messages are the same in both, 0 of", copied.stdout)
+    assert copied.stdout.startswith("Both databases have the same 32 sessions with 2408 messages; ")
+    assert copied.stdout.endswith("Of these sessions, 0 had been copied before.\n")
     assert "Sessions copied" in copied.stderr
     assert "Sessions compared" in copied.stderr
     async with open_storage(target) as other:
@@ -143,7 +144,7 @@ async def test_copy_is_complete(storage: Storage, filled: list[Session], databas
     async with open_storage(target) as other:
         await other.delete_session(W, filled[3].id)
     again = await asyncio.to_thread(copy, database, target)
-    assert "32 sessions with 2408 messages are the same in both, 31 of" in again.stdout
+    assert "Of these sessions, 31 had been copied before." in again.stdout
 
 
 async def test_differences_are_reported_and_kept(
@@ -172,7 +173,8 @@ async def test_killed_copy_continues(storage: Storage, database: str, target: st
     await asyncio.to_thread(copy_some, database, target, 7)
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
-    summary = re.search(r"^120 sessions with 30000 messages are the same in both, (\d+) of", copied.stdout)
+    assert copied.stdout.startswith("Both databases have the same 120 sessions with 30000 messages; ")
+    summary = re.search(r"Of these sessions, (\d+) had been", copied.stdout)
     assert summary is not None, copied.stdout
     assert 8 <= int(summary[1]) < 120
     async with open_storage(target) as other:
@@ -196,7 +198,7 @@ async def test_session_with_a_wrong_count_is_refused(filled: list[Session], data
     await asyncio.to_thread(run_amplifierd, "check", "--repair", "--database", database)
     copied = await asyncio.to_thread(copy, database, target)
     assert copied.returncode == 0, copied.stderr
-    assert copied.stdout.startswith("32 sessions with 2408 messages are the same in both")
+    assert copied.stdout.startswith("Both databases have the same 32 sessions with 2408 messages; ")
 
 
 @pytest.mark.parametrize("changed", ["rest = '{bad'", "content = 'a\"b'", "timestamp = 'zz'"])

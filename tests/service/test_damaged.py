@@ -137,7 +137,7 @@ def test_damaged_index_is_rebuilt(path: Path) -> None:
     repaired = run("check", "--repair", "--database", f"sqlite:///{path}")
     assert "The indexes of the tables were rebuilt" in repaired.stdout
     assert repaired.exit_code == 0, repaired.stdout
-    assert "Nothing is wrong in 1 sessions with 100 messages." in run("check", "--database", f"sqlite:///{path}").stdout
+    assert "Nothing is wrong in 1 session with 100 messages." in run("check", "--database", f"sqlite:///{path}").stdout
 
 
 def test_damaged_search_index_is_rebuilt(path: Path) -> None:

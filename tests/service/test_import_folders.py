@@ -34,8 +34,8 @@ def test_opencode_files_become_sessions(import_: Import, exported: Exported, sto
     status, output = import_(storage.parent)
     assert (status, "Not understood" in output) == (0, False), output
     assert "Imported 2 sessions, extended 0, with 4 messages in all" in output
-    assert "Read 1 files (1 of opencode); 0 unchanged." in output
-    assert "No format recognizes 1 other files: " in output
+    assert "Read 1 file (1 of opencode); 0 unchanged." in output
+    assert "No format recognizes 1 other file: " in output
     found = exported()
     main, agent = sorted((line["session"] for line in found if "session" in line), key=lambda each: each["name"])
     assert (main["name"], agent["parentSessionId"]) == ("Files of ses_1", main["id"])
@@ -60,7 +60,7 @@ def test_files_are_read_again_if_one_changes(import_: Import, exported: Exported
         },
     )
     status, output = import_(storage)
-    assert (status, "extended 1, with 1 messages" in output) == (0, True), output
+    assert (status, "extended 1, with 1 message" in output) == (0, True), output
     assert all(message in messages_in(exported()) for message in messages_in(before))
 
 
@@ -111,7 +111,7 @@ def test_archive_is_read_like_the_folder(import_: Import, exported: Exported, st
         for path in sorted(storage.rglob("*.json"), reverse=True):
             packed.write(path, path.relative_to(storage.parent))
     status, output = import_(archive)
-    assert (status, "Read 1 files (1 of opencode); 0 unchanged." in output) == (0, True), output
+    assert (status, "Read 1 file (1 of opencode); 0 unchanged." in output) == (0, True), output
     assert exported() == before
 
 

@@ -46,7 +46,7 @@ def test_directory_is_imported_once(tmp_path: Path, import_: Import, exported: E
     assert status == 0, output
     files = len(SAMPLES)
     assert re.search(rf"^Read {files} files \(.*1 of claude-code.*\); 0 unchanged\.$", output, re.MULTILINE)
-    assert "No format recognizes 1 other files: " in output
+    assert "No format recognizes 1 other file: " in output
     assert "5 branches" in output
     before = exported()
     assert len({session["id"] for session in sessions_in(before)} & {SESSION, CODEX_ID, CHATGPT_ID}) == 3
@@ -67,7 +67,7 @@ def test_grown_file_extends_its_sessions(tmp_path: Path, import_: Import, export
     file.write_bytes(lines(*CLAUDE_CODE))
     status, output = import_(file)
     assert status == 0, output
-    assert "Imported 2 sessions, extended 1, with 13 messages in all; 1 branches." in output
+    assert "Imported 2 sessions, extended 1, with 13 messages in all; 1 branch." in output
     after = exported()
     found = {session["id"]: session for session in sessions_in(after)}
     assert found[SESSION]["messageCount"] == 9

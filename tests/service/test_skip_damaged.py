@@ -104,7 +104,7 @@ def test_export_skips_damaged_records(filled: Filled, tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert {*filled.sentences} <= {*ran.stderr.splitlines()}, ran.stderr
     assert "Exported 5 sessions." in ran.stderr
-    assert ran.stderr.splitlines()[-1] == "Skipped 4 damaged records; a backup may have them."
+    assert ran.stderr.splitlines()[-1] == "Skipped 4 damaged records; a backup may have more."
     database = imported(tmp_path, file)
     found = contents(database, filled)
     assert of(found[filled.whole]) == ["1", "2", "3", "4", ""]
@@ -122,7 +122,7 @@ def test_copy_skips_damaged_records(filled: Filled, tmp_path: Path) -> None:
         ran = run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target)
         assert ran.returncode == 1
         assert {*filled.sentences} <= {*ran.stderr.splitlines()}, ran.stderr
-        assert ran.stdout.startswith("5 sessions with 66 messages are the same in both"), ran.stderr
+        assert ran.stdout.startswith("Both databases have the same 5 sessions with 66 messages; "), ran.stderr
     found = contents(checked(target), filled)
     assert of(found[filled.damaged]) == ["1", "2", "deleted", "4", "5"]
     assert of(found[filled.gap]) == ["1", "deleted", "3", "4"]
@@ -183,7 +183,7 @@ def test_other_formats_skip_damaged_records(filled: Filled, tmp_path: Path, form
     assert run_amplifierd("export", *options, str(file)).returncode == 1
     ran = run_amplifierd("export", "--skip-damaged", *options, str(file))
     assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1] == "Skipped 4 damaged records; a backup may have them."
+    assert ran.stderr.splitlines()[-1] == "Skipped 4 damaged records; a backup may have more."
     assert len([json.loads(line) for line in file.read_text().splitlines()]) == 5
 
 
@@ -250,7 +250,7 @@ def test_copy_without_a_readable_key_waits_for_a_key_in_the_target(database: str
         assert client.get("/sessions").json() == []
     own = create_key(target)
     ran = run_amplifierd(*command)
-    assert ran.stdout.startswith("5 sessions with "), ran.stderr
+    assert ran.stdout.startswith("Both databases have the same 5 sessions with "), ran.stderr
     assert ran.returncode == 1
     assert "Key " in ran.stderr
     assert keys_of(target) == [own]
@@ -262,7 +262,7 @@ def test_copy_with_a_readable_key_skips_damaged_keys(database: str, tmp_path: Pa
     vandalise(database, f"UPDATE api_key SET scope = 'broken' WHERE id = '{damaged}'")  # noqa: S608  # of the test
     target = f"sqlite:///{tmp_path}/copy.db"
     ran = run_amplifierd("copy", "--skip-damaged", "--from", database, "--to", target)
-    assert ran.stdout.startswith("0 sessions with "), ran.stderr
+    assert ran.stdout.startswith("Both databases have the same 0 sessions with "), ran.stderr
     assert f"Key {damaged} can't be read." in ran.stderr
     assert keys_of(target) == [whole]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amplifierd.storage.values.quantities import quantity
 from daemon import Daemon, http_post
 from fork_server import run_amplifierd
 from keys import create_key
@@ -27,18 +28,18 @@ def test_command_line_matches_http(tmp_path: Path, daemon: Daemon, client: httpx
     exported = run_amplifierd("export", "--database", daemon.database, str(file))
     sessions = len(client.get("/sessions").json())
     assert (exported.returncode, exported.stdout) == (0, "")
-    assert f"Exported {sessions} sessions." in exported.stderr
+    assert f"Exported {quantity(sessions, 'session')}." in exported.stderr
     assert file.read_bytes() == client.get("/export").content
     copy = f"sqlite:///{tmp_path}/copy.db"
     imported = run_amplifierd("import", "--create", "--database", copy, str(file))
     assert imported.returncode == 0, imported.stderr
-    assert f"Imported {sessions} sessions with " in imported.stderr
+    assert f"Imported {quantity(sessions, 'session')} with " in imported.stderr
     assert run_amplifierd("export", "--database", copy).stdout == file.read_text()
     again = run_amplifierd("import", "--database", copy, stdin=file.read_bytes())
     assert again.returncode == 1
     assert "it already exists" in again.stderr
     skipped = run_amplifierd("import", "--database", copy, "--on-conflict", "skip", stdin=file.read_bytes())
-    assert f"{sessions} were skipped" in skipped.stderr
+    assert f"skipped {sessions}," in skipped.stderr
 
 
 def test_export_replaces_a_file_when_complete(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_killed_import_continues(tmp_path: Path, database: str, options: list[st
         # The same data from a pipe is recognized by its content.
         again = run_amplifierd(*command, stdin=file.read_bytes())
         assert again.returncode == 0, again.stderr
-        assert "Imported 60 sessions with 1200 messages; 0 were skipped" in again.stderr
+        assert "Imported 60 sessions with 1200 messages; skipped 0" in again.stderr
         assert len(client.get("/sessions").json()) == 60
         # The first import is complete; this one is new.
         once_more = run_amplifierd(*command, str(file))
@@ -118,7 +119,7 @@ def test_export_over_the_database_is_refused(tmp_path: Path) -> None:
     outcome = run_amplifierd("export", "--database", daemon.database, str(file))
     assert outcome.returncode == 1
     assert f"Error: {file} is the database itself; name another file." in outcome.stderr
-    assert "Exported 1 sessions." in run_amplifierd("export", "--database", daemon.database).stderr
+    assert "Exported 1 session." in run_amplifierd("export", "--database", daemon.database).stderr
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "-"])

@@ -38,7 +38,7 @@ def test_deleted_workspace_is_gone(database: str, tmp_path: Path, is_last: bool)
         where = ["--database", database, "--data-path", daemon.data_path]
         refused = run("delete", *where, "gone", stdin="n\n")
         assert refused.exit_code == 1
-        assert "1 messages, 1 profiles, 1 directories, 1 keys, 0 files and 1 recorded" in refused.stdout
+        assert "1 message, 1 profile, 1 directory, 1 key, 0 files and 1 recorded" in refused.stdout
         assert client.get("/sessions", headers=headers).status_code == 200
         deleted = run("delete", *where, "gone", stdin="y\n")
         assert deleted.exit_code == 0, deleted.output

@@ -204,7 +204,7 @@ async def test_messages_without_the_number_of_their_session_are_found(tmp_path: 
         vandal.execute("DELETE FROM session_number")
         vandal.close()
         findings = [finding.text async for finding in open_maintenance(f"sqlite:///{path}").check()]
-        assert "Messages of 1 sessions have lost the rows that name their sessions." in findings
+        assert "Messages of 1 session have lost the rows that name their sessions." in findings
         # None of its messages belongs to another session.
         other = await storage.create_session(W, NewSession())
         await storage.append_message(W, other.id, NewMessage("y"))

@@ -10,6 +10,7 @@ import click
 from ..storage import open_maintenance
 from ..storage.model.database_errors import RepairFailed
 from ..storage.model.maintenance import Finding, Maintenance, Progress
+from ..storage.values.quantities import conversations, quantity
 from .options import FROM_ENVIRONMENT, database, sentences
 from .output import progress_bar
 
@@ -24,7 +25,7 @@ def back_up(database: str, file: Path, *, force: bool) -> None:
     """Copy a SQLite database, even while daemons serve it, to FILE, which is itself a database."""
     with sentences(), progress_bar("Pages copied") as progress:
         contents = asyncio.run(open_maintenance(database).back_up(file, replace=force, progress=progress))
-    click.echo(f"{file} has {contents.sessions} sessions with {contents.messages} messages.")
+    click.echo(f"{file} has {conversations(contents.sessions, contents.messages)}.")
     click.echo("SQLite finds no damage in it; `amplifierd check` examines its records.")
 
 
@@ -37,7 +38,7 @@ def restore(database: str, file: Path, *, force: bool) -> None:
     with sentences(), progress_bar("Pages copied") as progress:
         restored = asyncio.run(open_maintenance(database).restore(file, replace=force, progress=progress))
     contents = restored.contents
-    click.echo(f"Restored {contents.sessions} sessions with {contents.messages} messages.")
+    click.echo(f"Restored {conversations(contents.sessions, contents.messages)}.")
     if restored.kept is not None:
         click.echo(f"The previous database is now {restored.kept}.")
 
@@ -49,7 +50,8 @@ def compact(database: str, *, full: bool) -> None:
     """Free unused space and remove the remains of deleted text, even while daemons serve the database."""
     with sentences(), progress_bar("Compacted") as progress:
         compacted = asyncio.run(open_maintenance(database).compact(full=full, progress=progress))
-    click.echo(f"The database had {compacted.before} bytes and now has {compacted.after}.")
+    size = f"{compacted.after}, as before" if compacted.before == compacted.after else compacted.after
+    click.echo(f"The database had {compacted.before} bytes and now has {size}.")
 
 
 @click.command("check", context_settings=FROM_ENVIRONMENT)
@@ -74,8 +76,8 @@ async def _check(maintenance: Maintenance, *, repair: bool) -> int:
     with progress_bar("Messages checked") as progress:
         found, repaired = await _report(maintenance, progress, repair=repair)
     contents = await maintenance.contents()
-    faults = f"Found {found} faults, of which {repaired} were repaired," if found else "Nothing is wrong"
-    click.echo(f"{faults} in {contents.sessions} sessions with {contents.messages} messages.")
+    faults = f"Found {quantity(found, 'fault')} and repaired {repaired}" if found else "Nothing is wrong"
+    click.echo(f"{faults} in {conversations(contents.sessions, contents.messages)}.")
     return found - repaired
 
 

@@ -11,6 +11,8 @@ from typing import IO
 
 import click
 
+from ..storage.values.quantities import quantity
+
 STANDARD = "-"
 
 
@@ -46,7 +48,7 @@ class SkippedRecords:
         for sentence in self._sentences:
             click.echo(sentence, err=True)
         if self._sentences:
-            click.echo(f"Skipped {len(self._sentences)} damaged records; a backup may have them.", err=True)
+            click.echo(f"Skipped {quantity(len(self._sentences), 'damaged record')}; a backup may have more.", err=True)
         return bool(self._sentences)
 
 

@@ -12,6 +12,7 @@ from ..storage.model.backend import refuse_itself
 from ..storage.model.database_errors import Skipped
 from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
 from ..storage.values.clock import DAY_SECONDS
+from ..storage.values.quantities import conversations, quantity
 from .exports.filters import check_session_id, query_of, session_filters
 from .options import FROM_ENVIRONMENT, database, may_create, sentences, workspace
 from .output import SkippedRecords
@@ -81,7 +82,7 @@ def export_sessions(
         target = ExportTarget(format_name, session, query_of(**filters), files, file, output)
         storage = open_existing(database, _skipping(skipped) if skip_damaged else None)
         exported = asyncio.run(export_to(target, storage, workspace))
-    click.echo(f"Exported {exported} sessions.", err=True)
+    click.echo(f"Exported {quantity(exported, 'session')}.", err=True)
     if skipped.report():
         raise click.exceptions.Exit(1)
 
@@ -171,8 +172,8 @@ def clean_up_sessions(
 
     with sentences():
         report = asyncio.run(clean_up(open_existing(database), workspace, CleanUp(older_than_days, status, dry_run)))
-    done = "would be deleted; --no-dry-run deletes them" if dry_run else "were deleted"
-    click.echo(f"{report.sessions} sessions with {report.messages} messages {done}.")
+    deleted = conversations(report.sessions, report.messages)
+    click.echo(f"This would delete {deleted}; use --no-dry-run to delete." if dry_run else f"Deleted {deleted}.")
 
 
 @click.command("copy", context_settings=FROM_ENVIRONMENT)
@@ -192,8 +193,8 @@ def copy_sessions(source: str, target: str, *, skip_damaged: bool) -> None:
         on_damage = _skipping(skipped) if skip_damaged else None
         copied = asyncio.run(copy(open_existing(source, on_damage), into, on_damage))
     click.echo(
-        f"{copied.sessions} sessions with {copied.messages} messages are the same in both, "
-        f"{copied.found} of which were there before; checksum {copied.checksum}."
+        f"Both databases have the same {conversations(copied.sessions, copied.messages)}; checksum {copied.checksum}. "
+        f"Of these sessions, {copied.found} had been copied before."
     )
     if skipped.report():
         raise click.exceptions.Exit(1)

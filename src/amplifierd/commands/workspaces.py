@@ -9,6 +9,7 @@ import click
 from ..settings import default_data_path
 from ..storage import open_existing
 from ..storage.model.workspaces import WorkspaceContents
+from ..storage.values.quantities import conversations, quantity
 from .options import FROM_ENVIRONMENT, check_workspace, database, sentences
 
 _HEAD = ("workspace", "sessions", "messages", "profiles", "directories", "keys", "files", "responses")
@@ -50,9 +51,9 @@ def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) ->
         if contents is None:
             raise click.ClickException(f"There is no workspace {name!r}; `amplifierd workspaces list` shows them.")
         click.echo(
-            f"Workspace {name} has {contents.sessions} sessions with {contents.messages} messages, "
-            f"{contents.profiles} profiles, {contents.directories} directories, {contents.keys} keys, "
-            f"{contents.files} files and {contents.responses} recorded responses."
+            f"Workspace {name} has {conversations(contents.sessions, contents.messages)}, "
+            f"{_places(contents, ', ')}, {quantity(contents.keys, 'key')}, {quantity(contents.files, 'file')} and "
+            f"{quantity(contents.responses, 'recorded response')}."
         )
         if not yes:
             click.confirm("Delete everything? This cannot be undone.", abort=True)
@@ -60,14 +61,18 @@ def delete_workspace(database: str, data_path: Path, name: str, *, yes: bool) ->
     click.echo(f"Workspace {name} was deleted.")
     if left.sessions or left.profiles or left.directories:
         click.echo(
-            f"Since the deletion began {left.sessions} sessions with {left.messages} messages, {left.profiles} "
-            f"profiles and {left.directories} directories were created in it. A daemon that needs no key serves it: "
-            "stop its clients, and run the command again."
+            f"Since the deletion began, {conversations(left.sessions, left.messages)}, {_places(left, ' and ')} were "
+            "created in it. A daemon that needs no key serves it: stop its clients, and run the command again."
         )
     if keys:
         click.echo(
             "Its keys stay, revoked: there are no others, and without any key the database would be open to everybody."
         )
+
+
+def _places(contents: WorkspaceContents, conjunction: str) -> str:
+    profiles = quantity(contents.profiles, "profile")
+    return profiles + conjunction + quantity(contents.directories, "directory", "directories")
 
 
 async def _contents(database: str) -> list[WorkspaceContents]:

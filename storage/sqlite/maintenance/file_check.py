@@ -14,6 +14,7 @@ from ...model.database_errors import DatabaseDamaged, ReadLine
 from ...model.maintenance import Finding, Progress
 from ...sql.ports import Bindings, Row
 from ...sql.statements.integrity import CONTENTS, DIRECTORY_TOTALS, directory_uses
+from ...values.quantities import quantity
 from ..statements import SQLiteStatements
 from . import check_statements
 from .index_check import IndexCheck
@@ -96,12 +97,16 @@ async def _check_tables(
 def _check_references(rows: ReadableRows) -> Iterator[Finding]:
     # They come first, before a repair restores their session without them.
     for table, parent, count in rows.execute(check_statements.REFERENCES):
-        yield Finding("reference", f"{count} rows of the table {table} refer to missing rows of {parent}.")
+        yield Finding(
+            "reference", f"The table {table} has {quantity(count, 'row')} without the matching row of {parent}."
+        )
     for workspace, session_id in rows.execute(SQLiteStatements.PARTS):
         yield Finding.of(workspace, session_id, "parts", "is lost except for a part.")
     [(lost,)] = rows.execute(check_statements.LOST_NUMBERS)
     if lost:
-        yield Finding("transcript", f"Messages of {lost} sessions have lost the rows that name their sessions.")
+        yield Finding(
+            "transcript", f"Messages of {quantity(lost, 'session')} have lost the rows that name their sessions."
+        )
 
 
 def _check_directories(rows: ReadableRows) -> Iterator[Finding]:

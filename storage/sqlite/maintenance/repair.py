@@ -14,6 +14,7 @@ from ...operations.unit_of_work import perform
 from ...search.tokenizer import Tokenizer
 from ...sql.ports import Bindings
 from ...values.clock import Clock
+from ...values.quantities import quantity
 from ..connection import WriteTransaction, connect_writer
 from ..rows import ConnectionTransaction
 from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
@@ -94,7 +95,7 @@ class Repairs:
             if finding.session_id
             else not _count(connection, check_statements.LOST_NUMBERS)
         )
-        return f"Transcripts were given back to {self._numbered} sessions." if is_repaired else None
+        return f"Transcripts were given back to {quantity(self._numbered, 'session')}." if is_repaired else None
 
     def _make_searchable(self, connection: apsw.Connection) -> None:
         if not self._searchable:
@@ -144,7 +145,7 @@ def _delete_strays(connection: apsw.Connection) -> str | None:
     with WriteTransaction(connection):
         connection.execute(check_statements.DELETE_STRAY_LABELS)
         remaining = connection.execute(check_statements.REFERENCES).fetchall()
-    return None if remaining else "They were deleted."
+    return None if remaining else "Deleted."
 
 
 def _rebuild_search(connection: apsw.Connection) -> None:

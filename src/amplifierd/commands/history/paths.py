@@ -12,6 +12,7 @@ from ...formats.imports import Report
 from ...settings import ledger_folder
 from ...storage.model.interface import Storage
 from ...storage.model.records import ImportReport, OnConflict
+from ...storage.values.quantities import conversations
 from ..database_transfer import import_export
 from .importing import HistoryImport
 from .ledger import Ledger
@@ -107,7 +108,7 @@ def _is_export(head: Head) -> bool:
 def show(report: ImportReport) -> None:
     """Print the report of an export."""
     click.echo(
-        f"Imported {report.sessions} sessions with {report.messages} messages; "
-        f"{report.skipped} were skipped, {report.renamed} got a new id, {report.extended} were extended.",
+        f"Imported {conversations(report.sessions, report.messages)}; "
+        f"skipped {report.skipped}, renamed {report.renamed}, extended {report.extended}.",
         err=True,
     )

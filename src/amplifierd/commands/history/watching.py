@@ -17,6 +17,7 @@ from ...server.signals import end_on_signal
 from ...settings import ledger_folder
 from ...storage.model.errors import StorageUnavailable
 from ...storage.model.interface import Storage
+from ...storage.values.quantities import quantity
 from ..error_messages import message_of
 from ..output import STANDARD
 from .changes import changed_paths, wait_for
@@ -144,7 +145,7 @@ class _Watch:
         # Other tools write temporary files, which may be gone before they can be read.
         self.report.begin({source.name for source in sources if source.path is not None and not source.path.exists()})
         if self.report.messages > before:
-            click.echo(f"Imported {self.report.messages - before} messages.", err=True)
+            click.echo(f"Imported {quantity(self.report.messages - before, 'message')}.", err=True)
 
     async def _changed_sources(
         self, run: HistoryImport, changed: set[Path], stamps: dict[Path, Stamp]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from msgspec import UNSET, Struct, UnsetType
 
 from ...storage.model.records import ImportReport
+from ...storage.values.quantities import quantity
 from ..history import Fault, line_of
 
 # The number of places that are shown for each kind.
@@ -98,14 +99,15 @@ class Report:
         """The report, line by line."""
         formats = ", ".join(f"{count} of {name}" for name, count in sorted(self.files.items()))
         yield (
-            f"Imported {self.sessions} sessions, extended {self.extended}, with {self.messages} messages in all; "
-            f"{self.branches} branches."
+            f"Imported {quantity(self.sessions, 'session')}, extended {self.extended}, "
+            f"with {quantity(self.messages, 'message')} in all; {quantity(self.branches, 'branch', 'branches')}."
         )
-        yield f"Read {sum(self.files.values())} files{f' ({formats})' if formats else ''}; {self.unchanged} unchanged."
+        read = quantity(sum(self.files.values()), "file")
+        yield f"Read {read}{f' ({formats})' if formats else ''}; {self.unchanged} unchanged."
         if self.not_recognized:
             names = ", ".join(self.not_recognized[:MAX_PLACES])
             more = "" if len(self.not_recognized) <= MAX_PLACES else ", ..."
-            yield f"No format recognizes {len(self.not_recognized)} other files: {names}{more}."
+            yield f"No format recognizes {quantity(len(self.not_recognized), 'other file')}: {names}{more}."
         yield from self.notes
         for kind, count in self.kinds.most_common():
             places = self.places[kind]
