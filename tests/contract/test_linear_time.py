@@ -26,7 +26,7 @@ def message(content: str, role: str = "user") -> Message:
 
 def transcript_of(content: str, role: str = "user") -> str:
     """The text of a message in a transcript."""
-    return markdown_of([Raw(msgspec.json.encode(message(content, role)))]).decode().partition("\n\n")[2]
+    return markdown_of(msgspec.json.encode([message(content, role)])).decode().partition("\n\n")[2]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ PROFILE = st.builds(
 @given(PROFILE)
 @settings(max_examples=300, deadline=None)
 def test_profile_round_trips_through_its_file(profile: ProfileSettings) -> None:
-    file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
+    file = profile_file(msgspec.json.encode([profile])).decode()
     read = json.loads(read_profile(file).json, parse_float=str, parse_int=str)
     members = json.loads(msgspec.json.encode(profile), parse_float=str, parse_int=str)
     members["session"]["context_manager"] = members["session"].pop("contextManager")
@@ -92,7 +92,7 @@ def value_of(text: str) -> Any:
 )
 def test_large_profile_round_trips_through_its_file(config: bytes) -> None:
     profile = ProfileSettings(name="a/b", tools=[ModuleConfig("m", config=Raw(config))])
-    file = profile_file([Raw(msgspec.json.encode(profile))]).decode()
+    file = profile_file(msgspec.json.encode([profile])).decode()
     assert json.loads(read_profile(file).json)["tools"] == [{"module": "m", "config": json.loads(config)}]
 
 

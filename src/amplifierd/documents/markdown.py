@@ -7,12 +7,12 @@ from ..storage.model.records import Message
 from .fences import close_fence, in_fence
 from .part_markdown import parts_of
 
-_decode = msgspec.json.Decoder(Message).decode
+_decode = msgspec.json.Decoder(list[Message]).decode
 
 
-def markdown_of(records: list[msgspec.Raw]) -> bytes:
-    """The messages, each with a heading and its content or parts; a fence that is left open is closed."""
-    return "".join(turn_of(_decode(record)) for record in records).encode()
+def markdown_of(messages: bytes) -> bytes:
+    """The messages of a JSON array, each with a heading and its content or parts; an open fence is closed."""
+    return "".join([turn_of(message) for message in _decode(messages)]).encode()
 
 
 def turn_of(message: Message) -> str:

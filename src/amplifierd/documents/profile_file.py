@@ -40,7 +40,7 @@ _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _items = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(ProfileSettings).decode
+_decode = msgspec.json.Decoder(list[ProfileSettings]).decode
 
 Members = dict[str, Raw]
 
@@ -158,9 +158,9 @@ def _context_name(number: int, _item: Raw) -> str:
     return f"context_{number}"
 
 
-def profile_file(records: list[Raw]) -> bytes:
-    """Write a profile as a file that `read_profile` reads back."""
-    return "".join(_file_of(_decode(record)) for record in records).encode()
+def profile_file(profiles: bytes) -> bytes:
+    """Write the profile of a JSON array as a file that `read_profile` reads back."""
+    return "".join([_file_of(profile) for profile in _decode(profiles)]).encode()
 
 
 def _file_of(profile: ProfileSettings) -> str:

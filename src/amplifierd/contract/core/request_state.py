@@ -38,9 +38,9 @@ Fields = dict[bytes, tuple[bytes, ...]]
 class RequestState:
     """One request; `status` is that of its response, 0 until then, 499 if it is not sent.
 
-    `fields` are the values of its headers by name, in lower case; `key_id` is the id of its key, if it has one. The
-    response gets the `headers` in addition to its own; the request holds `held_bytes` of memory. Its `task` is
-    cancelled if it `is_overdue`: its `deadline` has passed.
+    `fields` are the values of its headers by name, in lower case, with `header_bytes` in total; `key_id` is the id of
+    its key, if it has one. The response gets the `headers` in addition to its own; the request holds `held_bytes` of
+    memory. Its `task` is cancelled if it `is_overdue`: its `deadline` has passed.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class RequestState:
         "_receive",
         "_send",
         "fields",
+        "header_bytes",
         "headers",
         "held_bytes",
         "is_overdue",
@@ -70,9 +71,13 @@ class RequestState:
         self._send = send
         self.headers: Headers = []
         self.held_bytes = 0
-        self.fields: Fields = {}
+        fields: Fields = {}
+        size = 0
         for name, value in scope["headers"]:
-            self.fields[name] = (*self.fields[name], value) if name in self.fields else (value,)
+            fields[name] = (*fields[name], value) if name in fields else (value,)
+            size += len(value)
+        self.fields = fields
+        self.header_bytes = size
         scope[_KEY] = self
         deadline.set(self)
 

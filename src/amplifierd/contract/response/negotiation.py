@@ -18,9 +18,8 @@ MAX_REMEMBERED = 32
 _records = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
-Records = list[msgspec.Raw]
-# Writes records in a media type, one after the other.
-Renderer = Callable[[Records], bytes]
+# Writes the records of a JSON array in a media type, one after the other.
+Renderer = Callable[[bytes], bytes]
 
 
 class Representation(NamedTuple):
@@ -74,10 +73,14 @@ def preferred(accept: str, media_types: list[str]) -> str | None:
 def _representation(media_type: str, renderers: Mapping[str, Renderer]) -> Representation:
     if media_type == JSON:
         return JSON_ARRAY
-    rendering = _encode_lines if media_type == NDJSON else renderers[media_type]
+    rendering = _lines_of if media_type == NDJSON else renderers[media_type]
     charset = b"; charset=utf-8" if media_type.startswith("text/") else b""
-    return Representation(media_type.encode() + charset, lambda block: rendering(_split(block)))
+    return Representation(media_type.encode() + charset, lambda block: rendering(_array(block)))
 
 
-def _split(block: bytes) -> Records:
-    return _records(b"[" + block.removeprefix(b",") + b"]")
+def _array(block: bytes) -> bytes:
+    return b"[" + block.removeprefix(b",") + b"]"
+
+
+def _lines_of(array: bytes) -> bytes:
+    return _encode_lines(_records(array))

@@ -16,7 +16,7 @@ from ..access.origin_check import OriginCheck
 from ..access.probes import Probes, Readiness, starting
 from ..core.problems import RETRY_AFTER_SECONDS, ErrorTable, Problem, problem_of, render
 from ..core.request_state import CLIENT_CLOSED_REQUEST, AdmissionLimit, RequestState
-from ..request.header_limits import check_headers
+from ..request.header_limits import UNCHECKED_BYTES, check_headers
 from ..response.etag import PRECONDITION_FAILED, explain
 from .deadline import UNWINDING_SECONDS, Deadlines, deadline_exceeded
 
@@ -84,7 +84,8 @@ class ErrorBoundary(LifespanMiddleware):
         try:
             if not (self._admission_limit.enter() or self._probes.is_unlimited(scope)):
                 raise self._admission_limit.too_many()
-            check_headers(scope["headers"])
+            if request_state.header_bytes > UNCHECKED_BYTES:
+                check_headers(scope["headers"])
             self._origin_check.check(scope, request_state)
             reason = self._readiness.reason
             if reason is not None and not self._probes.is_always_served(scope):
