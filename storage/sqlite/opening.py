@@ -14,7 +14,6 @@ from ..model.database_errors import (
     DatabaseMissing,
     DatabaseOutOfDate,
     DatabaseUnusable,
-    Skipped,
 )
 from .connection import FileMoved, check_not_replaced, connect_reader, connect_writer, switch_to_wal
 from .files.database_files import OWN_MODE
@@ -28,20 +27,12 @@ WHERE schema = 'main'
     AND type = 'table'
 """
 
-# A list of the virtual tables as well would read the tables of the search index.
-_STORED_TABLES = """
-SELECT name
-FROM sqlite_schema
-WHERE type = 'table'
-    AND rootpage > 0
-"""
 
-
-def open_database(path: str, *, upgrade: bool, create: bool, skipped: Skipped | None = None) -> apsw.Connection:
+def open_database(path: str, *, upgrade: bool, create: bool, may_be_damaged: bool = False) -> apsw.Connection:
     """A connection for writes, to a database with this program's schema.
 
     A missing database is created if `create` is set; an older one is upgraded if `upgrade` is set.
-    `skipped` is told about tables that can't be read. Raises `DatabaseUnusable`, for such a table only without it.
+    Raises `DatabaseUnusable`, also for a table that can't be read, unless it `may_be_damaged`.
     """
     with _explain_errors(path, "for writing"):
         if create:
@@ -57,10 +48,8 @@ def open_database(path: str, *, upgrade: bool, create: bool, skipped: Skipped | 
             refuse_other_program(connection, path)
             if not create:
                 _refuse_empty(connection, path)
-            if skipped is None:
+            if not may_be_damaged:
                 _read_tables(connection)
-            else:
-                _tell_unreadable(connection, skipped)
             switch_to_wal(connection)
             _refuse_replaced(connection, path)
             migrate(connection, path, upgrade=upgrade)
@@ -141,36 +130,11 @@ def _read_tables(connection: apsw.Connection) -> None:
     # As of one moment: another process may be creating the tables.
     with connection:
         for (table,) in connection.execute(_TABLES).fetchall():
-            _read_first(connection, table)
+            read_first(connection, table)
 
 
-def _tell_unreadable(connection: apsw.Connection, skipped: Skipped) -> None:
-    """Tell `skipped` about each table whose first page cannot be read, or whose indexes may hide some of its rows."""
-    for (table,) in connection.execute(_STORED_TABLES).fetchall():
-        try:
-            _read_first(connection, table)
-        except apsw.CorruptError:
-            skipped.tell(f"The table {table} can't be read.")
-            continue
-        fault = _fault_of(connection, table)
-        if fault != "ok":
-            skipped.tell(
-                f"The table {table} or one of its indexes is damaged ({fault}): rows that can be read may be missing. "
-                "Repair the database, then use a new target."
-            )
-
-
-def _fault_of(connection: apsw.Connection, table: object) -> str:
-    """The first fault that SQLite finds in a table and its indexes, "ok" if there is none."""
-    try:
-        found = connection.execute(f'PRAGMA integrity_check("{table}")').fetchall()[0][0]
-    except apsw.CorruptError as error:
-        return str(error)
-    # A heading comes before faults of pages.
-    return str(found).splitlines()[-1]
-
-
-def _read_first(connection: apsw.Connection, table: object) -> None:
+def read_first(connection: apsw.Connection, table: object) -> None:
+    """Read the first row of a table. Raises `apsw.CorruptError`."""
     # All columns, so that no index is read instead. The row is not decoded.
     connection.execute(f'SELECT * FROM "{table}" NOT INDEXED LIMIT 1').close()  # noqa: S608  # of the schema
 

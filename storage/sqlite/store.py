@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
@@ -39,6 +39,7 @@ from .files.file_system import check_room
 from .files.machine_lock import lock_for_this_machine
 from .files.reserve import Reserve
 from .group_commit import Writer
+from .maintenance.readable_copy import readable_file
 from .opening import open_database
 from .readers import Readers
 from .rows import ConnectionRows, ConnectionTransaction, run_sync
@@ -128,15 +129,21 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._installed = installed
         self._embedder = embedder
         self._skipped = skipped
+        # Removes the copy that is read instead of a damaged file.
+        self._copy = ExitStack()
 
     async def open(self) -> None:
         if self._embedder is not None:
             check_extension()
         self._machine = lock_for_this_machine(Path(self.path), single_machine=self._single_machine)
         try:
+            if self._skipped is not None:
+                found = readable_file(Path(self.path), self._skipped)
+                self.path = str(await asyncio.to_thread(self._copy.enter_context, found))
             # In a thread: a migration may take long.
             connection = await asyncio.to_thread(self._reserve.open, self._connect)
         except BaseException:
+            self._copy.close()
             self._machine.release()
             raise
         if self._reserve.exists():
@@ -179,12 +186,14 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         self._start_vectors(self._embedder, CLOCK)
 
     def _connect(self) -> apsw.Connection:
-        return open_database(self.path, upgrade=self._upgrade, create=self._create, skipped=self._skipped)
+        may_be_damaged = self._skipped is not None
+        return open_database(self.path, upgrade=self._upgrade, create=self._create, may_be_damaged=may_be_damaged)
 
     async def close(self) -> None:
         async with AsyncExitStack() as last:
             # These run in reverse order, each even if another fails.
             last.callback(self._machine.release)
+            last.push_async_callback(asyncio.to_thread, self._copy.close)
             last.push_async_callback(asyncio.to_thread, self._reserve.close)
             last.push_async_callback(asyncio.to_thread, remove_left_log, self.path)
             last.callback(self._checkpointer.close)

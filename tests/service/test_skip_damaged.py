@@ -1,6 +1,9 @@
 """`amplifierd export` and `copy` of damaged databases: --skip-damaged transfers the rest, and reports the damage."""
 
 import json
+import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 from corrupt import of_messages, vandalise, without_messages
 from daemon import Daemon
 from fork_server import run_amplifierd
+from small_disk import SmallDisk
 
 PAGE = 4096
 CONTENT = b"bytes of a file " * 1_000
@@ -128,6 +132,19 @@ def test_copy_skips_damaged_records(filled: Filled, tmp_path: Path) -> None:
     assert of(found[filled.gap]) == ["1", "deleted", "3", "4"]
 
 
+def damage_index(path: Path, index: str, session_id: str, *, is_zeroed: bool) -> None:
+    """Zero the first page of an index, or change the id of a session there."""
+    with closing(apsw.Connection(str(path))) as connection:
+        page = int(str(connection.execute(INDEX_PAGE, (index,)).fetchall()[0][0]))
+    whole = path.read_bytes()
+    start = (page - 1) * PAGE
+    entries = whole[start : start + PAGE]
+    sought = session_id.encode()
+    assert sought in entries
+    changed = bytes(PAGE) if is_zeroed else entries.replace(sought, sought[:-1] + bytes([sought[-1] ^ 1]))
+    path.write_bytes(whole[:start] + changed + whole[start + PAGE :])
+
+
 INDEX_PAGE = """
 SELECT pageno
 FROM dbstat
@@ -136,33 +153,63 @@ WHERE name = ?
 """
 
 
-@pytest.mark.parametrize("index", ["sqlite_autoindex_session_number_1", "sqlite_autoindex_session_detail_1"])
-def test_rows_that_an_index_hides_are_told(tmp_path: Path, index: str) -> None:
+@pytest.mark.parametrize("is_zeroed", [True, False], ids=["zeroed page", "exchanged letter"])
+@pytest.mark.parametrize(
+    "index",
+    [
+        "sqlite_autoindex_session_1",
+        "session_by_update",
+        "sqlite_autoindex_session_number_1",
+        "sqlite_autoindex_session_detail_1",
+    ],
+)
+def test_rows_that_a_damaged_index_hides_are_carried(tmp_path: Path, index: str, *, is_zeroed: bool) -> None:
     path = tmp_path / "a.db"
     filled = Filled(f"sqlite:///{path}")
-    with closing(apsw.Connection(str(path))) as connection:
-        page = int(str(connection.execute(INDEX_PAGE, (index,)).fetchall()[0][0]))
-    whole = path.read_bytes()
-    start = (page - 1) * PAGE
-    entries = whole[start : start + PAGE]
-    session_id = filled.contextless.encode()
-    assert session_id in entries
-    flipped = entries.replace(session_id, session_id[:-1] + bytes([session_id[-1] ^ 1]))
-    path.write_bytes(whole[:start] + flipped + whole[start + PAGE :])
-    sentence = "Repair the database, then use a new target."
+    damage_index(path, index, filled.contextless, is_zeroed=is_zeroed)
+    damaged = path.read_bytes()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     file, target = tmp_path / "export.ndjson", f"sqlite:///{tmp_path}/copy.db"
     for command in (
         ["export", "--database", filled.database, str(file)],
         ["copy", "--from", filled.database, "--to", target],
     ):
-        ran = run_amplifierd(*command, "--skip-damaged")
-        assert ran.returncode == 1
-        assert sentence in ran.stderr
-    assert run_amplifierd("check", "--repair", "--database", filled.database).returncode == 0
-    target = f"sqlite:///{tmp_path}/copy_of_repaired.db"
-    ran = run_amplifierd("copy", "--skip-damaged", "--from", filled.database, "--to", target)
-    assert ran.returncode == 0, ran.stderr
-    assert [len(found) for found in contents(checked(target), filled).values()] == [5, 5, 5, 2, 50]
+        ran = subprocess.run(
+            [sys.executable, "-m", "amplifierd", *command, "--skip-damaged"],
+            env=os.environ | {"TMPDIR": str(temporary)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert list(temporary.iterdir()) == []
+    assert path.read_bytes() == damaged
+    for database in (imported(tmp_path, file), checked(target)):
+        assert [len(found) for found in contents(database, filled).values()] == [5, 5, 5, 2, 50]
+
+
+def test_table_of_a_damaged_index_is_named_without_space_for_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    filled = Filled(f"sqlite:///{path}")
+    damage_index(path, "sqlite_autoindex_session_number_1", filled.contextless, is_zeroed=False)
+    (tmp_path / "temporary").mkdir()
+    with SmallDisk(tmp_path / "temporary") as disk:
+        if not disk.is_mounted:
+            pytest.skip("mounting a file system is not allowed here")
+        disk.fill()
+        disk.free_some(256)
+        command = ["export", "--skip-damaged", "--database", filled.database, str(tmp_path / "export.ndjson")]
+        ran = subprocess.run(
+            [*disk.within, sys.executable, "-m", "amplifierd", *command],
+            env=os.environ | {"TMPDIR": str(disk.directory)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert "The table session_number or one of its indexes is damaged" in ran.stderr
+    assert ran.stderr.splitlines()[-1].startswith("Skipped ")
 
 
 def test_undamaged_database_is_exported_and_copied_unchanged(filled: Filled, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
+import apsw
 import pytest
 from msgspec import UNSET, Raw
 
-from amplifierd.storage import open_maintenance
+from amplifierd.storage import open_maintenance, open_storage
 from amplifierd.storage.model.directories import NewDirectory
 from amplifierd.storage.model.errors import SessionProfileUnknown
 from amplifierd.storage.model.interface import Storage
@@ -360,3 +363,22 @@ async def test_check_names_profiles_without_their_collection(storage: Storage, d
     # Adding the collection again repairs it.
     await collections.create(storage, collections.content(NewProfile("a")))
     assert [finding async for finding in open_maintenance(database).check()] == []
+
+
+async def test_indexes_of_a_file_are_rebuilt_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with open_storage(f"sqlite:///{path}") as storage:
+        await storage.create_session(W, NewSession())
+    with closing(apsw.Connection(str(path))) as connection:
+        [(page,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_session_1'")
+    with path.open("r+b") as file:
+        file.seek((int(str(page)) - 1) * 4_096)
+        file.write(bytes(4_096))
+    maintenance = open_maintenance(f"sqlite:///{path}")
+    damage = [finding async for finding in maintenance.check() if finding.fault == "damage"]
+    assert "***" not in damage[0].text
+    sentence = "The indexes of the tables were rebuilt, and SQLite finds no more faults."
+    assert await maintenance.repair(damage[0]) == sentence
+    written_at = path.stat().st_mtime_ns
+    assert [await maintenance.repair(finding) for finding in damage] == [sentence] * len(damage)
+    assert path.stat().st_mtime_ns == written_at, "The second repair writes nothing."

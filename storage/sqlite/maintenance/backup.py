@@ -11,7 +11,7 @@ from ...sql.statements.integrity import CONTENTS
 from ..files.database_files import close_log, exclusive_use, part_file, replace_file
 from ..opening import open_to_read
 from .compaction import merge_index
-from .file_check import faults
+from .integrity import faults
 
 # Progress is reported after this number of steps of SQLite's virtual machine.
 STEPS_AT_ONCE = 50_000

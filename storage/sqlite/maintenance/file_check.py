@@ -18,27 +18,12 @@ from ...values.quantities import quantity
 from ..statements import SQLiteStatements
 from . import check_statements
 from .index_check import IndexCheck
+from .integrity import faults
 from .readable_rows import ReadableRows
 
-MAX_FAULTS = 10
 _NO_MESSAGE = (None,) * 5
 # SQLite's message about a damaged search index: https://www.sqlite.org/fts5.html#the_integrity_check_command
 _OF_WORDS = re.compile("fts5|inverted index", re.IGNORECASE)
-
-
-def faults(connection: apsw.Connection, *, is_quick: bool = False) -> list[str]:
-    """The first MAX_FAULTS faults that SQLite finds; with `is_quick` it does not compare indexes with their tables.
-
-    See https://www.sqlite.org/pragma.html#pragma_integrity_check.
-    """
-    check = "quick_check" if is_quick else "integrity_check"
-    found: list[str] = []
-    try:
-        for (line,) in connection.execute(f"PRAGMA {check}({MAX_FAULTS})"):
-            found += str(line).splitlines()
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        found.append(str(error))
-    return [] if found == ["ok"] else found
 
 
 async def check_file(

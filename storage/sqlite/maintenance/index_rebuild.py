@@ -1,5 +1,8 @@
 """Rebuilds the indexes of a file from its tables, without a read of an index that is too damaged for that."""
 
+from collections.abc import Container
+from contextlib import suppress
+
 import apsw
 
 from ..connection import WriteTransaction
@@ -53,6 +56,17 @@ def rebuild_indexes(connection: apsw.Connection) -> None:
         for name, table, statement in lost:
             _replace(connection, str(name), str(table), statement)
         connection.execute("VACUUM")
+
+
+def replace_indexes(connection: apsw.Connection, tables: Container[str]) -> None:
+    """Make the indexes of some tables under new pages; those of a table that can't be read stay as they are.
+
+    The old pages are neither read nor freed, because they may refer to pages of tables.
+    """
+    for name, table, statement in connection.execute(INDEXES).fetchall():
+        if table in tables:
+            with suppress(apsw.CorruptError, apsw.ConstraintError):
+                _replace(connection, str(name), str(table), statement)
 
 
 def _is_rebuilt(connection: apsw.Connection, name: str) -> bool:

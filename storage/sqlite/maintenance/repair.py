@@ -20,8 +20,8 @@ from ..rows import ConnectionTransaction
 from ..search.indexing import STEP_SECONDS, Indexer, Outcome, begin_again
 from ..statements import SQLiteStatements
 from . import check_statements
-from .file_check import faults
 from .index_rebuild import rebuild_indexes
+from .integrity import faults
 from .numbering import misplaced, number_again
 
 
