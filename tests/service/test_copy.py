@@ -219,3 +219,19 @@ def test_damaged_record_is_named(tmp_path: Path, changed: str) -> None:
     checked = run_amplifierd("check", "--database", database)
     assert checked.returncode == 1
     assert "has damaged content in message 3, which cannot be recovered." in checked.stdout
+
+
+def test_copy_tells_that_references_lack_their_files(database: str, tmp_path: Path) -> None:
+    with Daemon(database) as daemon, daemon.client() as client:
+        files = [client.post("/files", content=content).json()["url"] for content in (b"lost", b"kept")]
+        for url in files:
+            session_id = client.post("/sessions").json()["id"]
+            part = {"type": "file", "url": url, "media": "text/plain"}
+            client.post(f"/sessions/{session_id}/messages", json={"parts": [part]}).raise_for_status()
+    vandalise(database, f"DELETE FROM file WHERE id = '{files[0].rpartition('/')[2]}'")  # noqa: S608  # of the test
+    copied = copy(database, f"sqlite:///{tmp_path}/copy.db")
+    assert copied.returncode == 0, copied.stderr
+    assert "The copy lacks the files of 1 references in messages. `amplifierd check` " in copied.stderr
+    assert run_amplifierd("check", "--repair", "--database", database).returncode == 0
+    again = copy(database, f"sqlite:///{tmp_path}/again.db")
+    assert (again.returncode, "lacks" in again.stderr) == (0, False), again.stderr

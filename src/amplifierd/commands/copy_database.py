@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import click
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from ..storage.model.database_errors import DatabaseDamaged, Skipped
 from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
+from ..storage.model.part_records import file_ids_of
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
-from .copy_settings import copy_contexts, copy_files, copy_keys
+from .copy_settings import copy_contexts, copy_files, copy_keys, has_file
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
@@ -31,12 +32,16 @@ class CopyDiffers(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """The sessions that both databases have in common, and how many of them existed in the target before."""
+    """The sessions that both databases have in common, and how many of them existed in the target before.
+
+    `without_files` is the number of references of their messages to files that the target lacks.
+    """
 
     sessions: int
     messages: int
     found: int
     checksum: str
+    without_files: int
 
 
 async def copy(source: Storage, target: Storage, skipped: Skipped | None = None) -> Copied:
@@ -176,8 +181,9 @@ async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
 async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:
     total = hashlib.sha256()
     messages = compared = 0
+    references = _References(target, workspace)
     async with (
-        aclosing(_sums(source, workspace)) as source_sums,
+        aclosing(_sums(source, workspace, references)) as source_sums,
         aclosing(_sums(target, workspace)) as target_sums,
     ):
         async for session_id, count, checksum in source_sums:
@@ -191,16 +197,32 @@ async def _compare(source: Storage, target: Storage, workspace: str, done: Calla
             messages += count
             compared += 1
             done(1)
-    return Copied(compared, messages, 0, total.hexdigest())
+    return Copied(compared, messages, 0, total.hexdigest(), references.lacking)
+
+
+class _References:
+    """Counts the references of messages to files that `target` lacks: `lacking`."""
+
+    def __init__(self, target: Storage, workspace: str) -> None:
+        self._target = target
+        self._workspace = workspace
+        self.lacking = 0
+
+    async def examine(self, message: Message) -> None:
+        if isinstance(message.parts, Raw):
+            for file_id in file_ids_of(message.parts):
+                self.lacking += not await has_file(self._target, self._workspace, file_id)
 
 
 def _total(compared: list[Copied], found: int) -> Copied:
     checksum = hashlib.sha256("".join(part.checksum for part in compared).encode())
     sessions, messages = sum(part.sessions for part in compared), sum(part.messages for part in compared)
-    return Copied(sessions, messages, found, checksum.hexdigest())
+    return Copied(sessions, messages, found, checksum.hexdigest(), sum(part.without_files for part in compared))
 
 
-async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, int, bytes], None]:
+async def _sums(
+    storage: Storage, workspace: str, references: _References | None = None
+) -> AsyncGenerator[tuple[str, int, bytes], None]:
     """The id of each session, its number of messages, and the SHA-256 of its exported lines."""
     session_id = ""
     messages = 0
@@ -212,7 +234,11 @@ async def _sums(storage: Storage, workspace: str) -> AsyncGenerator[tuple[str, i
                     yield session_id, messages, digest.digest()
                 session_id, messages, digest = line.session.id, 0, hashlib.sha256()
             some = lines.take()
-            messages += sum(isinstance(each.message, Message) for each in some)
+            for each in some:
+                if isinstance(each.message, Message):
+                    messages += 1
+                    if references is not None:
+                        await references.examine(each.message)
             digest.update(b"".join(map(_encode, some)))
     if session_id:
         yield session_id, messages, digest.digest()

@@ -209,7 +209,7 @@ def _refuse_invalid(file: File, skipped: Skipped | None) -> None:
 
 
 async def _copy_file(source: Storage, target: Storage, workspace: str, file: File) -> None:
-    if await _has_file(target, workspace, file.id):
+    if await has_file(target, workspace, file.id):
         return
     content = await source.read_file(workspace, file.id)
     name = file.name if isinstance(file.name, str) else None
@@ -226,7 +226,8 @@ async def _unaltered(chunks: AsyncIterable[bytes], file_id: str) -> AsyncGenerat
         raise DatabaseDamaged(f"file {file_id} has other bytes")
 
 
-async def _has_file(storage: Storage, workspace: str, file_id: str) -> bool:
+async def has_file(storage: Storage, workspace: str, file_id: str) -> bool:
+    """Whether a workspace of a storage has a file."""
     try:
         await storage.read_file(workspace, file_id)
     except FileNotFound:

@@ -196,5 +196,11 @@ def copy_sessions(source: str, target: str, *, skip_damaged: bool) -> None:
         f"Both databases have the same {conversations(copied.sessions, copied.messages)}; checksum {copied.checksum}. "
         f"Of these sessions, {copied.found} had been copied before."
     )
+    if copied.without_files:
+        click.echo(
+            f"The copy lacks the files of {copied.without_files} references in messages. `amplifierd check` names "
+            "files of which the source has only the bytes; with --repair, it restores them for another copy.",
+            err=True,
+        )
     if skipped.report():
         raise click.exceptions.Exit(1)
