@@ -5,14 +5,19 @@ percent-encoded or not. Literal segments take precedence over parameters, and fe
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from starlette.types import Scope
 
 from .document import Document, Json
 from .problems import Problem
+
+# The number of paths whose items are cached, and the bytes of the longest one.
+MAX_REMEMBERED = 1_024
+MAX_REMEMBERED_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,10 @@ class Item:
 
     parameters: tuple[str, ...]
     operations: dict[str, Json]
+
+
+# An item, with the values of its parameters, which are not to be changed.
+Found = tuple[Item, Mapping[str, str]]
 
 
 @dataclass(slots=True)
@@ -41,14 +50,19 @@ class Paths:
     def __init__(self, document: Document) -> None:
         self._prefix = f"{document.base_path}/".encode()
         self._root = _Node()
+        # Clients mostly request the same few sessions.
+        self._remembered = lru_cache(maxsize=MAX_REMEMBERED)(self._find)
         by_path: dict[str, dict[str, Json]] = {}
         for path, method, operation in document.operations():
             by_path.setdefault(path, {})[method] = operation
         for path, operations in by_path.items():
             self._add(path, operations, _slash_parameters(document, path, operations))
 
-    def find(self, raw_path: bytes) -> tuple[Item, dict[str, str]] | None:
+    def find(self, raw_path: bytes) -> Found | None:
         """The item of a request's path, as sent, with the values of its parameters; None for an unknown path."""
+        return self._remembered(raw_path) if len(raw_path) <= MAX_REMEMBERED_BYTES else self._find(raw_path)
+
+    def _find(self, raw_path: bytes) -> Found | None:
         if not raw_path.startswith(self._prefix):
             return None
         try:
@@ -61,7 +75,7 @@ class Paths:
             return None
         return _find_directly(self._root, segments) or self._search(segments)
 
-    def _search(self, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
+    def _search(self, segments: list[str]) -> Found | None:
         places: list[slice] = []
         item = _find(self._root, segments, 0, places)
         if item is None:
@@ -98,7 +112,7 @@ def _slash_parameters(document: Document, path: str, operations: dict[str, Json]
     return {name for name, schema in schemas.items() if "pattern" in schema and re.search(schema["pattern"], "a/a")}
 
 
-def _find_directly(node: _Node, segments: list[str]) -> tuple[Item, dict[str, str]] | None:
+def _find_directly(node: _Node, segments: list[str]) -> Found | None:
     """The result of `_find` without backtracking, which is enough for nearly every request."""
     values = []
     for segment in segments:
