@@ -231,7 +231,7 @@ def test_copy_tells_that_references_lack_their_files(database: str, tmp_path: Pa
     vandalise(database, f"DELETE FROM file WHERE id = '{files[0].rpartition('/')[2]}'")  # noqa: S608  # of the test
     copied = copy(database, f"sqlite:///{tmp_path}/copy.db")
     assert copied.returncode == 0, copied.stderr
-    assert "The copy lacks the files of 1 references in messages. `amplifierd check` " in copied.stderr
+    assert "The copy lacks the files of 1 reference in messages. `amplifierd check` " in copied.stderr
     assert run_amplifierd("check", "--repair", "--database", database).returncode == 0
     again = copy(database, f"sqlite:///{tmp_path}/again.db")
     assert (again.returncode, "lacks" in again.stderr) == (0, False), again.stderr

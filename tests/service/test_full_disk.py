@@ -114,7 +114,7 @@ def test_full_disk_accepts_deletions(disk: SmallDisk, tmp_path_factory: pytest.T
         assert_disk_is_full(client.post("/sessions", json={"context": {"note": "x" * 100_000}}))
         assert client.get("/health").status_code == 503
         cleaned_up = run(disk, "cleanup", "--older-than-days", "0", "--no-dry-run", "--database", database)
-        assert cleaned_up == "1 sessions with 5 messages were deleted.\n"
+        assert cleaned_up == "Deleted 1 session with 5 messages.\n"
         assert len(client.get("/sessions").json()) == 40 - 1 - 20 - 1
         [tombstone] = [message for message in client.get(messages).json()["messages"] if "deletedAt" in message]
         assert tombstone["content"] == ""

@@ -198,8 +198,9 @@ def copy_sessions(source: str, target: str, *, skip_damaged: bool) -> None:
     )
     if copied.without_files:
         click.echo(
-            f"The copy lacks the files of {copied.without_files} references in messages. `amplifierd check` names "
-            "files of which the source has only the bytes; with --repair, it restores them for another copy.",
+            f"The copy lacks the files of {quantity(copied.without_files, 'reference')} in messages. "
+            "`amplifierd check` names files of which the source has only the bytes; with --repair, it restores them "
+            "for another copy.",
             err=True,
         )
     if skipped.report():
