@@ -35,7 +35,7 @@ BUSY_TIMEOUT_MS = 50
 
 
 class Checkpointer:
-    """Watches the log of `writer`, and fills the reserve when the log is empty.
+    """Watches the log of `writer`, and fills the reserve after the first commit, and as the database grows.
 
     `close` it before the writer's connection.
     """
@@ -105,6 +105,7 @@ class Checkpointer:
                 self._checkpoint(self._connection)
             if self._wait_seconds() == 0:
                 self.truncate()
+            if not self._closing:
                 self._reserve.fill()
             # A checkpoint that was requested meanwhile is due when the log has grown again.
             self._wanted.clear()
