@@ -154,7 +154,7 @@ def import_sessions(
     "--older-than-days",
     type=click.IntRange(0, 36500),
     required=True,
-    help="The minimum number of days since the last update, by this machine's clock; 0 selects all sessions.",
+    help="The minimum number of days since the last update, by this machine's clock; 0: of any age.",
 )
 @click.option(
     "--status",
@@ -167,7 +167,10 @@ def import_sessions(
 def clean_up_sessions(
     database: str, workspace: str, older_than_days: int, status: tuple[SessionStatus, ...], *, dry_run: bool
 ) -> None:
-    """Delete old sessions. A daemon may serve the database at the same time."""
+    """Delete old sessions. A daemon may serve the database at the same time.
+
+    Only completed, failed and terminated sessions are deleted unless --status says otherwise.
+    """
     from .database_transfer import clean_up
 
     with sentences():

@@ -54,7 +54,7 @@ _OPTIONS = (
     click.option("--archived/--no-archived", default=None, help="Only archived sessions, or only others."),
     click.option("--pinned/--no-pinned", default=None, help="Only pinned sessions, or only others."),
     click.option("--roots", is_flag=True, help="Omit forks."),
-    click.option("--ids", callback=_check_ids, multiple=True, help="The id of a session; repeat for several."),
+    click.option("--ids", callback=_check_ids, multiple=True, help="Only sessions with these ids; repeat for several."),
 )
 
 

@@ -1,4 +1,4 @@
-"""Search: words, phrases and prefixes; any text is a valid query."""
+"""Search: words, phrases and prefixes; any text that is not empty is a valid query."""
 
 import asyncio
 from typing import Literal
