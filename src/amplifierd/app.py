@@ -120,7 +120,7 @@ DETAILS: dict[type[Exception], str] = {
     SessionEnded: "{error}; resume it first",
     MessageIdInUse: "{error}; read it (getMessage), or give the new message another id",
     SessionIdInUse: "{error}; read it (getSession), or create one with another id",
-    SessionExists: "{error}; skip or extend it, or import it with a new id, by on_conflict",
+    SessionExists: "{error}; set on_conflict to skip, extend or new_id",
     SessionProfileUnknown: "{error}; give it another (updateSession)",
     ProfileNotFound: "{error}; create it first (createProfile), or name another",
     NoActiveProfile: "{error}; sessions use default until one is activated (activateProfile)",

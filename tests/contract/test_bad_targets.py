@@ -28,6 +28,7 @@ from raw import assert_problem, exchange, get
         ("cursor=x", "must have at least 32 characters"),
         ("cursor=" + "%2B" * 32, "must match"),
         ("cursor=", "must have at least 32 characters"),
+        ("created_after=2026-11-21", "it must be a date-time, such as 2025-11-21T19:33:49Z"),
         ("%ff=1", "not UTF-8"),
         ("=1", "'' is unknown"),
         ("Limit=1", "'Limit' is unknown"),
@@ -100,7 +101,7 @@ def test_wrong_method_is_405_with_allowed_methods(daemon: Daemon, method: str, p
     ],
 )
 def test_unknown_path_is_404(daemon: Daemon, path: str) -> None:
-    assert_problem(exchange(daemon.port, get(path)), 404, "There is nothing at")
+    assert_problem(exchange(daemon.port, get(path)), 404, "; /docs lists the operations.")
 
 
 @pytest.mark.parametrize(

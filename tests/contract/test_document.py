@@ -225,7 +225,10 @@ def has(schema: dict[str, Any], steps: list[str]) -> bool:
     """Whether a value of the schema has something at a JSON Pointer's steps."""
     for step in steps:
         schema = DOCUMENT.resolve(schema)
-        schema = schema["items"] if schema["type"] == "array" else schema["properties"][step]
+        is_list = schema["type"] == "array"
+        if not step.isdecimal() if is_list else step not in schema["properties"]:
+            return False
+        schema = schema["items"] if is_list else schema["properties"][step]
     return True
 
 

@@ -74,7 +74,7 @@ CLIENT = [
     (SessionEnded("1", "failed"), "Cannot append to session 1: it is failed; resume it first"),
     (
         SessionExists("1"),
-        "Cannot import session 1: it already exists; skip or extend it, or import it with a new id, by on_conflict",
+        "Cannot import session 1: it already exists; set on_conflict to skip, extend or new_id",
     ),
     (
         SessionProfileUnknown("1", "p"),
@@ -173,7 +173,7 @@ CLIENT = [
 TERMINAL = [
     (
         SessionExists("1"),
-        "Cannot import session 1: it already exists; skip or extend it, or import it with a new id, by --on-conflict",
+        "Cannot import session 1: it already exists; set --on-conflict to skip, extend or new_id",
     ),
     (
         IdempotencyResponseNotKept("k"),

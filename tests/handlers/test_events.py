@@ -75,6 +75,17 @@ def test_transcript_is_followed_from_its_beginning(daemon: Daemon, client: httpx
         assert next(events)["id"] == "2"
 
 
+def test_creation_is_a_change_after_message_0(daemon: Daemon, path: str) -> None:
+    with following(daemon, f"{path}/events?after_sequence=0") as events:
+        event = next(events)
+        assert (event["event"], event["id"]) == ("session", "0.1")
+
+
+@pytest.mark.parametrize("last", ["9007199254740991", "1.9007199254740991"])
+def test_largest_number_is_accepted_as_position(client: httpx.Client, path: str, last: str) -> None:
+    assert client.head(f"{path}/events", headers={"Last-Event-ID": last}).status_code == 200
+
+
 def test_workspace_stream_reports_all_sessions(daemon: Daemon, client: httpx.Client, path: str) -> None:
     with following(daemon, "/events") as events:
         append(client, path, "one")

@@ -35,7 +35,7 @@ def test_formats_take_and_return_messages(client: httpx.Client, path: str, each:
 @pytest.mark.parametrize(
     ("part", "pointer", "detail"),
     [
-        ({**CALL, "name": ""}, "/parts/1/name", "must have at least 1 characters"),
+        ({**CALL, "name": ""}, "/parts/1/name", "must not be empty"),
         ({**CALL, "inputs": "x"}, "/parts/1/inputs", "is unknown"),
         ({**CALL, "input": {}}, "/parts/1/input", "must be of type string"),
         ({**CALL, "call": "a\nb"}, "/parts/1/call", r"must match ^[^\x00-\x1f\x7f]+$"),

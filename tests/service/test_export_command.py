@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from amplifierd.storage.values.quantities import quantity
 from daemon import Daemon
 from fork_server import run_amplifierd
 from histories import SAMPLES, lines
@@ -186,7 +187,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, daemon: Daemon) -> Run:
 )
 def test_filters_select_sessions(options: list[str], numbers: list[int], filled: Run) -> None:
     status, text, errors = filled("export", "--files", *options)
-    assert (status, f"Exported {len(numbers)} sessions." in errors) == (0, True), errors
+    assert (status, f"Exported {quantity(len(numbers), 'session')}." in errors) == (0, True), errors
     found = [*map(json.loads, text.splitlines())]
     assert [line["session"]["id"] for line in found if "session" in line] == [IDS[number] for number in numbers]
     counts = {"sessions": len(numbers), "messages": len([0 for line in found if "message" in line])}
@@ -259,7 +260,7 @@ def test_html_page_is_one_file(tmp_path: Path, filled: Run) -> None:
     ("options", "words"),
     [
         (["--format", "docx"], "No format is called 'docx'; known are amplifierd, anthropic, "),
-        (["--format", "markdown"], "name a folder by --output"),
+        (["--format", "markdown"], "name a folder with --output"),
         (["--format", "openai", "--output", "x"], "is written to one FILE"),
         (["--session", IDS[0], "--archived"], "leave out the filters"),
         (["--session", "5"], "'5' is not the id of a session"),

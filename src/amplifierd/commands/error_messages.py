@@ -27,7 +27,7 @@ _CHECK = "Run `amplifierd check` to see the extent, and restore a backup with `a
 
 # Format strings over the `error`; every other error is its own sentence.
 MESSAGES: dict[type[StorageError], str] = {
-    SessionExists: "{error}; skip or extend it, or import it with a new id, by --on-conflict",
+    SessionExists: "{error}; set --on-conflict to skip, extend or new_id",
     IdempotencyResponseNotKept: "{error}, because later responses needed the space",
     WorkspaceNotFound: "{error}. `amplifierd keys list` lists the workspaces that have keys.",
     KeyNotFound: "{error}; `amplifierd keys list` lists the ids of all keys.",

@@ -76,7 +76,7 @@ def _format_of(target: ExportTarget) -> ExportFormat | None:
     if target.output is not None and not is_document:
         raise click.UsageError(f"The format {name} is written to one FILE; --output is a folder for markdown and html.")
     if target.output is None and is_document and target.session is None:
-        raise click.UsageError(f"The format {name} has a file for each session: name a folder by --output.")
+        raise click.UsageError(f"The format {name} has a file for each session: name a folder with --output.")
     return form
 
 

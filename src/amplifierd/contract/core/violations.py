@@ -179,9 +179,20 @@ _SENTENCES = {
     "minProperties": "must have at least {} properties",
     "maxProperties": "must have at most {} properties",
 }
+_DATE_TIME = "must be a date-time, such as 2025-11-21T19:33:49Z"
+_SENTENCES_OF_ONE = {
+    **dict.fromkeys(("minLength", "minItems", "minProperties"), "must not be empty"),
+    "maxLength": "must have at most 1 character",
+    "maxItems": "must have at most 1 item",
+    "maxProperties": "must have at most 1 property",
+}
 
 
 def _sentence(kind: ValidationErrorKind) -> str:
     value = kind.value
+    if value == 1 and kind.name in _SENTENCES_OF_ONE:
+        return _SENTENCES_OF_ONE[kind.name]
+    if value == "date-time" and kind.name == "format":
+        return _DATE_TIME
     words = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
     return _SENTENCES.get(kind.name, f"violates the schema's {kind.name}").format(words)

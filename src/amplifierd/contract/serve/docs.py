@@ -85,7 +85,7 @@ class Pages:
         if asset is not None:
             return asset
         sent = scope["raw_path"].decode("latin-1")
-        raise Problem(404, "not-found", f"There is nothing at {sent}; GET / lists what there is.")
+        raise Problem(404, "not-found", f"There is nothing at {sent}; /docs lists the operations.")
 
 
 def _program() -> StaticFile:
