@@ -97,15 +97,6 @@ def test_grown_file_extends_its_sessions(client: httpx.Client, conversation: lis
     assert client.get(f"/sessions/{session_id}").json() == unchanged
 
 
-def test_name_that_came_later_is_given(client: httpx.Client) -> None:
-    session = f"5c2f6a54-1111-4000-8000-{next(_numbers):012x}"
-    line = code_line(f"n{session}", None, user("Hello"), sessionId=session)
-    imported(client, lines(line))
-    assert "name" not in client.get(f"/sessions/{session}").json()
-    imported(client, lines(line, {"type": "custom-title", "customTitle": "Greeting", "sessionId": session}))
-    assert client.get(f"/sessions/{session}").json()["name"] == "Greeting"
-
-
 def test_changed_branch_keeps_the_session(client: httpx.Client) -> None:
     other = json.loads(json.dumps(CHATGPT[0]).replace(CHATGPT_ID, f"6b0f0d9c-2222-4000-8000-{next(_numbers):012x}"))
     imported(client, json.dumps([other | {"current_node": "answer---first"}]).encode())

@@ -11,7 +11,7 @@ from ..blocks import type_of
 from ..openai_responses import OpenAIResponses
 from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
-from .values import labels_of, object_of, texts_of, time_of, usage_of
+from .values import labels_of, name_of_prompt, object_of, texts_of, time_of, usage_of
 
 NAME = "codex"
 
@@ -40,10 +40,14 @@ _ITEM_TYPES = frozenset(
     }
 )
 _RESPONSES = OpenAIResponses()
+# Codex sends the instructions of a project as a message of the user.
+_INSTRUCTIONS = "# AGENTS.md instructions"
+# Editors write what is open before the prompt.
+_PROMPT_FOLLOWS = "## My request for Codex:"
 
 
 class Codex:
-    """A session for each rollout, and a message for each item."""
+    """A session for each rollout, named after the first prompt, and a message for each item."""
 
     name = NAME
 
@@ -72,6 +76,7 @@ class _Reader:
     def __init__(self) -> None:
         self._chat = ""
         self._count = 0
+        self._name: str | None = None
         self._model: str | None = None
         # A message waits for its usage, which is recorded after it.
         self._turn: Turn | None = None
@@ -124,6 +129,10 @@ class _Reader:
             yield AttachedRecord(chat=self._chat, record=aside)
         self._waiting = []
         message: Object = {**_RESPONSES.read(item), "timestamp": time_of(value.get("timestamp"))}
+        if self._name is None and message["role"] == "user":
+            self._name = _name_of(message)
+            if self._name is not None:
+                yield Chat(key=self._chat, name=self._name)
         self._is_answer = message["role"] == "assistant"
         if self._is_answer and self._model is not None:
             message.setdefault("model", self._model)
@@ -138,6 +147,13 @@ class _Reader:
         if usage and self._turn is not None and self._is_answer and "usage" not in self._turn.message:
             self._turn.message["usage"] = usage
         self._waiting.append(value)
+
+
+def _name_of(message: Object) -> str | None:
+    """The name of a session by a message of the user; None if Codex wrote all of its texts."""
+    texts = [part["text"] for part in message["parts"] if part["type"] == "text"]
+    prompts = [text.rpartition(_PROMPT_FOLLOWS)[2] for text in texts if not text.startswith(_INSTRUCTIONS)]
+    return next(filter(None, map(name_of_prompt, prompts)), None)
 
 
 def _usage_of(payload: Object) -> Object:

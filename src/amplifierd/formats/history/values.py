@@ -20,6 +20,7 @@ _MILLISECONDS = 1e11
 _MAX_INTEGER = 2**31 - 1
 _MAX_CHARACTERS = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_ELEMENT = re.compile(r"<([A-Za-z][\w-]*)[^<>]*>")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _WITHOUT_ZONE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9:]{8}(\.[0-9]+)?)")
@@ -44,6 +45,19 @@ def line_of(text: Any) -> str | None:
     if not isinstance(text, str):
         return None
     return _CONTROL.sub(" ", text).strip()[:_MAX_CHARACTERS].strip() or None
+
+
+def name_of_prompt(text: str) -> str | None:
+    """The name of a session whose source has none, from a message of the user: its first line that is not blank.
+
+    None if it has no such line, or if it is one element, which a program wrote:
+    `<environment_context>…</environment_context>`.
+    """
+    own = text.strip()
+    element = _ELEMENT.match(own)
+    if element is not None and own.endswith(f"</{element[1]}>"):
+        return None
+    return line_of(own.partition("\n")[0])
 
 
 def labels_of(**values: Any) -> dict[str, str]:
