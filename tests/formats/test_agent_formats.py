@@ -9,10 +9,12 @@ import pytest
 from agent_histories import GEMINI, GEMINI_ID, GEMINI_OLD
 from histories import (
     CLAUDE_CODE,
+    CODEX,
     CODEX_ID,
     SAMPLES,
     SESSION,
     code_line,
+    codex_line,
     lines,
     reply,
     text,
@@ -49,6 +51,33 @@ def test_claude_code_keeps_thinking_results_and_usage() -> None:
     assert messages[1]["timestamp"] == "2026-03-01T10:00:00.123000Z"
 
 
+def test_claude_code_has_no_usage_for_a_line_that_adds_none() -> None:
+    same = [code_line(f"b{n}", f"b{n - 1}" if n else None, reply("m9", text(f"{n}"), output=7)) for n in range(3)]
+    read = Read(lines(*same))
+    messages = read.messages[SESSION]
+    assert [message.get("usage", {}).get("outputTokens") for message in messages] == [7, None, None]
+    assert read.sessions[0]["usage"] == {**messages[0]["usage"], "reasoningTokens": 0}
+    # What the source says stays with each message.
+    sources = [message["metadata"]["anthropic"]["fields"]["usage"] for message in messages]
+    assert sources == [line["message"]["usage"] for line in same]
+    # A response that says zero has that usage.
+    zero = reply("m9", text("0")) | {"usage": {"input_tokens": 0, "output_tokens": 0}}
+    assert Read(lines(code_line("b0", None, zero))).messages[SESSION][0]["usage"]["outputTokens"] == 0
+
+
+def test_claude_code_names_the_whole_conversation_as_the_user_did() -> None:
+    titles = [
+        {"type": "custom-title", "customTitle": "My files", "sessionId": SESSION},
+        {"type": "ai-title", "aiTitle": "Files", "sessionId": SESSION},
+    ]
+    shared = {"type": "summary", "summary": "One and two", "leafUuid": "a4"}
+    read = Read(lines(*CLAUDE_CODE, *titles, shared))
+    assert [session.get("name") for session in read.sessions] == ["My files", "My files", None]
+    assert read.sessions[0]["context"]["after"] == [titles[1], *CLAUDE_CODE[-2:], shared]
+    # A name by the program is replaced by a later one.
+    assert Read(lines(*CLAUDE_CODE[:11], titles[1])).sessions[0]["name"] == "Files"
+
+
 def test_claude_code_keeps_other_records_with_the_next_message() -> None:
     messages = Read(lines(*CLAUDE_CODE)).messages[SESSION]
     assert messages[0]["metadata"]["claude-code"]["before"] == [CLAUDE_CODE[0]]
@@ -65,6 +94,34 @@ def test_codex_keeps_items_with_model_and_usage() -> None:
     usage = {"inputTokens": 200, "outputTokens": 40, "cachedTokens": 150, "reasoningTokens": 30}
     assert (messages[2]["model"], messages[2]["usage"]) == ("gpt-5-codex", usage)
     assert session["context"]["after"][0]["payload"]["type"] == "agent_message"
+
+
+def codex_prompt(*texts: str) -> dict[str, object]:
+    """A message of the user in Codex."""
+    content = [{"type": "input_text", "text": each} for each in texts]
+    return codex_line("response_item", {"type": "message", "role": "user", "content": content})
+
+
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (["Fix the <b>bold</b> text.\nAll of it."], "Fix the <b>bold</b> text."),
+        (["\n\n  Second line  \nThird"], "Second line"),
+        (["<environment_context>\n<cwd>/a</cwd>\n</environment_context>\n"], None),
+        (["<user_instructions>\nBe brief.\n</user_instructions>"], None),
+        (["# AGENTS.md instructions for /a\n\n<INSTRUCTIONS>\n</INSTRUCTIONS>", "<a>1</a>", "List."], "List."),
+        (["# Context from my IDE setup:\n\n## My request for Codex:\nList files.\n"], "List files."),
+        (["<div> is not closed"], "<div> is not closed"),
+        (["x" * 300], "x" * 200),
+        ([" \n "], None),
+    ],
+)
+def test_codex_names_a_session_after_the_first_prompt(texts: list[str], name: str | None) -> None:
+    first = CODEX[0]
+    assert Read(lines(first, codex_prompt(*texts))).sessions[0].get("name") == name
+    # The next prompts name only a session without a name.
+    later = [codex_prompt("Later."), codex_prompt("Last.")]
+    assert Read(lines(first, codex_prompt(*texts), *later)).sessions[0]["name"] == (name or "Later.")
 
 
 def test_gemini_cli_keeps_calls_results_and_rewinds() -> None:

@@ -16,8 +16,9 @@ from .values import labels_of, line_of, list_of, object_of, text_part, texts_of,
 NAME = "claude-code"
 
 _MESSAGES = frozenset({"user", "assistant"})
-# The record and its member that name a session.
-_TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle"}
+# The record and its member that name a session; the first is the user's.
+_USER_TITLE = "custom-title"
+_TITLES = {_USER_TITLE: "customTitle", "ai-title": "aiTitle"}
 _EVENTS = frozenset({"system", "attachment", "progress", "summary", "file-history-snapshot", "queue-operation"})
 _ANTHROPIC = Anthropic()
 
@@ -68,6 +69,8 @@ class _Reader:
         self._waiting: list[tuple[str | None, Any]] = []
         self._summaries: list[Record] = []
         self._said: set[str] = set()
+        # The conversations that the user named.
+        self._titled: set[str] = set()
         # Whether the file names sessions of other files.
         self._is_named = False
 
@@ -82,7 +85,7 @@ class _Reader:
         if uuid is not None and session is not None and (kind in _MESSAGES or text is not None):
             yield from self._message(record, session, uuid, text)
         elif kind in _TITLES and session is not None:
-            yield Chat(key=session, name=line_of(value.get(_TITLES[kind])))
+            yield self._title(session, kind, value)
         else:
             yield from self._event(value, uuid, session)
             if not kind:
@@ -100,12 +103,25 @@ class _Reader:
             if self._chat:
                 yield AttachedRecord(chat=chat or self._chat, record=record)
 
+    def _title(self, session: str, kind: str, value: Object) -> Step:
+        """The name of a whole conversation. Only another name by the user replaces one that the user gave."""
+        name = line_of(value.get(_TITLES[kind]))
+        if kind != _USER_TITLE and session in self._titled:
+            return AttachedRecord(chat=session, record=value)
+        if kind == _USER_TITLE and name is not None:
+            self._titled.add(session)
+        return Chat(key=session, name=name)
+
     def _summary(self, record: Record) -> Iterator[Step]:
-        """The name of the branch that contains a message of this file or another."""
+        """The name of the branch that contains a message of this file or another, unless the user named it."""
         leaf, title = texts_of(record.value, "leafUuid", "summary")
         place = self._place_of(leaf)
         if place is not None and title is not None:
-            yield Title(chat=self._chat_of[place], key=place, name=title)
+            chat = self._chat_of[place]
+            if chat in self._titled:
+                yield AttachedRecord(chat=chat, record=record.value)
+            else:
+                yield Title(chat=chat, key=place, name=title)
             return
         if self._chat:
             yield AttachedRecord(chat=self._chat, record=record.value)
@@ -225,13 +241,14 @@ class _Reader:
         return parent
 
     def _usage(self, value: Object, uuid: str) -> Object:
-        """The usage of a line. Each line of a response has the sums so far, so only the increase counts."""
+        """The usage of a line. Each line of a response has the sums so far, so only the increase counts, if any."""
         response = self._responses.get(uuid)
         if value.get("type") != "assistant" or response is None:
             return {}
         counted = _usage_of(object_of(object_of(value.get("message")).get("usage")))
         before, response.usage = response.usage, counted or response.usage
-        return {name: max(0, count - before.get(name, 0)) for name, count in counted.items()}
+        added = {name: max(0, count - before.get(name, 0)) for name, count in counted.items()}
+        return added if any(added.values()) or not before else {}
 
 
 def _usage_of(usage: Object) -> Object:
