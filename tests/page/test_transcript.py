@@ -230,3 +230,20 @@ def test_kept_files_are_shown(page: Page, client: httpx.Client, new_session: Cal
 def test_unknown_session_is_reported(page: Page) -> None:
     page.goto("/?session=00000000-0000-7000-8000-000000000000")
     expect(page.get_by_role("alert")).to_contain_text("not found")
+
+
+def test_result_has_the_name_of_its_tool_and_is_not_the_user_s(page: Page, new_session: Callable[..., str]) -> None:
+    called = [
+        {"role": "assistant", "parts": [{"type": "tool_call", "call": "c1", "name": name, "input": "{}"}]}
+        for name in ("Read", "Write")
+    ]
+    result = [{"type": "tool_result", "call": "c1", "output": "one"}, {"type": "text", "text": "two", "call": "c1"}]
+    results = {"role": "user", "parts": result}
+    answer = {"role": "user", "parts": [*result, {"type": "text", "text": "Go on."}]}
+    unknown = {"role": "tool", "parts": [{"type": "tool_result", "call": "c9", "output": "one"}]}
+    # A result is in the next chunk, and an id names a new call.
+    page.goto(f"/?session={new_session(*['Hello'] * 19, called[0], results, called[1], answer, unknown)}")
+    for sequence, role, name in ((21, "Tool", "Read"), (23, "User", "Write"), (24, "Tool", "c9")):
+        expect(row(page, sequence).locator(".role")).to_have_text(role)
+        expect(row(page, sequence).locator(".is-result .fold-name")).to_have_text(name)
+    expect(row(page, 21)).to_have_attribute("aria-label", "Tool, 21")

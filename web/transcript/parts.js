@@ -20,12 +20,37 @@ const LINK = /^https?:\/\//i;
  * @typedef {Extract<Part, { type: "source" }>} SourcePart
  */
 
-/** @param {{ parts: Part[] }} props */
-export function Parts({ parts }) {
+/**
+ * The names of the tools whose results messages have, by the id of the call, for each message with results. An id may name
+ * a new call later.
+ *
+ * @param {import("../types.js").Message[]} messages
+ * @returns {Map<number, Map<string, string>>}
+ */
+export function toolNames(messages) {
+  /** @type {Map<string, string>} */
+  const called = new Map();
+  const names = new Map();
+  for (const { sequence, parts = [] } of messages) {
+    parts.forEach((part) => part.type === "tool_call" && called.set(part.call, part.name));
+    const results = parts.filter(isResult).filter(({ call }) => called.has(call));
+    if (results.length) {
+      names.set(sequence, new Map(results.map(({ call }) => [call, called.get(call)])));
+    }
+  }
+  return names;
+}
+
+/** Whether a part belongs to the result of a tool. @param {Part} part */
+export function isOfResult(part) {
+  return part.type !== "tool_call" && "call" in part;
+}
+
+/** @param {{ parts: Part[], names?: Map<string, string> }} props */
+export function Parts({ parts, names = new Map() }) {
   const [isWhole, setWhole] = useState(false);
   const shown = isWhole ? parts : parts.slice(0, MAX_PARTS);
   const failures = new Map(parts.filter(isResult).map((part) => [part.call, part.error === true]));
-  const names = new Map(parts.map((part) => (part.type === "tool_call" ? [part.call, part.name] : ["", ""])));
   return html`
     ${shown.map((part, index) => html`<${OnePart} key=${index} part=${part} names=${names} failures=${failures} />`)}
     ${shown.length < parts.length &&

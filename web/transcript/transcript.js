@@ -187,7 +187,7 @@ export class Transcript extends Component {
         ${chunks.count === 0 && html`<p class="empty">${TEXTS.session.empty}</p>`}
         ${shown.map(
           (messages, index) => html`<${Chunk}
-            key=${first + index} number=${first + index} messages=${messages} session=${chunks.id}
+            key=${first + index} number=${first + index} messages=${messages} before=${shown[index - 1]} session=${chunks.id}
             target=${chunkOf(target ?? 1) === first + index ? target : undefined} changes=${changes}
           />`,
         )}
