@@ -11,6 +11,7 @@ import apsw
 
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
+from .files.reserve import is_out_of_space
 
 logger = logging.getLogger(__name__)
 
@@ -157,9 +158,9 @@ class WriteTransaction:
             return
         try:
             self._connection.execute("COMMIT")
-        except apsw.Error:
+        except apsw.Error as failure:
             self._undo()
-            _write_over_failed_commit(self._connection)
+            _write_over_failed_commit(self._connection, failure)
             raise
 
     def _undo(self) -> None:
@@ -168,7 +169,7 @@ class WriteTransaction:
             self._connection.execute("ROLLBACK")
 
 
-def _write_over_failed_commit(connection: apsw.Connection) -> None:
+def _write_over_failed_commit(connection: apsw.Connection, failure: apsw.Error) -> None:
     """Prevent a recovery of the log from applying the commit that has just failed.
 
     If only the final sync failed, the whole commit is in the log. Readers of the log validate commits by chained
@@ -178,8 +179,8 @@ def _write_over_failed_commit(connection: apsw.Connection) -> None:
     try:
         write_nothing(connection)
     except apsw.Error as error:
-        # apsw's stubs lack the attribute.
-        if getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_FSYNC:
+        # A commit for which the disk has no space is not complete. apsw's stubs lack the attribute.
+        if not is_out_of_space(failure) and getattr(error, "extendedresult", None) != apsw.SQLITE_IOERR_FSYNC:
             logger.warning("A failed commit may reappear if the machine crashes before the next write: %s", error)
 
 

@@ -119,7 +119,6 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
         skipped: Skipped | None,
     ) -> None:
         self.path = path
-        self._reserve = Reserve(Path(path))
         self._single_machine = single_machine
         self._upgrade = upgrade
         self._create = create
@@ -140,6 +139,8 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             if self._skipped is not None:
                 found = readable_file(Path(self.path), self._skipped)
                 self.path = str(await asyncio.to_thread(self._copy.enter_context, found))
+            # A program that only reads leaves nothing beside the database.
+            self._reserve = Reserve(Path(self.path), kept=self._skipped is None)
             # In a thread: a migration may take long.
             connection = await asyncio.to_thread(self._reserve.open, self._connect)
         except BaseException:

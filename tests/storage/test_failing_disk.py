@@ -90,6 +90,16 @@ async def test_failing_disk_refuses_writes_for_good(disk: FailingDisk, tmp_path:
     check_integrity(disk.folder / "a.db")
 
 
+async def test_full_disk_is_not_reported_as_a_commit_that_may_reappear(
+    disk: FailingDisk, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with storage_on(disk) as storage:
+        session = await storage.create_session(W, NewSession())
+        with disk.failing("space"), pytest.raises(StorageUnavailable):
+            await append(storage, session.id, "refused " * 2_000)
+    assert "may reappear" not in caplog.text
+
+
 async def test_failed_checkpoint_blocks_nothing(disk: FailingDisk, tmp_path: Path) -> None:
     database = disk.folder / "a.db"
     async with storage_on(disk) as storage:

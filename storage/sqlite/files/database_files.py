@@ -1,7 +1,7 @@
 """Replaces database files: a new file appears as a whole, and never with the log of another."""
 
 import os
-import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -86,12 +86,12 @@ def exclusive_use(target: Path) -> Iterator[None]:
         file.xClose()
 
 
-def take_over(file: Path, other: Path) -> None:
+def take_over(file: Path | int, other: Path) -> None:
     """Give a file the permissions of another one, which it replaces or belongs to, and its owner if possible."""
-    shutil.copymode(other, file)
+    found = other.stat()
+    os.chmod(file, stat.S_IMODE(found.st_mode))  # noqa: PTH101  # a `Path` has no descriptor
     if os.name == "posix" and os.geteuid() == 0:
-        owned = other.stat()
-        os.chown(file, owned.st_uid, owned.st_gid)
+        os.chown(file, found.st_uid, found.st_gid)
 
 
 def in_use(target: Path) -> MaintenanceRefused:

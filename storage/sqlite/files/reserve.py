@@ -3,17 +3,18 @@
 SQLite writes each change to its log before it frees a page, so without this space nothing could be deleted on a full
 disk. A deletion that finds the disk full gets the space; other writes are refused until the file is whole again.
 
-The state is the size of the file, which all processes see that share the database. Blocks are only appended, so that
-the file has no holes, even if two processes change it at the same time.
+The state is the size of the file and the lock on it (`flock`), which all threads and processes see that share the
+database: a shared lock while somebody uses the space, an exclusive one while somebody fills the file.
 """
 
 import errno
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
-from threading import RLock
 
 import apsw
 
@@ -30,21 +31,25 @@ PART_OF_DISK = 16
 # With this free space, the disk is not expected to be full when a closed database is opened again.
 ROOM_BYTES = 1024 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024
+# The file starts with these bytes, so that a file of another program is recognized.
+_MARK = b"amplifierd keeps this space for deletions on a full disk\n"
+# A database here is in memory, which other programs need more.
+_MEMORY = "/dev/shm"  # noqa: S108  # nothing is made in it
 
 # SQLite's results for a file that can't grow: a full disk, a quota, the shared memory of the log.
 _OUT_OF_SPACE = {apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE}
 
 
 class Reserve:
-    """The reserve of the database at `path`, for any thread."""
+    """The reserve of the database at `path`, for any thread. The file is made and removed only if it is `kept`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, kept: bool = True) -> None:
         # Links are followed, as SQLite does for its log.
-        self._database = path.resolve()
+        self._database = Path(os.path.realpath(path))
         self._file = self._database.with_name(f"{self._database.name}-reserve")
+        self._is_kept = kept and not self._database.is_relative_to(_MEMORY)
         self._wanted = 0
-        self._is_possible = True
-        self._lock = RLock()
+        self._reported: set[int | None] = set()
 
     def exists(self) -> bool:
         """Whether a program has made the file."""
@@ -52,25 +57,30 @@ class Reserve:
 
     def is_whole(self) -> bool:
         """Whether the file has the size of the last `fill`, or can be given it. Before the first `fill` it is whole."""
-        return _size(self._file) >= self._wanted or self.fill()
+        return self._size() >= self._wanted or self.fill()
 
     def fill(self) -> bool:
         """Make the file, as far as the disk has space. Returns whether it is whole.
 
-        If it can't be written for another reason, there is no reserve, and no write is refused for its sake.
+        It isn't, and nothing is waited for, while somebody else fills it or uses the space. If it can't be written for
+        another reason than space, there is no reserve until the next call, and no write is refused for its sake.
         """
-        with self._lock:
-            try:
-                self._wanted = self._useful_bytes() if self._is_possible else 0
-                if _size(self._file) < self._wanted:
-                    self._grow(self._wanted)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    return False
-                self._is_possible = False
-                self._wanted = 0
-                logger.warning("Without %s, nothing can be deleted on a full disk: %s", self._file, error)
+        if not (self._is_kept or self.exists()):
             return True
+        wanted = 0
+        try:
+            wanted = self._useful_bytes()
+            self._grow(wanted)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                self._wanted = wanted
+                return False
+            self._report(error)
+            wanted = 0
+        self._wanted = wanted
+        return True
 
     def _useful_bytes(self) -> int:
         disk = os.statvfs(self._database)
@@ -79,10 +89,12 @@ class Reserve:
 
     @contextmanager
     def released(self) -> Iterator[None]:
-        """Give the space back to the file system during a `with`. Then call `fill`, which meanwhile waits."""
-        with self._lock:
+        """Give the space back to the file system during a `with`, in which nobody fills the file. Then call `fill`."""
+        with ExitStack() as opened:
             with suppress(OSError):
-                os.truncate(self._file, 0)
+                file = opened.enter_context(self._opened())
+                flock(file, LOCK_SH)
+                os.ftruncate(file, 0)
             yield
 
     def open(self, connect: Callable[[], apsw.Connection]) -> apsw.Connection:
@@ -101,20 +113,53 @@ class Reserve:
     def close(self) -> None:
         """Remove the file if nobody has the database open; keep it if the disk may be full at the next start."""
         log = self._database.with_name(f"{self._database.name}-wal")
-        if not self.exists() or log.exists():
-            return
-        disk = os.statvfs(self._database.parent)
-        if disk.f_bavail * disk.f_frsize < ROOM_BYTES:
-            self.fill()
-        else:
-            self._file.unlink(missing_ok=True)
+        try:
+            if not self._is_kept or not self.exists() or log.exists():
+                return
+            disk = os.statvfs(self._database.parent)
+            if disk.f_bavail * disk.f_frsize < ROOM_BYTES:
+                self.fill()
+            else:
+                with self._opened():
+                    self._file.unlink(missing_ok=True)
+        except OSError as error:
+            self._report(error)
+
+    @contextmanager
+    def _opened(self, flags: int = 0) -> Iterator[int]:
+        """The descriptor of the file, also for a lock. Raises `OSError`, also for a file that isn't a reserve."""
+        file = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | flags, OWN_MODE)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode) or os.pread(file, len(_MARK), 0) not in (b"", _MARK):
+                raise FileExistsError(errno.EEXIST, "another program made this file", str(self._file))
+            yield file
+        finally:
+            os.close(file)
 
     def _grow(self, wanted: int) -> None:
-        with open(self._file, "ab", buffering=0, opener=_open) as file:
-            take_over(self._file, self._database)
-            while (missing := wanted - os.fstat(file.fileno()).st_size) > 0:
+        """Raises `BlockingIOError` if somebody else has the lock."""
+        with self._opened(os.O_CREAT) as file:
+            if os.fstat(file).st_size >= wanted:
+                return
+            flock(file, LOCK_EX | LOCK_NB)
+            while (missing := wanted - (size := os.fstat(file).st_size)) > 0:
                 # A file system that compresses would store zeros in no space.
-                file.write(os.urandom(min(missing, _BLOCK_BYTES)))
+                block = os.urandom(min(missing, _BLOCK_BYTES))
+                if size == 0:
+                    take_over(file, self._database)
+                    block = _MARK + block[len(_MARK) :]
+                os.write(file, block)
+
+    def _size(self) -> int:
+        try:
+            return self._file.lstat().st_size
+        except OSError:
+            return 0
+
+    def _report(self, error: OSError) -> None:
+        if error.errno not in self._reported:
+            self._reported.add(error.errno)
+            logger.warning("Without %s, nothing can be deleted on a full disk: %s", self._file, error)
 
 
 def is_out_of_space(error: Exception | None) -> bool:
@@ -122,14 +167,3 @@ def is_out_of_space(error: Exception | None) -> bool:
     cause = error if isinstance(error, apsw.Error) else error and error.__cause__
     # apsw's stubs lack the attribute.
     return getattr(cause, "extendedresult", None) in _OUT_OF_SPACE
-
-
-def _open(path: str, flags: int) -> int:
-    return os.open(path, flags, OWN_MODE)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
