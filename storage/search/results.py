@@ -139,7 +139,7 @@ def listing(found: list[Result], query: SearchQuery, contents: Iterable[str], so
         # A damaged index finds messages that do not match.
         if (snippet := snippets.of(content)) is not None:
             hits.append(_encode(SearchHit(hit.session_id, hit.sequence, hit.role, snippet, hit.score)))
-    cursor = None if len(found) == shown else _cursor(found[shown - 1].position)
+    cursor = None if shown in {0, len(found)} else _cursor(found[shown - 1].position)
     return Listing(b",".join(hits), next_cursor=cursor)
 
 

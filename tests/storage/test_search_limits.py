@@ -216,3 +216,12 @@ async def test_search_that_times_out_is_refused(monkeypatch: pytest.MonkeyPatch)
                 pass
     async with limit.slot():
         pass
+
+
+def test_page_without_a_readable_message_has_no_next_page() -> None:
+    query = SearchQuery("word", limit=1)
+    parsed = parse_query(query, Tokenizer().sought)
+    assert parsed is not None
+    identity = "00000000-0000-4000-8000-000000000000"
+    found = [results.Result((score, identity, 1), score, identity, 1, "user") for score in (0.5, 0.4)]
+    assert results.listing(found, query, [], parsed[0]).next_cursor is None
