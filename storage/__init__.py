@@ -76,6 +76,18 @@ def refuse_several_processes(url: str) -> None:
         raise DatabaseNotShared(url)
 
 
+def is_same_database(url: str, other: str) -> bool:
+    """Whether two URLs name the same file, by whatever path or link, or are equal except for the name of the scheme.
+
+    Raises `DatabaseUnusable` as `open_storage` does.
+    """
+    path, other_path = path_of(url), path_of(other)
+    if path is not None and other_path is not None:
+        return path.exists() and other_path.exists() and path.samefile(other_path)
+    are_of_one_kind = type(find_backend(url)) is type(find_backend(other))
+    return are_of_one_kind and url.partition("://")[2] == other.partition("://")[2]
+
+
 def path_of(url: str) -> Path | None:
     """The file of a database, None if it is not one file. Raises `DatabaseUnusable` as `open_storage` does."""
     return find_backend(url).file(url)

@@ -184,14 +184,14 @@ def test_unknown_format_is_400_with_the_known_ones(client: httpx.Client) -> None
     [
         (b"", "format=auto", "No format recognizes it; known are "),
         (b"# Notes\n", "format=auto", "No format recognizes it; known are "),
-        (b"# Notes\n", "format=chatgpt", "No conversation was found in it: "),
-        (b"[]", "format=claude-ai", "No conversation was found in it: "),
+        (b"# Notes\n", "format=chatgpt", "No conversation was found: line 1: "),
+        (b"[]", "format=claude-ai", "No conversation was found: "),
         (b"PK\x03\x04", "format=auto", "archive cannot be unpacked"),
         (archive_of(**{"a.txt": b"x"}), "format=auto", "No format recognizes it; known are "),
-        (b"SQLite format 3\0responses datetime_utc conversations", "format=auto", "No conversation was found in it: "),
-        (lines({"type": "summary", "summary": "x", "leafUuid": "y"}), "format=auto", "No conversation was found in it"),
+        (b"SQLite format 3\0responses datetime_utc conversations", "format=auto", "No conversation was found: "),
+        (lines({"type": "summary", "summary": "x", "leafUuid": "y"}), "format=auto", "No conversation was found"),
         (b'{"role":' * 100_000, "format=auto", "No format recognizes it"),
-        (b"[" * 100_000, "format=chatgpt", "No conversation was found in it: "),
+        (b"[" * 100_000, "format=chatgpt", "No conversation was found: "),
     ],
 )
 def test_file_without_conversations_is_422(client: httpx.Client, content: bytes, query: str, words: str) -> None:

@@ -146,6 +146,11 @@ def test_restored_database_is_the_backup(path: Path, tmp_path: Path) -> None:
     assert_fails(
         "restore", "--database", database, tmp_path / "b.db", words="already exists; .* replace it with --force"
     )
+    assert_fails("restore", "--force", "--database", database, "no.db", words=r"There is no backup at no\.db\.$")
+    (tmp_path / "empty.db").touch()
+    assert_fails(
+        "restore", "--force", "--database", database, tmp_path / "empty.db", words=r"no amplifierd has used it yet\.$"
+    )
 
 
 def test_restore_keeps_the_old_database(path: Path, tmp_path: Path) -> None:

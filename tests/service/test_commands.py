@@ -59,7 +59,11 @@ def test_port_in_use_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert_fails(
-            "--port", str(port), "--database", f"sqlite:///{tmp_path}/a.db", words=rf"Cannot listen on .*{port}"
+            "--port",
+            str(port),
+            "--database",
+            f"sqlite:///{tmp_path}/a.db",
+            words=rf"Cannot listen on 127\.0\.0\.1, port {port}: Address already in use; choose another ",
         )
 
 

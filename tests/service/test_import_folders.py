@@ -34,7 +34,7 @@ def test_opencode_files_become_sessions(import_: Import, exported: Exported, sto
     status, output = import_(storage.parent)
     assert (status, "Not understood" in output) == (0, False), output
     assert "Imported 2 sessions, extended 0, with 4 messages in all" in output
-    assert "Read 1 file (1 of opencode); 0 unchanged." in output
+    assert "Read 1 file (1 of opencode) with 0 branches; 0 unchanged." in output
     assert "No format recognizes 1 other file: " in output
     found = exported()
     main, agent = sorted((line["session"] for line in found if "session" in line), key=lambda each: each["name"])
@@ -111,7 +111,7 @@ def test_archive_is_read_like_the_folder(import_: Import, exported: Exported, st
         for path in sorted(storage.rglob("*.json"), reverse=True):
             packed.write(path, path.relative_to(storage.parent))
     status, output = import_(archive)
-    assert (status, "Read 1 file (1 of opencode); 0 unchanged." in output) == (0, True), output
+    assert (status, "Read 1 file (1 of opencode) with 0 branches; 0 unchanged." in output) == (0, True), output
     assert exported() == before
 
 
@@ -132,7 +132,7 @@ def test_duplicate_paths_in_an_archive_are_reported(
         for path in sorted(storage.rglob("*.json")):
             packed.write(path, path.relative_to(storage.parent))
     status, output = import_(archive)
-    assert (status, "Not understood, same path twice: 1" in output) == (1, True), output
+    assert (status, "Not understood (same path twice): 1" in output) == (1, True), output
     assert "part/msg_1/prt_1_0.json:1: Another file has the same path; the last one is read." in output
     assert "What is in a.txt?" in json.dumps(exported())
 

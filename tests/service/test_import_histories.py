@@ -45,9 +45,10 @@ def test_directory_is_imported_once(tmp_path: Path, import_: Import, exported: E
     status, output = import_(folder)
     assert status == 0, output
     files = len(SAMPLES)
-    assert re.search(rf"^Read {files} files \(.*1 of claude-code.*\); 0 unchanged\.$", output, re.MULTILINE)
+    assert re.search(
+        rf"^Read {files} files \(.*1 of claude-code.*\) with 5 branches; 0 unchanged\.$", output, re.MULTILINE
+    )
     assert "No format recognizes 1 other file: " in output
-    assert "5 branches" in output
     before = exported()
     assert len({session["id"] for session in sessions_in(before)} & {SESSION, CODEX_ID, CHATGPT_ID}) == 3
     status, output = import_(folder)
@@ -67,7 +68,8 @@ def test_grown_file_extends_its_sessions(tmp_path: Path, import_: Import, export
     file.write_bytes(lines(*CLAUDE_CODE))
     status, output = import_(file)
     assert status == 0, output
-    assert "Imported 2 sessions, extended 1, with 13 messages in all; 1 branch." in output
+    assert "Imported 2 sessions, extended 1, with 13 messages in all." in output
+    assert "Read 1 file (1 of claude-code) with 1 branch; 0 unchanged." in output
     after = exported()
     found = {session["id"]: session for session in sessions_in(after)}
     assert found[SESSION]["messageCount"] == 9
@@ -109,6 +111,18 @@ def test_archive_and_standard_input_are_imported(tmp_path: Path, import_: Import
     status, output = import_(path)
     assert (status, "chat.html" in output) == (0, True), output
     assert len(sessions_in(exported())) == 2
+    # An archive is always read again.
+    status, output = import_(path)
+    assert (status, "Read 1 file (1 of chatgpt) with 1 branch; 0 unchanged." in output) == (0, True), output
+
+
+def test_folder_without_files_and_unknown_file_are_errors(tmp_path: Path, import_: Import) -> None:
+    (tmp_path / "empty").mkdir()
+    status, output = import_(tmp_path / "empty")
+    assert (status, output) == (1, f"Error: There are no files in {tmp_path}/empty.\n")
+    (tmp_path / "notes.md").write_text("Not a conversation.")
+    status, output = import_(tmp_path / "notes.md")
+    assert (status, "Not understood (unknown format): 1\n" in output) == (1, True), output
 
 
 def test_long_image_becomes_a_stored_file(tmp_path: Path, import_: Import, exported: Exported) -> None:

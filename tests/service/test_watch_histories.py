@@ -122,7 +122,7 @@ def test_watch_imports_complete_lines(tmp_path: Path, start: Start, contents: Co
         opened.write(whole[two + 20 :])
     until(lambda: contents(session) == ["one", "two", "three"], lambda: watch.output)
     assert (watch.stop(), "Not understood" in watch.output) == (0, False), watch.output
-    assert "Imported 1 session, extended 2, with 3 messages in all; 0 branches." in watch.output
+    assert "Imported 1 session, extended 2, with 3 messages in all." in watch.output
 
 
 def test_watch_waits_for_directories(tmp_path: Path, start: Start, contents: Contents, session: str) -> None:

@@ -1,13 +1,11 @@
 """`amplifierd copy`: copy all sessions and files of all workspaces to another database, then compare the sessions."""
 
 import hashlib
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-import click
 import msgspec
 from msgspec import UNSET, Raw
 
@@ -17,6 +15,7 @@ from ..storage.model.interface import Storage
 from ..storage.model.part_records import file_ids_of
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
 from .copy_settings import copy_contexts, copy_files, copy_keys, has_file
+from .output import steps_bar
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
@@ -66,10 +65,10 @@ async def copy_opened(source: Storage, target: Storage, skipped: Skipped | None 
         await copy_contexts(source, target, workspace, skipped)
         await copy_files(source, target, workspace, skipped)
     sessions = sum([await _count(source, workspace, skipped) for workspace in workspaces])
-    with click.progressbar(length=sessions, label="Sessions copied", file=sys.stderr) as bar:
-        found = sum([await _copy(source, target, workspace, bar.update) for workspace in workspaces])
-    with click.progressbar(length=sessions, label="Sessions compared", file=sys.stderr) as bar:
-        compared = [await _compare(source, target, workspace, bar.update) for workspace in workspaces]
+    with steps_bar(sessions, "Sessions copied") as progress:
+        found = sum([await _copy(source, target, workspace, progress) for workspace in workspaces])
+    with steps_bar(sessions, "Sessions compared") as progress:
+        compared = [await _compare(source, target, workspace, progress) for workspace in workspaces]
     return _total(compared, found)
 
 

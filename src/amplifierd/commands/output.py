@@ -17,6 +17,13 @@ STANDARD = "-"
 
 
 @contextmanager
+def steps_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error, if it is a terminal. Yields a function of the new steps."""
+    with click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield bar.update
+
+
+@contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error, if it is a terminal. Yields a function of the done and the total amount.
 

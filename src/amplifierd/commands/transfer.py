@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import click
 
-from ..storage import open_existing, open_storage, path_of
+from ..storage import is_same_database, open_existing, open_storage, path_of
 from ..storage.model.backend import refuse_itself
 from ..storage.model.database_errors import Skipped
 from ..storage.model.records import ENDED, CleanUp, OnConflict, SessionStatus
@@ -191,6 +191,8 @@ def copy_sessions(source: str, target: str, *, skip_damaged: bool) -> None:
     from .copy_database import copy
 
     with sentences():
+        if is_same_database(source, target):
+            raise click.ClickException("--from and --to name the same database; name another with --to.")
         skipped = SkippedRecords()
         into = open_storage(target, upgrade=False, temporary_bytes=UNBOUNDED_BYTES)
         on_damage = _skipping(skipped) if skip_damaged else None

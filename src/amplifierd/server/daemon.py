@@ -197,14 +197,21 @@ def _listen(settings: Settings) -> socket.socket:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         raise CannotListen(
-            f"Cannot listen on {settings.host}, port {settings.port}: {error}. "
-            "Choose another with --host and --port, or stop the program that uses it."
+            f"Cannot listen on {settings.host}, port {settings.port}: {_reason(error)}; choose another with --host and "
+            "--port, or stop the program that uses it."
         ) from error
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         # Connections inherit it. The kernel would keep megabytes of a response, and the server would not notice for
         # minutes that a slow client reads them.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _KERNEL_BYTES)
     return listener
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    # The error of a bind repeats the address; that of a lookup of a name has a number of its own.
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return str(error)
 
 
 def _listen_or_report_all(settings: Settings) -> socket.socket:

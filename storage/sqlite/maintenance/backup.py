@@ -5,7 +5,7 @@ from pathlib import Path
 import apsw
 
 from ...model.backend import refuse_itself
-from ...model.database_errors import DatabaseDamaged, DatabaseUnusable, FileExists, MaintenanceRefused
+from ...model.database_errors import DatabaseDamaged, DatabaseMissing, DatabaseUnusable, FileExists, MaintenanceRefused
 from ...model.maintenance import Contents, Progress, Restored
 from ...sql.statements.integrity import CONTENTS
 from ..files.database_files import close_log, exclusive_use, part_file, replace_file
@@ -38,7 +38,7 @@ def back_up(source: Path, file: Path, *, replace: bool, progress: Progress) -> C
 
 def restore(file: Path, target: Path, *, replace: bool, progress: Progress) -> Restored:
     """See `Maintenance.restore`."""
-    connection = open_to_read(file)
+    connection = _open_backup(file)
     try:
         refuse_itself(target, file)
         if target.exists():
@@ -58,6 +58,16 @@ def contents(connection: apsw.Connection) -> Contents:
     """Count the contents of a database."""
     [(sessions, messages)] = connection.execute(CONTENTS)
     return Contents(sessions, messages)
+
+
+def _open_backup(file: Path) -> apsw.Connection:
+    if not file.exists():
+        raise MaintenanceRefused(f"There is no backup at {file}.")
+    try:
+        return open_to_read(file)
+    except DatabaseMissing as error:
+        # The advice for a missing database is not for a backup.
+        raise MaintenanceRefused(f"{error}.") from error
 
 
 def _copy(source: apsw.Connection, part: Path, progress: Progress) -> Contents:

@@ -1,7 +1,6 @@
 """Writes the sessions of `amplifierd export` into one file, or each into its own file in a folder."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from ...storage.model.interface import Storage
 from ...storage.model.queries import SessionQuery, all_records
 from ...storage.model.records import Listing, SessionSummary
 from ..database_transfer import refuse_unknown
-from ..output import STANDARD, writing
+from ..output import STANDARD, steps_bar, writing
 from .folder import Folder
 from .own_format import all_lines, lines_of
 
@@ -55,8 +54,8 @@ async def export_to(target: ExportTarget, storage: Storage, workspace: str) -> i
     async with storage:
         await refuse_unknown(storage, workspace)
         size = 1 if target.session is not None else await storage.count_sessions(workspace)
-        with click.progressbar(length=size, label="Sessions exported", file=sys.stderr) as bar:
-            run = _Export(target, storage, workspace, losses, bar.update)
+        with steps_bar(size, "Sessions exported") as progress:
+            run = _Export(target, storage, workspace, losses, progress)
             exported = await (run.own_lines() if form is None else run.sessions(form))
     for sentence in losses.sentences():
         click.echo(sentence, err=True)

@@ -164,7 +164,7 @@ class HistoryImport:
 
     def _refuse(self, source: Source, reason: str) -> None:
         if source.is_named:
-            self.report.add_fault(source.name, Fault(kind="not recognized", line=1, sentence=f"{reason}."))
+            self.report.add_fault(source.name, Fault(kind="unknown format", line=1, sentence=f"{reason}."))
         else:
             self.report.not_recognized.append(source.name)
 

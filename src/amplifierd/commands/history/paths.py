@@ -1,6 +1,5 @@
 """`amplifierd import`: imports exports of amplifierd and files of other tools."""
 
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from ...storage.model.interface import Storage
 from ...storage.model.records import ImportReport, OnConflict
 from ...storage.values.quantities import conversations
 from ..database_transfer import import_export
+from ..output import steps_bar
 from .importing import HistoryImport
 from .ledger import Ledger
 from .sources import Source, find_sources
@@ -38,7 +38,8 @@ class ImportPaths:
 async def import_paths(job: ImportPaths, storage: Storage, reader: LineReader) -> bool:
     """Import the paths, and print a report. Returns whether everything was understood.
 
-    Raises `click.ClickException` if a path that was named cannot be read, or no format has the name.
+    Raises `click.ClickException` if a path that was named cannot be read, the paths have no files, or no
+    format has the name.
     """
     formats = formats_for(job.format_name)
     with ExitStack() as close:
@@ -47,10 +48,12 @@ async def import_paths(job: ImportPaths, storage: Storage, reader: LineReader) -
             ledger = Ledger(ledger_folder(), job.database, job.workspace)
             run = HistoryImport(storage, job.workspace, reader, formats, ledger, name)
             found = [*find_sources(job.paths, chosen_formats(formats, name), close)]
+            if not found:
+                raise click.ClickException(f"There are no files in {', '.join(job.paths)}.")
             changed = [each for each in found if not await run.unchanged(each)]
             histories = [each for each in changed if not await _import_export(each, job, storage, reader)]
             exports = len(changed) - len(histories)
-            if found and exports == len(found):
+            if exports == len(found):
                 return True
             await _import_histories(run, histories)
             return _show(run.report, has_exports=exports > 0)
@@ -72,8 +75,8 @@ def chosen_formats(formats: dict[str, HistoryFormat], name: str | None) -> list[
 
 async def _import_histories(run: HistoryImport, sources: list[Source]) -> None:
     size = sum(source.size for source in sources)
-    with click.progressbar(length=size, label="Bytes read", file=sys.stderr) as bar:
-        await run.run(sources, bar.update)
+    with steps_bar(size, "Bytes read") as progress:
+        await run.run(sources, progress)
 
 
 def _show(report: Report, *, has_exports: bool) -> bool:

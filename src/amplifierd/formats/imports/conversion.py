@@ -80,7 +80,7 @@ class Conversion:
     def finish(self) -> None:
         """Add a fault if nothing was found."""
         if not self.branches and not self.names:
-            self.faults.append(Fault(kind="no messages", line=1, sentence="No message was found in it."))
+            self.faults.append(Fault(kind="no messages", line=1, sentence="No message was found."))
 
     def _fit(self, branch: Branch) -> None:
         """Remove values that the contract does not allow in a session."""

@@ -100,10 +100,11 @@ class Report:
         formats = ", ".join(f"{count} of {name}" for name, count in sorted(self.files.items()))
         yield (
             f"Imported {quantity(self.sessions, 'session')}, extended {self.extended}, "
-            f"with {quantity(self.messages, 'message')} in all; {quantity(self.branches, 'branch', 'branches')}."
+            f"with {quantity(self.messages, 'message')} in all."
         )
         read = quantity(sum(self.files.values()), "file")
-        yield f"Read {read}{f' ({formats})' if formats else ''}; {self.unchanged} unchanged."
+        found = f" ({formats}) with {quantity(self.branches, 'branch', 'branches')}" if formats else ""
+        yield f"Read {read}{found}; {self.unchanged} unchanged."
         if self.not_recognized:
             names = ", ".join(self.not_recognized[:MAX_PLACES])
             more = "" if len(self.not_recognized) <= MAX_PLACES else ", ..."
@@ -111,7 +112,7 @@ class Report:
         yield from self.notes
         for kind, count in self.kinds.most_common():
             places = self.places[kind]
-            yield f"Not understood, {kind}: {count}"
+            yield f"Not understood ({kind}): {count}"
             yield from (f"  {name}:{fault.line}: {fault.sentence}" for name, fault in places)
             if count > len(places):
                 yield f"  and {count - len(places)} more."

@@ -131,7 +131,7 @@ class _Reading:
         if not self._report.files:
             raise HistoryUnreadable(f"No format recognizes it; known are {', '.join(self.formats)}")
         if not self._batch.branches:
-            raise HistoryUnreadable(f"No conversation was found in it: {self._fault_summary()}")
+            raise HistoryUnreadable(f"No conversation was found: {self._fault_summary()}")
         return self._report.record()
 
     def _last_message_id(self, session_id: str) -> str | None:
@@ -156,7 +156,12 @@ class _Reading:
 
     def _fault_summary(self) -> str:
         found = [(name, fault) for places in self._report.places.values() for name, fault in places]
-        return " ".join(f"{name}:{fault.line}: {fault.sentence}"[:MAX_CHARACTERS] for name, fault in found[:_MAX_SHOWN])
+        return " ".join(_sentence_of(name, fault)[:MAX_CHARACTERS] for name, fault in found[:_MAX_SHOWN])
+
+
+def _sentence_of(name: str, fault: Fault) -> str:
+    place = f"line {fault.line}: {fault.sentence}"
+    return f"{name}, {place}" if name else place
 
 
 def _sources(
