@@ -177,7 +177,7 @@ class _Window:
             (self._ranges[each[0]][0], self._ranges[each[1] - 1][1])
             for each in _merge_overlapping(each for each, _ in matches)
         ]
-        marked = "".join(_mark(self._text, start, cut, places))
+        marked = "".join(_mark(self._text, start, cut, places)).strip()
         return ("…" if start or not self._first else "") + marked + ("" if at_end and cut == end else "…")
 
 

@@ -91,6 +91,7 @@ def test_i_json_fault_has_a_pointer(daemon: Daemon, session_id: str) -> None:
         (b'{"content":"x","role":"robot"}', {"/role": "must be one of user, assistant, system, developer, tool"}),
         (b'{"content":"x","metadata":[]}', {"/metadata": "must be of type object"}),
         (b'{"content":"x","a/b~c":1}', {"/a~1b~0c": "is unknown"}),
+        (b'{"content":"x","tokenCount":1}', {"/tokenCount": "is unknown; its name in requests is token_count"}),
         (
             b'{"contnet":"x","role":7,"metadata":1}',
             {

@@ -25,7 +25,7 @@ from raw import assert_problem, exchange, get
         ("limit=0", "must be at least 1"),
         ("limit=-1", "must be at least 1"),
         ("limit=1001", "must be at most 1000"),
-        ("cursor=x", "must have at least 32 characters"),
+        ("cursor=x", "must have at least 32 characters."),
         ("cursor=" + "%2B" * 32, "must match"),
         ("cursor=", "must have at least 32 characters"),
         ("created_after=2026-11-21", "it must be a date-time, such as 2025-11-21T19:33:49Z"),

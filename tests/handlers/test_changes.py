@@ -195,7 +195,11 @@ def test_read_for_another_version_is_412(client: httpx.Client, path: str) -> Non
                 response = client.request(method, path, headers={"If-Match": own, "If-None-Match": known})
                 assert response.status_code == status
     assert client.get(path, headers={"If-Match": '"7"'}).json()["version"] == 1
-    assert client.get(path, headers={"If-Match": "x"}).status_code == 400
+    unquoted = client.get(path, headers={"If-Match": "5"})
+    assert (unquoted.status_code, unquoted.json()["detail"]) == (
+        400,
+        "Header 'If-Match' is '5': it must be * or quoted tags, such as \"5\".",
+    )
     assert client.get("/sessions/nobody", headers={"If-Match": '"7"'}).status_code == 404
 
 
@@ -208,7 +212,11 @@ def test_tag_altered_by_a_proxy_is_an_explained_412(client: httpx.Client, path: 
             assert refused.json()["detail"].endswith('send If-Match: "1".')
         assert client.get(path, headers={"If-None-Match": f'"7", {altered}'}).status_code in (200, 304)
     for other in ('W/"7"', '"7-br"', '"1-x"'):
-        assert "proxy" not in client.get(path, headers={"If-Match": other}).json()["detail"]
+        detail = client.get(path, headers={"If-Match": other}).json()["detail"]
+        assert "proxy" not in detail
+        assert detail.endswith('If-Match never matches a weak tag such as W/"7".') is (other == 'W/"7"')
+    refused = client.patch(path, json={"name": "x"}, headers={"If-Match": 'W/"7"'})
+    assert "is at version 1, and the request names no version to which it applies. If-Match" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ["If-Match", "If-None-Match"])

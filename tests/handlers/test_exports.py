@@ -224,6 +224,13 @@ def test_export_in_an_unknown_format_is_400(client: httpx.Client, path: str) -> 
     assert "format" in refused.json()["detail"]
 
 
+@pytest.mark.parametrize("content", [b"PK\x03\x04\xff\n", b'[{"mapping":{}}]', b'{"mapping":{}}', b"{\n}"])
+def test_refused_file_of_another_program_names_its_format(client: httpx.Client, content: bytes) -> None:
+    refused = client.post("/import", content=content, headers=NDJSON)
+    assert refused.status_code in (400, 422)
+    assert refused.json()["detail"].endswith(". For a file of another program, send format=auto.")
+
+
 def test_import_refuses_a_cut_export(client: httpx.Client, path: str) -> None:
     lines = client.get(f"{path}/export").text.splitlines(keepends=True)
     client.delete(path)
@@ -270,6 +277,7 @@ def test_invalid_export_is_refused(client: httpx.Client, body: str, status: int,
     refused = client.post("/import", content=body, headers=NDJSON)
     assert refused.status_code == status, refused.text
     assert words in refused.json()["detail"]
+    assert "format=auto" not in refused.json()["detail"]
     assert client.get("/sessions").json() == before
 
 

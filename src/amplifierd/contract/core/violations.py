@@ -4,6 +4,7 @@ jsonschema-rs creates all errors of a value before it returns the first, at abou
 without the schemas of its members and elements, which are checked one after another.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -77,7 +78,9 @@ class SchemaNode:
         """The violations in a value at `path`; members and elements beyond the limits of the schema are not checked."""
         if value is None and self._is_nullable:
             return
-        for error in self._own.iter_errors(value if self._is_whole else self._outline(value)):
+        errors = self._own.iter_errors(value if self._is_whole else self._outline(value))
+        # A text of a wrong length mostly violates the pattern too, which says nothing more.
+        for error in islice(errors, 1 if isinstance(value, str) else None):
             yield violation_of(error.kind, [*path, *error.instance_path])
         if self._is_whole:
             return
@@ -118,7 +121,7 @@ class SchemaNode:
         if other is False:
             for name in value:
                 if name not in properties:
-                    yield violation(pointer_to([*map(str, path), name]), "is unknown")
+                    yield violation(pointer_to([*map(str, path), name]), _unknown(name, properties))
         for name in properties:
             if name in value:
                 yield from self._member(name, properties[name]).violations(value[name], [*path, name])
@@ -142,6 +145,12 @@ def node_of(schema: Json, components: Json) -> Node:
     while "$ref" in resolved:
         resolved = components[resolved["$ref"].removeprefix(_COMPONENTS)]
     return UnionNode(resolved, components) if "discriminator" in resolved else SchemaNode(schema, components)
+
+
+def _unknown(name: str, properties: Json) -> str:
+    """What is wrong with a member; one that was copied from a response has its name in camelCase."""
+    declared = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
+    return f"is unknown; its name in requests is {declared}" if declared in properties else "is unknown"
 
 
 def _plus_one(most: int) -> int:

@@ -26,16 +26,22 @@ _BODIES = 2
 # A chunk of a file has 86 KiB, regardless of the limit of bodies.
 _AROUND_BYTES = 96 * 1024
 _AROUND_VALUES = 100
+_START_OF_EXPORT = b'{"header"'
+_HINT = " For a file of another program, send format=auto."
 
 
 class LineReader:
     """Reads lines, each with `records`.
 
-    The content of a line was in bodies of at most `max_bytes`, and a file has at most `max_file` bytes.
+    The content of a line was in bodies of at most `max_bytes`, and a file has at most `max_file` bytes. A problem of a
+    first line that does not start an export ends with the `hint`.
     """
 
-    def __init__(self, records: RecordReader, max_bytes: int, max_file: int, executor: SerialExecutor) -> None:
+    def __init__(
+        self, records: RecordReader, max_bytes: int, max_file: int, executor: SerialExecutor, hint: str = ""
+    ) -> None:
         self._records = records
+        self._hint = hint
         self._executor = executor
         self._max_bytes = _BODIES * max_bytes + _AROUND_BYTES
         self._max_file = max_file
@@ -68,7 +74,15 @@ class LineReader:
         return await self._executor.run(self._read_lines, lines, before)
 
     def _read_lines(self, lines: list[bytes], before: int) -> list[ExportLine]:
-        return [self.read_line(line, f"Line {number}") for number, line in enumerate(lines, before + 1) if line.strip()]
+        return [self._read_line(line, number) for number, line in enumerate(lines, before + 1) if line.strip()]
+
+    def _read_line(self, line: bytes, number: int) -> ExportLine:
+        try:
+            return self.read_line(line, f"Line {number}")
+        except Problem as problem:
+            if number == 1 and not line.startswith(_START_OF_EXPORT):
+                problem.detail += self._hint
+            raise
 
     def read_line(self, line: bytes, subject: str) -> ExportLine:
         """The record of one line, which problems call `subject`; see `read`."""
@@ -108,7 +122,7 @@ class ImportBody(BodyHeaders):
     ) -> None:
         super().__init__([NDJSON, OCTETS], required=True, max_bytes=sys.maxsize)
         self._capacity = capacity
-        self._lines = LineReader(_export_lines(validator), max_bytes, max_file, executor)
+        self._lines = LineReader(_export_lines(validator), max_bytes, max_file, executor, _HINT)
 
     async def read(self, scope: Scope, receive: Receive) -> tuple[ImportFile, Digest]:
         """The body, which is read as it arrives. Raises a 415 problem; its batches of lines raise others."""

@@ -55,7 +55,7 @@ class Parameter:
         return tuple(values)
 
     def _error(self, value: Any) -> ValueError:
-        return ValueError("; ".join(violation.detail for violation in self._validator.violations(value)))
+        return ValueError("; it ".join(violation.detail for violation in self._validator.violations(value)))
 
 
 def _boolean(text: str) -> bool:

@@ -35,6 +35,14 @@ _VERSION = re.compile(rf"([1-9][0-9]{{0,15}})(?:-(?:{'|'.join(coding.name for co
 _ALTERED = re.compile(r'W/"([0-9]+)(?:-gzip|-zstd)?"|"([0-9]+)(?:--?|;)(?:gzip|br|deflate|zstd)"')
 
 
+class _Tags(Header):
+    """A list of tags, or `*`; its errors have an example instead of the pattern."""
+
+    def _error(self, value: Any) -> ValueError:
+        error = super()._error(value)
+        return ValueError('must be * or quoted tags, such as "5"') if "must match" in str(error) else error
+
+
 class Preconditions:
     """The preconditions of one operation."""
 
@@ -105,7 +113,7 @@ def preconditions_of(
             raise ContractError(f"Operation {operation['operationId']} declares {IF_NONE_MATCH}, but no {status}.")
     if not needed:
         return None
-    headers = [Header(document, schemas, operation, declared[name]) for name in (IF_MATCH, IF_NONE_MATCH)]
+    headers = [_Tags(document, schemas, operation, declared[name]) for name in (IF_MATCH, IF_NONE_MATCH)]
     return Preconditions(*headers)
 
 
@@ -122,7 +130,7 @@ def check_versioned(operation: Json, record: Any) -> None:
 
 
 def explain(problem: Problem, request: Fields) -> None:
-    """Add an explanation to a 412 problem if the tag has the right version, but a proxy has altered it."""
+    """Add an explanation to a 412 problem if `If-Match` has a tag that was altered by a proxy, or a weak one."""
     expected = b", ".join(request.get(b"if-match", ())).decode("latin-1")
     version = str(problem.members.get("version"))
     for altered in _ALTERED.finditer(expected):
@@ -132,6 +140,9 @@ def explain(problem: Problem, request: Fields) -> None:
                 f'send {IF_MATCH}: "{version}".'
             )
             return
+    weak = next((tag[0] for tag in _TAG.finditer(expected) if tag[1]), None)
+    if weak is not None:
+        problem.detail += f" {IF_MATCH} never matches a weak tag such as {weak}."
 
 
 def _has_etag(document: Document, operation: Json) -> bool:

@@ -120,13 +120,20 @@ async def test_score_counts_each_place(storage: Storage, text: str, matches: int
         ("fox dog", "The quick brown <mark>fox</mark> jumps over the lazy <mark>dog</mark>"),
         ('"brown eyed"', "A quick, <mark>brown-eyed</mark> Fox. A quick one!"),
         ("bold", "don't panic: C++ &amp; &lt;b&gt;<mark>bold</mark>&lt;/b&gt;"),
-        ("mark", "zero byte  <mark>mark</mark> "),
+        ("mark", "zero byte  <mark>mark</mark>"),
     ],
 )
 async def test_snippet_is_safe_html(storage: Storage, session: Session, text: str, snippet: str) -> None:
     assert session.id
     [hit] = await hits(storage, text)
     assert hit.snippet == snippet
+
+
+async def test_snippet_has_no_blanks_at_its_ends(storage: Storage) -> None:
+    session = await storage.create_session(W, NewSession())
+    await storage.append_message(W, session.id, NewMessage(content="\n\thello zebra\n "))
+    [hit] = await hits(storage, "zebra")
+    assert hit.snippet == "hello <mark>zebra</mark>"
 
 
 async def test_snippet_is_short(storage: Storage, session: Session) -> None:
