@@ -33,7 +33,7 @@ def test_claude_code_is_one_path_with_forks() -> None:
     assert (main["id"], main["name"]) == (SESSION, "Files of Ada")
     assert (fork["parentSessionId"], fork["forkedAtSequence"], fork["name"]) == (SESSION, 7, "Another file")
     assert agent["parentSessionId"] == SESSION
-    assert agent["labels"]["sidechain"] == "ab12"
+    assert (agent["name"], agent["labels"]["sidechain"]) == ("Look for /e.", "ab12")
     assert main["labels"] == {"source": "claude-code", "directory": "/home/ada/atlas", "git-branch": "main"}
 
 
@@ -72,7 +72,7 @@ def test_claude_code_names_the_whole_conversation_as_the_user_did() -> None:
     ]
     shared = {"type": "summary", "summary": "One and two", "leafUuid": "a4"}
     read = Read(lines(*CLAUDE_CODE, *titles, shared))
-    assert [session.get("name") for session in read.sessions] == ["My files", "My files", None]
+    assert [session.get("name") for session in read.sessions] == ["My files", "My files", "Look for /e."]
     assert read.sessions[0]["context"]["after"] == [titles[1], *CLAUDE_CODE[-2:], shared]
     # A name by the program is replaced by a later one.
     assert Read(lines(*CLAUDE_CODE[:11], titles[1])).sessions[0]["name"] == "Files"

@@ -11,7 +11,18 @@ from ..anthropic import Anthropic
 from ..blocks import type_of
 from .interface import AttachedRecord, Chat, Fault, Head, Object, Place, SessionName, Step, Title, Turn
 from .json_records import Record, read_steps
-from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
+from .values import (
+    labels_of,
+    line_of,
+    list_of,
+    name_of_prompt,
+    object_of,
+    text_part,
+    texts_of,
+    time_of,
+    usage_of,
+    without,
+)
 
 NAME = "claude-code"
 
@@ -188,11 +199,13 @@ class _Reader:
         self._said.add(chat)
         cwd, branch = texts_of(value, "cwd", "gitBranch")
         labels = labels_of(directory=cwd, git_branch=branch)
+        time = time_of(value.get("timestamp"))
         if chat == session:
-            yield Chat(key=chat, created_at=time_of(value.get("timestamp")), labels=labels)
+            yield Chat(key=chat, created_at=time, labels=labels)
         else:
+            # Claude Code gives no title to what an agent does.
             labels |= labels_of(sidechain=chat.rpartition("/")[2])
-            yield Chat(key=chat, created_at=time_of(value.get("timestamp")), labels=labels, parent=session)
+            yield Chat(key=chat, name=_prompt_name(value), created_at=time, labels=labels, parent=session)
 
     def _parent_of(self, value: Object, uuid: str, chat: str) -> str | Place | None:
         parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
@@ -249,6 +262,14 @@ class _Reader:
         before, response.usage = response.usage, counted or response.usage
         added = {name: max(0, count - before.get(name, 0)) for name, count in counted.items()}
         return added if any(added.values()) or not before else {}
+
+
+def _prompt_name(value: Object) -> str | None:
+    """The name of a session by its first line, if that is a prompt."""
+    content = object_of(value.get("message")).get("content")
+    blocks = [{"text": content}] if isinstance(content, str) else list_of(content)
+    texts = [text for block in blocks for text in texts_of(block, "text") if text is not None]
+    return next(filter(None, map(name_of_prompt, texts)), None) if value.get("type") == "user" else None
 
 
 def _usage_of(usage: Object) -> Object:
