@@ -2,7 +2,7 @@
 
 import sys
 
-from .server.signals import exit_while_starting
+from .server.signals import exit_while_starting, raise_on_termination
 
 
 def main() -> None:
@@ -10,6 +10,8 @@ def main() -> None:
     if sys.argv[1:2] == ["serve"]:
         # Before the slow part: most of a start is imports.
         exit_while_starting()
+    else:
+        raise_on_termination()
     from .commands.output import discard_standard_output, open_closed_streams
 
     # Before anything opens a file.

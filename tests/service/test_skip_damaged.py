@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -187,6 +188,32 @@ def test_rows_that_a_damaged_index_hides_are_carried(tmp_path: Path, index: str,
     assert path.read_bytes() == damaged
     for database in (imported(tmp_path, file), checked(target)):
         assert [len(found) for found in contents(database, filled).values()] == [5, 5, 5, 2, 50]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_stopped_command_removes_the_copy(tmp_path: Path, number: signal.Signals) -> None:
+    path, temporary = tmp_path / "a.db", tmp_path / "temporary"
+    filled = Filled(f"sqlite:///{path}")
+    damage_index(path, "session_by_update", filled.contextless, is_zeroed=False)
+    temporary.mkdir()
+    # The output is larger than a pipe, which nobody reads yet.
+    with subprocess.Popen(
+        [sys.executable, "-m", "amplifierd", "export", "--skip-damaged", "--database", filled.database],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"{"
+        [folder] = temporary.iterdir()
+        assert folder.name.startswith(f"amplifierd-{process.pid}-")
+        assert not Path(f"{path}-reserve").exists()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=120)
+    # SIGHUP counts as SIGTERM, as it does for a daemon.
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + signal.SIGTERM), said
+    assert b"Traceback" not in said
+    assert list(temporary.iterdir()) == []
 
 
 def test_table_of_a_damaged_index_is_named_without_space_for_a_copy(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""The signals that stop a daemon, handled from the first line of the program.
+"""The signals that stop a program. Those that stop a daemon are handled from the first line of the program.
 
 The kernel does not deliver unhandled signals to the first process of a container: a stop before that would be lost.
 """
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,6 +19,10 @@ def end_on_signal(handler: Handler) -> None:
     A SIGHUP that is ignored, as under `nohup`, stays ignored.
     """
     signal.signal(signal.SIGINT, handler)
+    _handle_termination(handler)
+
+
+def _handle_termination(handler: Handler) -> None:
     signal.signal(signal.SIGTERM, handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda _number, frame: handler(signal.SIGTERM, frame))
@@ -26,6 +31,17 @@ def end_on_signal(handler: Handler) -> None:
 def exit_while_starting() -> None:
     """Exit at once with code 0 on such a signal, because nothing is open yet."""
     end_on_signal(lambda _number, _frame: os._exit(0))
+
+
+def raise_on_termination() -> None:
+    """Let SIGTERM and SIGHUP raise SystemExit, as SIGINT raises KeyboardInterrupt: temporary files are removed."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        # The files are being removed, and a terminal that closes may send two signals.
+        _handle_termination(lambda _number, _frame: None)
+        sys.exit(128 + number)
+
+    _handle_termination(handle)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A temporary copy of a damaged file, with new indexes, so that no damaged index hides rows that can be read."""
 
+import os
 from collections.abc import Container, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,10 +22,11 @@ _FREE_PAGES_AT, _FREE_PAGES_BYTES = 32, 8
 def readable_file(path: Path, skipped: Skipped) -> Iterator[Path]:
     """The file at `path`, or during the `with` a copy of it, if SQLite finds a table or an index damaged.
 
+    The copy is in a folder `amplifierd-PID-…`, so that the owner of a leftover folder can be identified.
     Without space for a copy, it is the file itself. `skipped` is told about each table that is damaged in what is read.
     Raises `DatabaseUnusable`.
     """
-    with TemporaryDirectory(prefix="amplifierd-") as folder:
+    with TemporaryDirectory(prefix=f"amplifierd-{os.getpid()}-") as folder:
         copy = Path(folder, path.name)
         with closing(open_to_read(path)) as source:
             damaged = faults_of_tables(source)

@@ -1,5 +1,6 @@
 """The files of an SQLite database: while a program has it open, its latest writes may be in a log beside it."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -40,7 +41,7 @@ def open_with_log(path: Path) -> Iterator[IO[bytes]]:
         if not is_database or log_stamp(path)[0] == 0:
             yield file
             return
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix=f"amplifierd-{os.getpid()}-") as folder:
         copy = Path(folder, "copy.db")
         try:
             _copy(path, copy)
