@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec import Raw, json, structs
 
+from ..model.database_errors import DatabaseDamaged, decoded_message
 from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, MetadataTooLarge, SessionNotFound
 from ..model.interface import CheckSession, Storage
 from ..model.queries import MessageQuery, SessionQuery
@@ -61,7 +62,6 @@ MAX_JOINED = 1_000
 Result = TypeVar("Result")
 
 _decode_summary = json.Decoder(SessionSummary).decode
-_decode_message = json.Decoder(Message).decode
 
 
 class TransactionalStorage(
@@ -264,7 +264,10 @@ class TransactionalStorage(
             raise MessageNotFound(session_id, sequence)
         (record,) = row
         long = len(record) > LONG_VALUE_BYTES
-        return await asyncio.to_thread(_decode_message, record) if long else _decode_message(record)
+        message = await asyncio.to_thread(decoded_message, record) if long else decoded_message(record)
+        if message is None:
+            raise DatabaseDamaged(f"message {sequence} of session {session_id} can't be read")
+        return message
 
     async def update_message(
         self, workspace: str, session_id: str, sequence: int, patch: MessagePatch, *, versions: Versions = None

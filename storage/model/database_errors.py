@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from .errors import StorageError, StorageUnavailable
-from .records import ExportLine
+from .records import ExportLine, Message
 
 # Returns the record in a line of an export; None if an import refuses the line.
 ReadLine = Callable[[bytes], ExportLine | None]
@@ -18,12 +18,21 @@ MAX_RETRY_SECONDS = 60
 
 
 _decode_line = msgspec.json.Decoder(ExportLine).decode
+_decode_message = msgspec.json.Decoder(Message).decode
 
 
 def decoded_line(line: bytes) -> ExportLine | None:
     """The record in a line of an export; None if it is invalid JSON, or of another type."""
     try:
         return _decode_line(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def decoded_message(record: bytes) -> Message | None:
+    """The message of a stored record; None if it is invalid JSON, or of another type."""
+    try:
+        return _decode_message(record)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

@@ -32,7 +32,6 @@ _NO_PARTS = b"[]"
 MAX_SHOWN = 200
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Message).decode
 _decode_last = msgspec.json.Decoder(LastMessage).decode
 
 AnyMessage = TypeVar("AnyMessage", BatchMessage, NewMessage, MessagePatch)
@@ -214,14 +213,6 @@ def read_last_message(text: str | None) -> LastMessage | None:
     """The last message in a stored summary; None if there is none, or if it is invalid."""
     try:
         return None if text is None else _decode_last(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-
-
-def read_record(record: bytes) -> Message | None:
-    """The message of a record; None if the record is invalid."""
-    try:
-        return _decode(record)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 

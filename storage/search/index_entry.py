@@ -3,23 +3,43 @@
 The entry has the words and forms of the whole text, and a form for each tool that the message calls.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
 
 from msgspec import Raw
 
+from ..model.database_errors import decoded_message
 from ..model.part_records import tool_names, tools_of
 from ..model.queries import SearchScope
 from ..model.records import Message
 from .characters import fold
 from .tokenizer import IndexedText, Tokenizer, never_pause
 
+logger = logging.getLogger(__name__)
+
 # The scope of the index of words.
 EVERYWHERE: SearchScope = "all"
 
 # No word of a text has a colon.
 _TOOL = "tool:"
+
+
+def readable_message(record: bytes | None) -> Message | None:
+    """The message of a record; None if it was deleted meanwhile, or is damaged: a search finds the others."""
+    if not record:
+        return None
+    message = decoded_message(record)
+    if message is None:
+        logger.warning("A search left out a message that is damaged; check the database")
+    return message
+
+
+def found_text(record: bytes | None, scope: SearchScope) -> str:
+    """The text of a message that a search found; empty if it can't be read any more."""
+    message = readable_message(record)
+    return "" if message is None else searched_text(message, scope)
 
 
 def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:

@@ -12,12 +12,10 @@ from math import isfinite, sqrt
 from operator import mul
 from typing import NamedTuple
 
-import msgspec
-
 from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUnavailable
 from ..model.queries import Embedder, SearchQuery
 from ..model.records import Message, Role
-from .index_entry import tool_forms_of
+from .index_entry import readable_message, tool_forms_of
 from .query_parser import ParsedQuery, without_syntax
 from .results import Found, single
 from .text_match import TextMatch
@@ -42,8 +40,6 @@ _LARGEST = 127
 
 
 logger = logging.getLogger(__name__)
-
-_decode_message = msgspec.json.Decoder(Message).decode
 
 
 class Vector(NamedTuple):
@@ -155,11 +151,11 @@ def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch) ->
 def with_conditions(
     near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch
 ) -> list[Near]:
-    """The messages that meet the conditions; `records` are the records of the first messages, None if deleted."""
+    """The messages that meet the conditions; `records` are those of the first ones (see `readable_message`)."""
     return [
         neighbor
         for neighbor, record in zip(near, records, strict=False)
-        if record and meets_conditions(_decode_message(record), sought, match)
+        if (message := readable_message(record)) is not None and meets_conditions(message, sought, match)
     ]
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 import apsw
 import asyncpg
@@ -14,10 +15,17 @@ from click.testing import CliRunner, Result
 
 from amplifierd.commands import cli
 from conftest import execute
+from corrupt import vandalise
 from daemon import Daemon
 from postgres import PostgresServer
 
 PAGE = 4096
+
+# The second message, as text that is not JSON.
+_DAMAGE = {
+    "sqlite": "UPDATE message_row SET content = 'light\"house' WHERE rowid = 2",
+    "postgresql": "UPDATE message SET record = '{\"content\"' WHERE sequence = 2",
+}
 
 
 def run(*arguments: object) -> Result:
@@ -222,3 +230,19 @@ def opened_by_another(path: Path) -> bool:
             # The descriptor is already closed.
             continue
     return False
+
+
+def test_damaged_message_hides_no_others(database: str) -> None:
+    with Daemon(database, "--log-level", "info") as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        messages = [{"content": f"lighthouse {number}"} for number in range(3)]
+        client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+        assert len(client.get("/search", params={"q": "lighthouse"}).json()) == 3
+        vandalise(database, _DAMAGE[urlsplit(database).scheme])
+        for filters in ({}, {"in": "text"}, {"role": "user"}):
+            found = client.get("/search", params={"q": "lighthouse", **filters})
+            assert [hit["sequence"] for hit in found.json()] == [3, 1]
+        assert client.get(f"/sessions/{session_id}/messages/2").status_code == 500
+        daemon.stop()
+    assert "A search left out a message that is damaged" in daemon.log
+    assert f"DatabaseDamaged: The database is damaged: message 2 of session {session_id} can't be read" in daemon.log

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 import msgspec
 from msgspec import UNSET
 
-from ...model.database_errors import DatabaseDamaged, MessageCountWrong
+from ...model.database_errors import DatabaseDamaged, MessageCountWrong, decoded_message
 from ...model.errors import FileNotFound, SessionNotFound
 from ...model.modules import ExportPlan, ReferenceTargets
 from ...model.profile_records import ProfileSettings
@@ -16,7 +16,6 @@ from ...sql.statements.files import CHUNKS, EXPORTED_FILES, EXPORTED_FILES_OF_SE
 from ...sql.statements.sessions import Statements
 from ...values.clock import is_stored_form
 from ..files import CHUNK_BYTES
-from ..messages import read_record
 from ..profiles import targets_in
 from ..sessions import session_of
 
@@ -117,7 +116,7 @@ class SessionPosition:
         return found[-1][0], lines, sum(len(record) for _, record in found)
 
     def _message(self, sequence: int, record: bytes) -> Message:
-        message = read_record(record)
+        message = decoded_message(record)
         if message is None or not is_stored_form(message.timestamp):
             raise DatabaseDamaged(f"message {sequence} of session {self._session_id} can't be read")
         return message

@@ -10,9 +10,9 @@ from typing import cast
 import msgspec
 
 from ...model.queries import SearchQuery
-from ...model.records import Listing, Message
+from ...model.records import Listing
 from ...search import results
-from ...search.index_entry import EVERYWHERE, searched_text
+from ...search.index_entry import EVERYWHERE, found_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Filters, Found, Result, best, bindings_of, listing, message_clauses, score_of
 from ...search.suggestions import MAX_COUNTED
@@ -25,8 +25,6 @@ from .candidates import ESTIMATE, EXPECTED, Estimate, Range
 from .statements import COUNT_MESSAGES, PLAN_FOR_VALUES, RECORDS, USE_INDEX, search
 from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
 from .vectors import find_near
-
-_decode_message = msgspec.json.Decoder(Message).decode
 
 
 class _Node(msgspec.Struct, rename={"rows": "Plan Rows"}):
@@ -115,7 +113,7 @@ def _best(rows: Iterable[Row], near: Iterable[Near] | None, query: SearchQuery) 
 
 
 def _page(found: list[Result], records: Iterable[bytes | None], query: SearchQuery, sought: ParsedQuery) -> Listing:
-    contents = ["" if record is None else searched_text(_decode_message(record), query.scope) for record in records]
+    contents = [found_text(record, query.scope) for record in records]
     return listing(found, query, contents, sought)
 
 

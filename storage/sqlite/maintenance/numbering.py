@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import apsw
 
+from ...model.database_errors import decoded_message
 from ...model.records import LastMessage
-from ...operations.messages import read_last_message, read_record, shown_last
+from ...operations.messages import read_last_message, shown_last
 from ...sql.ports import Bindings
 from . import check_statements
 
@@ -93,7 +94,7 @@ def _shown_end(count: int, shown: str | None) -> End | None:
 
 
 def _end_of(last: int | None, record: bytes | None) -> End | None:
-    message = None if record is None else read_record(record)
+    message = None if record is None else decoded_message(record)
     if message is None or last is None:
         return None
     return last, shown_last(message)

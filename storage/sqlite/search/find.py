@@ -6,10 +6,10 @@ from itertools import islice
 import apsw
 import msgspec
 
-from ...model.queries import SearchQuery, SearchScope
-from ...model.records import Listing, Message
+from ...model.queries import SearchQuery
+from ...model.records import Listing
 from ...search import results
-from ...search.index_entry import EVERYWHERE, searched_text
+from ...search.index_entry import EVERYWHERE, found_text, readable_message
 from ...search.query_parser import ParsedQuery, parse_query
 from ...search.results import Filters, Found, Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
@@ -23,7 +23,6 @@ from . import statements as search_statements
 from .vectors import find_near
 
 _decode_phrases = msgspec.json.Decoder(list[list[int]]).decode
-_decode_message = msgspec.json.Decoder(Message).decode
 
 
 def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector: QueryVector | None = None) -> Listing:
@@ -49,7 +48,7 @@ def find(connection: apsw.Connection, workspace: str, query: SearchQuery, vector
     found = best(hits, query)
     records = _records(connection, workspace, found[: query.limit])
     # Each is read into the memory of the one before it.
-    contents = (_content_of(record, query.scope) for record in records)
+    contents = (found_text(record, query.scope) for record in records)
     return listing(found, query, contents, sought)
 
 
@@ -107,8 +106,8 @@ def _in_texts(
 ) -> Iterator[Found]:
     # Read all rows first, so that the statement is finished before the next one.
     for _, session_id, sequence, role, _ in [*candidates]:
-        record = _record(connection, workspace, session_id, sequence)
-        score = sought.score(_decode_message(record)) if record else None
+        message = readable_message(_record(connection, workspace, session_id, sequence))
+        score = None if message is None else sought.score(message)
         if score is not None:
             yield score, session_id, sequence, role
 
@@ -129,10 +128,6 @@ def _record(connection: apsw.Connection, workspace: str, session_id: str, sequen
     bindings = {"workspace": workspace, "id": session_id, "sequence": sequence}
     row = connection.execute(SQLiteStatements.MESSAGE, bindings).fetchone()
     return b"" if row is None else row[0]
-
-
-def _content_of(record: bytes, scope: SearchScope) -> str:
-    return searched_text(_decode_message(record), scope) if record else ""
 
 
 def register_score(connection: apsw.Connection) -> None:
