@@ -1,7 +1,7 @@
 """The amount of data that PostgreSQL reads for a search, by its own statistics."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from hashlib import sha256
 
 import asyncpg
@@ -10,6 +10,7 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.queries import SearchQuery
 from amplifierd.storage.model.records import BatchMessage, NewMessage, NewMessages, NewSession
+from amplifierd.storage.postgres.pool import MAX_CONNECTIONS, ConnectionRows
 from amplifierd.storage.postgres.search import candidates
 from amplifierd.storage.postgres.store import PostgresStorage
 from amplifierd.storage.search import results
@@ -40,6 +41,8 @@ SELECT toast_blks_read + toast_blks_hit
 FROM pg_statio_user_tables
 WHERE relname = 'search'
 """
+NO_AUTOVACUUM = "ALTER TABLE amplifierd.search SET (autovacuum_enabled = off, toast.autovacuum_enabled = off)"
+AUTOVACUUM = "ALTER TABLE amplifierd.search RESET (autovacuum_enabled, toast.autovacuum_enabled)"
 LONG_MESSAGES = 150
 WORDS_OF_A_LONG_MESSAGE = 2_500
 
@@ -62,9 +65,12 @@ async def filled(url: str, second_postgres: str) -> AsyncIterator[PostgresStorag
             texts = [text_of(number) for number in numbers]
             await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
         connection = await asyncpg.connect(second_postgres)
+        # It reads the table as well.
+        await connection.execute(NO_AUTOVACUUM)
         await connection.execute("VACUUM ANALYZE amplifierd.search")
-        await connection.close()
         yield storage
+        await connection.execute(AUTOVACUUM)
+        await connection.close()
 
 
 def text_of(number: int) -> str:
@@ -81,8 +87,7 @@ async def entries_read(storage: PostgresStorage, query: SearchQuery) -> tuple[in
 
 
 async def _counts(storage: PostgresStorage) -> list[int]:
-    async with storage._pool.connection() as lent:  # noqa: SLF001  # what its connection has read
-        await lent.row("SELECT pg_stat_force_next_flush()", {})
+    async with _reported(storage) as lent:
         return [int(count) for count in await lent.row(READ, {}) or ()]
 
 
@@ -180,7 +185,17 @@ async def pages_of_long_values(storage: PostgresStorage) -> int:
 
 
 async def _count(storage: PostgresStorage, statement: str) -> int:
-    async with storage._pool.connection() as lent:  # noqa: SLF001  # what its connection has read
-        await lent.row("SELECT pg_stat_force_next_flush()", {})
+    async with _reported(storage) as lent:
         [count] = await lent.row(statement, {}) or ()
         return int(count)
+
+
+@asynccontextmanager
+async def _reported(storage: PostgresStorage) -> AsyncIterator[ConnectionRows]:
+    """A connection, after each one has reported what it read: an idle one would report that seconds later."""
+    async with AsyncExitStack() as all_connections:
+        for _ in range(MAX_CONNECTIONS):
+            lending = storage._pool.connection()  # noqa: SLF001  # what its connection has read
+            lent = await all_connections.enter_async_context(lending)
+            await lent.row("SELECT pg_stat_force_next_flush()", {})
+        yield lent
