@@ -4,9 +4,11 @@ import logging
 from collections.abc import Callable
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from amplifierd.server.ephemeral import MEMORY
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.records import NewMessage, NewSession
@@ -147,3 +149,12 @@ def test_loop_of_links_has_no_reserve(tmp_path: Path) -> None:
     assert reserve.fill()
     reserve.close()
     assert not file_of(loop).exists()
+
+
+@pytest.mark.skipif(not MEMORY.is_dir(), reason="this system has no file system in memory")
+def test_database_in_memory_has_no_reserve() -> None:
+    with TemporaryDirectory(prefix="amplifierd-", dir=MEMORY) as folder:
+        database = Path(folder, "a.db")
+        database.write_bytes(b"x")
+        assert Reserve(database).fill()
+        assert not file_of(database).exists()

@@ -71,7 +71,7 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             yield file
             _sync(file)
     elif _is_regular(Path(path)):
-        with _replace(Path(path).resolve()) as file:
+        with _replace(Path(os.path.realpath(path))) as file:
             yield file
     else:
         with Path(path).open("wb") as file:

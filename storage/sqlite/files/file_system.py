@@ -1,6 +1,7 @@
 """The file system of a database: whether other machines may write to it, and whether it accepts writes."""
 
 import ctypes
+import os
 import re
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def shared_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
         text = mounts.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
-    found = _type_at(path.resolve(), text)
+    found = _type_at(Path(os.path.realpath(path)), text)
     return found if found is not None and _SHARED.fullmatch(found) else None
 
 
@@ -54,7 +55,8 @@ def _type_at(path: Path, mounts: str) -> str | None:
 
 
 def _shared_on_macos(path: Path) -> str | None:
-    existing = next(folder for folder in (path.resolve(), *path.resolve().parents) if folder.exists())
+    path = Path(os.path.realpath(path))
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
     found = ctypes.create_string_buffer(_STATFS_BYTES)
     if ctypes.CDLL(None, use_errno=True).statfs(str(existing).encode(), found) != 0:
         return None

@@ -53,7 +53,7 @@ def lock_for_this_machine(
     file_system = shared_file_system(path, mounts)
     if file_system is None:
         return MachineLock(None)
-    beside = path.resolve().with_name(f"{path.resolve().name}-machine")
+    beside = Path(f"{os.path.realpath(path)}-machine")
     if not (beside.exists() if single_machine is None else single_machine):
         raise DatabaseFileShared(path, file_system)
     return _lock(path, beside, file_system, _place(boot_id))
