@@ -188,8 +188,7 @@ class VersionMismatch(StorageError):
     def __init__(self, session_id: str, version: int, expected: object, subject: str | None = None) -> None:
         why = "which the request excludes"
         if isinstance(expected, tuple):
-            named = " or ".join(str(each) for each in sorted(expected))
-            why = f"not at {named}" if named else "and the request names no version to which it applies"
+            why = f"not at {' or '.join(str(each) for each in sorted(expected)) or 'any that the request names'}"
         super().__init__(f"{subject or f'Session {session_id}'} is at version {version}, {why}.")
         self.session_id = session_id
         self.members = {"version": version}
