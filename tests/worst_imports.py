@@ -53,6 +53,15 @@ def history_of_branches(_data: Data) -> Ask:
     return Ask("POST", "/import?format=auto", "\n".join(map(json.dumps, lines)).encode(), OCTETS)
 
 
+def history_of_open_elements(_data: Data) -> Ask:
+    """Prompts of Codex that begin an element, as those do that a program wrote, and never end it."""
+    prompt = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "<" + "a" * MIB}]}
+    lines = [{"type": "session_meta", "payload": {"id": "5c2f6a54-3333-4000-8000-000000000001"}}]
+    lines += [{"type": "response_item", "payload": prompt}] * 8
+    body = "\n".join(json.dumps({"timestamp": "2026-03-01T10:00:00.000Z", **line}) for line in lines)
+    return Ask("POST", "/import?format=codex", body.encode(), OCTETS)
+
+
 def _code_line(uuid: str, parent: str | None) -> dict[str, Any]:
     message = {"role": "user", "content": "x"}
     return {"type": "user", "uuid": uuid, "parentUuid": parent, "sessionId": "s", "message": message}

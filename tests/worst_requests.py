@@ -337,6 +337,7 @@ TABLE = [
     Row("imports of a history of 43 MiB in a line", ("importSessions",), worst_imports.history_in_one_line),
     Row("imports of a history of 12,000,000 small values", ("importSessions",), worst_imports.history_of_small_values),
     Row("imports of a history of 900 branches", ("importSessions",), worst_imports.history_of_branches),
+    Row("imports of prompts of 1 MiB without an end", ("importSessions",), worst_imports.history_of_open_elements),
     Row("imports of a database of computed values", ("importSessions",), worst_imports.hostile_database),
     Row("20 keyed POSTs on a context of 7 MiB", ("startSession",), _keyed_writes_of_a_large_context),
     Row("transcript in Markdown: 8 MiB of fences", ("getTranscript",), _transcript_of_fences),

@@ -102,6 +102,13 @@ def codex_prompt(*texts: str) -> dict[str, object]:
     return codex_line("response_item", {"type": "message", "role": "user", "content": content})
 
 
+def test_codex_prompt_of_an_open_element_names_the_session_in_linear_time() -> None:
+    # A quadratic pattern would take hours.
+    for prompt in ("<" + "a" * 1_000_000, "<a" + " b" * 500_000, "<a>" * 300_000):
+        read = Read(lines(CODEX[0], codex_prompt(prompt)))
+        assert read.sessions[0]["name"] == prompt[:200]
+
+
 @pytest.mark.parametrize(
     ("texts", "name"),
     [

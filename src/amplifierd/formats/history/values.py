@@ -20,7 +20,8 @@ _MILLISECONDS = 1e11
 _MAX_INTEGER = 2**31 - 1
 _MAX_CHARACTERS = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_ELEMENT = re.compile(r"<([A-Za-z][\w-]*)[^<>]*>")
+# Possessive: a name that is given back, a character at a time, would make a long text without an end take hours.
+_ELEMENT = re.compile(r"<([A-Za-z][\w-]*+)[^<>]*+>")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _WITHOUT_ZONE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9:]{8}(\.[0-9]+)?)")
