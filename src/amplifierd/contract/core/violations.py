@@ -4,7 +4,6 @@ jsonschema-rs creates all errors of a value before it returns the first, at abou
 without the schemas of its members and elements, which are checked one after another.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -71,6 +70,8 @@ class SchemaNode:
             {"allOf": [own], "components": {"schemas": components if self._is_whole else {}}}, validate_formats=True
         )
         self._schema = schema
+        # Responses have the names of requests in camelCase.
+        self._names = {_in_camel_case(name): name for name in schema.get("properties", ())}
         self._members: dict[str, Node] = {}
         self._elements: Node | None = None
 
@@ -121,7 +122,9 @@ class SchemaNode:
         if other is False:
             for name in value:
                 if name not in properties:
-                    yield violation(pointer_to([*map(str, path), name]), _unknown(name, properties))
+                    declared = self._names.get(name)
+                    detail = f"is unknown; its name in requests is {declared}" if declared else "is unknown"
+                    yield violation(pointer_to([*map(str, path), name]), detail)
         for name in properties:
             if name in value:
                 yield from self._member(name, properties[name]).violations(value[name], [*path, name])
@@ -147,10 +150,9 @@ def node_of(schema: Json, components: Json) -> Node:
     return UnionNode(resolved, components) if "discriminator" in resolved else SchemaNode(schema, components)
 
 
-def _unknown(name: str, properties: Json) -> str:
-    """What is wrong with a member; one that was copied from a response has its name in camelCase."""
-    declared = re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
-    return f"is unknown; its name in requests is {declared}" if declared in properties else "is unknown"
+def _in_camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _plus_one(most: int) -> int:
