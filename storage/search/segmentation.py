@@ -128,8 +128,8 @@ def plain_words(text: str) -> PlacedWords | None:
     """The words of a text in ASCII without numbers with signs and names with signs; None if it may have others."""
     if not text.isascii() or _SIGN.search(text):
         return None
-    lowered = text.lower()
-    return PlacedWords(_PLAIN_WORD.findall(lowered), [*map(re.Match.span, _PLAIN_WORD.finditer(lowered))])
+    found = [*_PLAIN_WORD.finditer(text.lower())]
+    return PlacedWords([each[1] for each in found], [each.span() for each in found])
 
 
 def words_of(chunk: str) -> list[str]:
