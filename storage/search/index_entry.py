@@ -6,11 +6,12 @@ The entry has the words and forms of the whole text, and a form for each tool th
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
+from typing import TypeVar
 
-from msgspec import Raw
+from msgspec import MsgspecError, Raw, json
 
-from ..model.database_errors import decoded_message
 from ..model.part_records import tool_names, tools_of
 from ..model.queries import SearchScope
 from ..model.records import Message
@@ -19,27 +20,34 @@ from .tokenizer import IndexedText, Tokenizer, never_pause
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
 # The scope of the index of words.
 EVERYWHERE: SearchScope = "all"
 
 # No word of a text has a colon.
 _TOOL = "tool:"
 
+_decode = json.Decoder(Message).decode
 
-def readable_message(record: bytes | None) -> Message | None:
-    """The message of a record; None if it was deleted meanwhile, or is damaged: a search finds the others."""
+
+def read_found(record: bytes | None, read: Callable[[Message], Result]) -> Result | None:
+    """The result of `read` for the message in a record.
+
+    None if it was deleted meanwhile, or if it or one of its parts is damaged: a search finds the others.
+    """
     if not record:
         return None
-    message = decoded_message(record)
-    if message is None:
+    try:
+        return read(_decode(record))
+    except (MsgspecError, UnicodeDecodeError):
         logger.warning("A search left out a message that is damaged; check the database")
-    return message
+        return None
 
 
 def found_text(record: bytes | None, scope: SearchScope) -> str:
-    """The text of a message that a search found; empty if it can't be read any more."""
-    message = readable_message(record)
-    return "" if message is None else searched_text(message, scope)
+    """The text of a message that a search found; empty if it can't be read."""
+    return read_found(record, partial(searched_text, scope=scope)) or ""
 
 
 def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:

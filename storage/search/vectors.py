@@ -8,6 +8,7 @@ import asyncio
 import logging
 from array import array
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from math import isfinite, sqrt
 from operator import mul
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUnavailable
 from ..model.queries import Embedder, SearchQuery
 from ..model.records import Message, Role
-from .index_entry import readable_message, tool_forms_of
+from .index_entry import read_found, tool_forms_of
 from .query_parser import ParsedQuery, without_syntax
 from .results import Found, single
 from .text_match import TextMatch
@@ -151,11 +152,11 @@ def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch) ->
 def with_conditions(
     near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch
 ) -> list[Near]:
-    """The messages that meet the conditions; `records` are those of the first ones (see `readable_message`)."""
+    """The messages that meet the conditions; `records` are those of the first ones (see `read_found`)."""
     return [
         neighbor
         for neighbor, record in zip(near, records, strict=False)
-        if (message := readable_message(record)) is not None and meets_conditions(message, sought, match)
+        if read_found(record, partial(meets_conditions, sought=sought, match=match))
     ]
 
 

@@ -26,6 +26,11 @@ _DAMAGE = {
     "sqlite": "UPDATE message_row SET content = 'light\"house' WHERE rowid = 2",
     "postgresql": "UPDATE message SET record = '{\"content\"' WHERE sequence = 2",
 }
+# The name of a tool in the second message, as a number.
+_DAMAGED_PART = {
+    "sqlite": "UPDATE message_row SET rest = replace(rest, '\"read\"', '1') WHERE rowid = 2",
+    "postgresql": "UPDATE message SET record = replace(record, '\"read\"', '1') WHERE sequence = 2",
+}
 
 
 def run(*arguments: object) -> Result:
@@ -246,3 +251,18 @@ def test_damaged_message_hides_no_others(database: str) -> None:
         daemon.stop()
     assert "A search left out a message that is damaged" in daemon.log
     assert f"DatabaseDamaged: The database is damaged: message 2 of session {session_id} can't be read" in daemon.log
+
+
+def test_message_with_a_damaged_part_hides_no_others(database: str) -> None:
+    with Daemon(database, "--log-level", "info") as daemon, daemon.client() as client:
+        session_id = client.post("/sessions").json()["id"]
+        call = {"type": "tool_call", "call": "c1", "name": "read", "input": '{"path":"lighthouse"}'}
+        messages = [{"role": "assistant", "parts": [call | {"call": f"c{number}"}]} for number in range(3)]
+        client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+        assert len(client.get("/search", params={"q": "lighthouse"}).json()) == 3
+        vandalise(database, _DAMAGED_PART[urlsplit(database).scheme])
+        for filters in ({}, {"in": "tools"}, {"role": "assistant"}):
+            found = client.get("/search", params={"q": "lighthouse", **filters})
+            assert [hit["sequence"] for hit in found.json()] == [3, 1]
+        daemon.stop()
+    assert "A search left out a message that is damaged" in daemon.log
