@@ -1,7 +1,7 @@
 """A temporary copy of a damaged file, with new indexes, so that no damaged index hides rows that can be read."""
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,15 +30,17 @@ def readable_file(path: Path, skipped: Skipped) -> Iterator[Path]:
         copy = Path(folder, path.name)
         with closing(open_to_read(path)) as source:
             damaged = faults_of_tables(source)
-            readable = copy if damaged and _is_copied(source, copy, damaged) else path
-        if damaged:
-            with closing(open_to_read(readable)) as connection:
-                _tell(connection, skipped)
-        yield readable
+            is_copied = bool(damaged) and _is_copied(source, copy, damaged)
+            if not is_copied:
+                _tell(source, damaged, skipped)
+        if is_copied:
+            with closing(open_to_read(copy)) as connection:
+                _tell(connection, faults_of_tables(connection), skipped)
+        yield copy if is_copied else path
 
 
 def _is_copied(source: apsw.Connection, target: Path, tables: Container[str]) -> bool:
-    """Copy a file as of one moment, and make the indexes of some tables new. Returns False if there is no space."""
+    """Copy a file as of one moment, and rebuild the indexes of some tables. Returns False if there is no space."""
     try:
         with closing(apsw.Connection(str(target))) as connection, connection.backup("main", source, "main") as copying:
             copying.step()
@@ -55,8 +57,8 @@ def _is_copied(source: apsw.Connection, target: Path, tables: Container[str]) ->
     return True
 
 
-def _tell(connection: apsw.Connection, skipped: Skipped) -> None:
-    for table, fault in faults_of_tables(connection).items():
+def _tell(connection: apsw.Connection, damaged: Mapping[str, str], skipped: Skipped) -> None:
+    for table, fault in damaged.items():
         try:
             read_first(connection, table)
         except apsw.CorruptError:
