@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 
 from .connection import connect_writer
+from .files.database_files import log_bytes
 from .files.reserve import Reserve, is_out_of_space
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Checkpointer:
         self._pages = 0
         self._moved = 0
         # Whether the log has commits since the last truncation, and the latest time of the next one.
-        self._is_filled = _is_filled(Path(f"{path}-wal"))
+        self._is_filled = log_bytes(Path(path)) > 0
         self._committed_at = time.monotonic()
         self._deadline = self._committed_at + MAX_SECONDS
         self._thread = threading.Thread(target=self._run, name="amplifierd-checkpointer", daemon=True)
@@ -147,7 +148,3 @@ class Checkpointer:
                     return self._checkpoint(connection, mode, in_reserve=True)
             logger.warning("The write-ahead log could not be moved into the database: %s", error)
         return False
-
-
-def _is_filled(log: Path) -> bool:
-    return log.exists() and log.stat().st_size > 0

@@ -11,6 +11,7 @@ import apsw
 
 from ..model.database_errors import DatabaseDamaged
 from ..model.errors import StorageUnavailable
+from .files.database_files import log_of
 from .files.reserve import is_out_of_space
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def remove_left_log(path: str) -> None:
     The last connection to close does that (https://www.sqlite.org/wal.html#the_wal_file), but if two close at the same
     moment, each may assume that the other one stays open.
     """
-    log = Path(f"{path}-wal")
+    log = log_of(Path(path))
     for _ in range(CLOSING_ATTEMPTS):
         if not log.exists():
             return

@@ -13,7 +13,8 @@ import apsw
 from ...model.database_errors import MaintenanceRefused
 
 # The files that SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html
-_LOGS = ("-wal", "-journal")
+_WAL = "-wal"
+_LOGS = (_WAL, "-journal")
 _BESIDE = (*_LOGS, "-shm")
 # The permissions of a new database: only its owner may read it.
 OWN_MODE = 0o600
@@ -84,6 +85,17 @@ def exclusive_use(target: Path) -> Iterator[None]:
         file.xUnlock(apsw.SQLITE_LOCK_NONE)
     finally:
         file.xClose()
+
+
+def log_of(database: Path) -> Path:
+    """The write-ahead log of a database, which may not exist."""
+    return _beside(database, _WAL)
+
+
+def log_bytes(database: Path) -> int:
+    """The size of the write-ahead log of a database; 0 if there is none."""
+    log = log_of(database)
+    return log.stat().st_size if log.exists() else 0
 
 
 def take_over(file: Path | int, other: Path) -> None:

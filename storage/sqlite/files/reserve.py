@@ -19,7 +19,7 @@ from pathlib import Path
 import apsw
 
 from ...model.database_errors import DatabaseUnusable
-from .database_files import OWN_MODE, take_over
+from .database_files import OWN_MODE, log_of, take_over
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ class Reserve:
     def fill(self) -> bool:
         """Make the file, as far as the disk has space. Returns whether it is whole.
 
-        It isn't, and nothing is waited for, while somebody else fills it or uses the space. If it can't be written for
-        another reason than space, there is no reserve until the next call, and no write is refused for its sake.
+        It is not whole while somebody else fills it or uses the space; this does not wait for them. If the file can't
+        be written for a reason other than a lack of space, no space is kept until the next call, and writes go on.
         """
         if not (self._is_kept or self.exists()):
             return True
@@ -112,9 +112,8 @@ class Reserve:
 
     def close(self) -> None:
         """Remove the file if nobody has the database open; keep it if the disk may be full at the next start."""
-        log = self._database.with_name(f"{self._database.name}-wal")
         try:
-            if not self._is_kept or not self.exists() or log.exists():
+            if not self._is_kept or not self.exists() or log_of(self._database).exists():
                 return
             disk = os.statvfs(self._database.parent)
             if disk.f_bavail * disk.f_frsize < ROOM_BYTES:

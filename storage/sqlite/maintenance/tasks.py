@@ -9,6 +9,7 @@ import apsw
 from ...model.database_errors import ReadLine
 from ...model.maintenance import Compacted, Contents, Finding, Maintenance, Progress, Restored, no_progress
 from ..connection import as_storage_error
+from ..files.database_files import log_bytes
 from ..files.machine_lock import locked_for_this_machine
 from ..opening import open_current
 from . import backup, compaction
@@ -58,8 +59,7 @@ class SQLiteMaintenance(Maintenance):
 
 def _size(path: Path) -> int:
     """The size of a database and its log, in bytes."""
-    log = path.with_name(f"{path.name}-wal")
-    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
+    return path.stat().st_size + log_bytes(path)
 
 
 @contextmanager
