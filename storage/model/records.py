@@ -290,7 +290,7 @@ class Events:
 
     # An event object belongs to one batch, which several readers may receive: its last object identifies the batch.
     batches: AsyncGenerator[Sequence[Event], None]
-    # Call it when a batch is no longer needed, because only a few large batches may be in memory.
+    # The reader of a batch calls it afterwards, because memory may hold only a few large batches.
     release: Callable[[], None] = lambda: None
 
 
