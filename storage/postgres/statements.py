@@ -11,7 +11,7 @@ from ..sql.statements.integrity import parts, recount
 from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_responses import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
-from ..sql.statements.sessions import SESSION_EXISTS, Statements, profile_in_directory
+from ..sql.statements.sessions import SESSION_EXISTS, Statements, columns, profile_in_directory
 from ..sql.statements.transfer import exported_session, id_uses, session_alone
 
 # See `Dialect`.
@@ -93,6 +93,15 @@ class PostgresStatements(Statements):
     SESSION_ALONE = session_alone(_LAST_SEQUENCE_OF_SESSION)
 
     PARTS = parts("message")
+
+    # Sessions whose context is in their own row: a long one, or a missing one, is read by SESSION.
+    SHORT_SESSIONS = f"""
+SELECT {columns("context", "NULL")}
+FROM session
+WHERE workspace = :workspace
+    AND id = ANY(CAST(:session_ids AS TEXT[]))
+    AND context IS NOT NULL
+"""  # noqa: S608  # of the text above
 
     REPLACE_RECORD = """
 UPDATE message

@@ -14,7 +14,7 @@ from ..backend.concurrency_limit import ConcurrencyLimit, FairLimit, Turns, befo
 from ..backend.search.vectors import TransactionalVectors
 from ..backend.storage import TransactionalStorage
 from ..backend.write_check import WriteCheck
-from ..model.database_errors import Skipped
+from ..model.database_errors import DatabaseDamaged, Skipped
 from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.interface import CheckSession
 from ..model.modules import InstalledModules
@@ -37,12 +37,12 @@ from ..operations.directories import normalize_or_not_found
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.expiry import Expiry
 from ..operations.recorded_responses import read_messages
-from ..operations.sessions import new_session
+from ..operations.sessions import new_session, session_of
 from ..operations.unit_of_work import UnitOfWork, perform
 from ..search.suggestions import suggest
 from ..search.vectors import query_vector
 from ..sql.dialect import Dialect
-from ..sql.ports import LONG_VALUE_BYTES, Bindings, Reader, Transaction
+from ..sql.ports import LONG_VALUE_BYTES, Bindings, Reader, Row, Transaction
 from ..sql.spool import listing
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock
@@ -53,6 +53,7 @@ from .batching import create as opening
 from .batching.append import AppendRequest
 from .batching.create import CreateRequest
 from .batching.queue import BatchQueue
+from .binding import storable
 from .errors import in_sentences
 from .migrations import migrate
 from .notifications import Notifications
@@ -161,6 +162,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         self._probe = Probe(self.url)
         self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
         self._appends = BatchQueue[AppendRequest, Appended](self._append_together, lambda request: request.size)
+        self._gets = BatchQueue[str, Row | None](self._read_together, len)
         self._expiry = Expiry(self._forget_some_expired)
         self._rebuild = Rebuild(self._pool)
         self._start_removals()
@@ -176,6 +178,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         self._probe.close()
         await self._creations.close()
         await self._appends.close()
+        await self._gets.close()
         await self._changes.close()
         await self._notifications.close()
         await self._pool.close()
@@ -209,6 +212,10 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
             if profile is not None:
                 return msgspec.structs.replace(session, profile=profile)
         return await super().create_session(workspace, new, once=once, check=check)
+
+    async def get_session(self, workspace: str, session_id: str) -> Session:
+        row = await self._gets.add(workspace, storable(canonical_id(session_id)))
+        return await super().get_session(workspace, session_id) if row is None else session_of(session_id, row)
 
     async def _append_all(
         self,
@@ -252,6 +259,16 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         if last is None:
             return None
         return Messages(request.session_id, messages.number_messages(request.messages, timestamp, last))
+
+    async def _read_together(self, workspace: str, ids: list[str]) -> list[Row | None]:
+        """The rows of sessions; None for one that has to be read alone."""
+        try:
+            rows = await self._pool.all(PostgresStatements.SHORT_SESSIONS, {"workspace": workspace, "session_ids": ids})
+        except DatabaseDamaged:
+            # A damaged session must not fail the reads of others.
+            rows = []
+        found = {row[0]: row for row in rows}
+        return [found.get(session_id) for session_id in ids]
 
     async def _append_together(self, workspace: str, requests: list[AppendRequest]) -> list[Appended]:
         moment = self._clock.now()

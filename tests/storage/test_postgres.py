@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import Any
 
 import asyncpg
@@ -12,8 +12,9 @@ import pytest
 from msgspec import Raw
 
 from amplifierd.storage import open_storage
-from amplifierd.storage.model.database_errors import DatabaseUnusable
+from amplifierd.storage.model.database_errors import DatabaseDamaged, DatabaseUnusable
 from amplifierd.storage.model.directories import NewDirectory
+from amplifierd.storage.model.errors import SessionNotFound
 from amplifierd.storage.model.profile_records import NewProfile
 from amplifierd.storage.model.queries import DeletionQuery, MessageQuery, SessionQuery, SessionSort
 from amplifierd.storage.model.records import (
@@ -92,6 +93,7 @@ BINDINGS: dict[str, object] = {
     "hash": "x",
     "call": "call_1",
     "ids": '["7"]',
+    "session_ids": ["x"],
     "message_id": "7",
     "last_role": "user",
     "last_time": None,
@@ -159,6 +161,7 @@ def filled(postgres: str) -> Iterator[str]:
     ("statement", "index"),
     [
         (PostgresStatements.SESSION, "session_pkey"),
+        (PostgresStatements.SHORT_SESSIONS, "session_pkey"),
         (PostgresStatements.STATE, "session_pkey"),
         (PostgresStatements.COUNT_MESSAGES, "session_pkey"),
         (PostgresStatements.MESSAGE_COUNT, "session_pkey"),
@@ -244,12 +247,13 @@ async def explained_nodes(url: str, statement: str) -> list[dict[str, Any]]:
 async def test_reader_does_not_overtake_waiting_readers(url: str) -> None:
     async with open_storage(url) as storage:
         session = await storage.create_session(W, NewSession())
+        await storage.append_message(W, session.id, NewMessage("x"))
         done = [0] * 64
         first: list[int] = []
 
         async def read(reader: int) -> None:
             while done[reader] < 100:
-                await storage.get_session(W, session.id)
+                await storage.get_message(W, session.id, 1)
                 done[reader] += 1
             first.append(min(done))
 
@@ -315,6 +319,54 @@ async def test_appends_of_many_requests_share_a_transaction(url: str) -> None:
         await asyncio.gather(*(storage.append_messages(W, session.id, new) for _ in range(200)))
         # The first write is a transaction alone; those that arrive meanwhile are the second.
         assert 0 < await transactions(url, "message") <= 3
+
+
+async def connections(url: str) -> int:
+    """The number of connections that the storages on a database have open."""
+    connection = await asyncpg.connect(url)
+    counted: int = await connection.fetchval(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'amplifierd' AND datname = current_database()"
+    )
+    await connection.close()
+    return counted
+
+
+async def test_reads_of_many_sessions_share_a_connection(url: str) -> None:
+    async with open_storage(url) as storage:
+        requests = [NewSession(), NewSession(context=Raw(b'{"a":"' + b"x" * 10_000 + b'"}')), NewSession(name="a")] * 20
+        created = [await storage.create_session(W, new) for new in requests]
+        before = await connections(url)
+        short = [session for session in created if len(bytes(session.context)) < 100]
+        assert await asyncio.gather(*(storage.get_session(W, session.id.upper()) for session in short)) == short
+        assert await connections(url) == before
+        ids = [*(session.id for session in created), f"{created[0].id[:-1]}!", "a\0"]
+        *found, wrong, strange = await asyncio.gather(
+            *(storage.get_session(W, session_id) for session_id in ids), return_exceptions=True
+        )
+        assert found == created
+        assert isinstance(wrong, SessionNotFound)
+        assert isinstance(strange, SessionNotFound)
+
+
+async def test_damaged_session_does_not_fail_reads_of_others(url: str) -> None:
+    # Too long for the row, so that it is in a table of its own, where a part of it can get lost.
+    labels = {str(number): sha512(b"%d" % number).hexdigest() for number in range(64)}
+    async with open_storage(url) as storage:
+        damaged = await storage.create_session(W, NewSession(labels=labels))
+        sound = [await storage.create_session(W, NewSession()) for _ in range(10)]
+        connection = await asyncpg.connect(url)
+        parts = await connection.fetchval(
+            "SELECT reltoastrelid::regclass::text FROM pg_class WHERE oid = 'amplifierd.session'::regclass"
+        )
+        # PostgreSQL refuses to change a table of parts, unless it is marked as a plain one.
+        await connection.execute("UPDATE pg_class SET relkind = 'r' WHERE oid = $1::text::regclass", parts)
+        await connection.execute(f"DELETE FROM {parts}")  # noqa: S608  # a name from the catalog
+        await connection.execute("UPDATE pg_class SET relkind = 't' WHERE oid = $1::text::regclass", parts)
+        await connection.close()
+        read = (storage.get_session(W, session.id) for session in [damaged, *sound])
+        error, *found = await asyncio.gather(*read, return_exceptions=True)
+        assert isinstance(error, DatabaseDamaged)
+        assert found == sound
 
 
 async def test_creates_with_profiles_share_transactions(url: str) -> None:

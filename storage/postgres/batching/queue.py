@@ -1,8 +1,8 @@
-"""Writes in batches: the requests for a workspace that arrive while one batch is being written form the next one.
+"""Requests in batches: those for a workspace that arrive while one batch is in progress form the next one.
 
-So one round trip and one sync of the disk serve many requests, and the requests of a node do not wait for each other's
-locks. A request that is cancelled while it waits is dropped; the statement of a batch is cancelled when no request
-waits for it any more.
+So one round trip, and one sync of the disk for writes, serves many requests, and the writes of a node do not wait for
+each other's locks. A request that is cancelled while it waits is dropped; the statement of a batch is cancelled when no
+request waits for it any more.
 """
 
 import asyncio
@@ -21,26 +21,26 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class BatchQueue(Generic[Request, Result]):
-    """Batches of requests, each of which `write` applies together, all or none; `size` is the bytes of a request."""
+    """Batches of requests, each of which `run` serves together, all or none; `size` is the bytes of a request."""
 
     def __init__(
-        self, write: Callable[[str, list[Request]], Awaitable[list[Result]]], size: Callable[[Request], int]
+        self, run: Callable[[str, list[Request]], Awaitable[list[Result]]], size: Callable[[Request], int]
     ) -> None:
-        self._write = write
+        self._run = run
         self._size = size
         self._waiting: defaultdict[str, list[tuple[Request, asyncio.Future[Result]]]] = defaultdict(list)
         self._groups: dict[str, list[tuple[Request, asyncio.Future[Result]]]] = {}
-        self._writing: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
 
     async def add(self, workspace: str, request: Request) -> Result:
-        """The result of `write` for the request. Raises `StorageUnavailable` at once if too many are waiting."""
+        """The result of `run` for the request. Raises `StorageUnavailable` at once if too many are waiting."""
         waiting = self._waiting[workspace]
         if len(waiting) >= MAX_WAITING:
-            raise StorageUnavailable(f"{MAX_WAITING} writes are waiting already", is_busy=True)
+            raise StorageUnavailable(f"{MAX_WAITING} requests are waiting already", is_busy=True)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         waiting.append((request, future))
-        if workspace not in self._writing:
-            self._writing[workspace] = asyncio.create_task(self._write_all(workspace))
+        if workspace not in self._running:
+            self._running[workspace] = asyncio.create_task(self._run_all(workspace))
         try:
             return await future
         except asyncio.CancelledError:
@@ -49,18 +49,18 @@ class BatchQueue(Generic[Request, Result]):
                     del waiting[place]
                     raise WriteCancelled from None
             if _is_left(self._groups.get(workspace, [])):
-                self._writing[workspace].cancel()
+                self._running[workspace].cancel()
             raise
 
     async def close(self) -> None:
-        """Write the waiting requests."""
-        await asyncio.gather(*self._writing.values())
+        """Serve the waiting requests."""
+        await asyncio.gather(*self._running.values())
 
-    async def _write_all(self, workspace: str) -> None:
+    async def _run_all(self, workspace: str) -> None:
         while group := self._take(workspace):
             self._groups[workspace] = group
             try:
-                results = await self._write(workspace, [request for request, _ in group])
+                results = await self._run(workspace, [request for request, _ in group])
             except asyncio.CancelledError:
                 if not _is_left(group):
                     raise
@@ -73,7 +73,7 @@ class BatchQueue(Generic[Request, Result]):
                 for (_, future), result in zip(group, results, strict=True):
                     if not future.done():
                         future.set_result(result)
-        del self._waiting[workspace], self._groups[workspace], self._writing[workspace]
+        del self._waiting[workspace], self._groups[workspace], self._running[workspace]
 
     def _take(self, workspace: str) -> list[tuple[Request, asyncio.Future[Result]]]:
         waiting = self._waiting[workspace]
@@ -94,5 +94,5 @@ def _is_left(group: list[tuple[Request, asyncio.Future[Result]]]) -> bool:
 
 def _uncancel() -> None:
     task = asyncio.current_task()
-    assert task is not None, "A group is written in a task."
+    assert task is not None, "A group is served in a task."
     task.uncancel()
