@@ -59,7 +59,8 @@ async def create(work: UnitOfWork, new: NewSession, installed: InstalledModules)
         "pinned": new.pinned,
     }
     bindings |= context_columns(raw_text(new.context))
-    await work.run(work.statements.INSERT_SESSION, bindings)
+    insert = work.statements.INSERT_LABELLED_SESSION if new.labels else work.statements.INSERT_SESSION
+    await work.run(insert, bindings)
     if bindings["long_context"] is not None:
         await work.run(work.statements.INSERT_DETAIL, bindings)
     await work.run(work.statements.USE_DIRECTORY, bindings)

@@ -12,7 +12,7 @@ from ..sql.statements.message_lists import messages_with_ids
 from ..sql.statements.recorded_responses import RECORDED, recorded_messages
 from ..sql.statements.removals import begin_writing, message_sizes, next_removal, renew_lease, take_removal
 from ..sql.statements.sessions import SESSION_EXISTS, Statements, columns, profile_in_directory
-from ..sql.statements.transfer import exported_session, id_uses, session_alone
+from ..sql.statements.transfer import IMPORT_SESSION, exported_session, id_uses, session_alone
 
 # See `Dialect`.
 STEPS = "json_array_elements_text(CAST({} AS JSON)) WITH ORDINALITY AS step (value, place)"
@@ -71,6 +71,8 @@ JOINED = """CASE
 
 class PostgresStatements(Statements):
     """The statements of PostgreSQL."""
+
+    IMPORT_SESSION = IMPORT_SESSION
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 

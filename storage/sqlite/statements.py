@@ -17,7 +17,7 @@ from ..sql.statements.sessions import (
     Statements,
     profile_in_directory,
 )
-from ..sql.statements.transfer import exported_session, id_uses, session_alone
+from ..sql.statements.transfer import IMPORT_SESSION, exported_session, id_uses, session_alone
 
 # See `Dialect`.
 STEPS = "(SELECT key AS place, value FROM json_each({})) AS step"
@@ -90,8 +90,28 @@ VALUES (
 """  # noqa: S608  # of the name of a parameter
 
 
+def _with_labels(insert: str, session_id: str) -> str:
+    """The statement that inserts a session and its labels. PostgreSQL has a trigger that inserts the labels."""
+    return f"""
+{insert};
+
+INSERT INTO session_label (workspace, session_id, key, value, session_updated_at)
+SELECT session.workspace, session.id, label.key, label.value, session.updated_at
+FROM session
+CROSS JOIN json_each(session.labels) AS label
+WHERE session.workspace = :workspace
+    AND session.id = {session_id}
+"""  # noqa: S608  # of the text above, and the name of a parameter
+
+
 class SQLiteStatements(Statements):
     """The statements of SQLite."""
+
+    INSERT_LABELLED_SESSION = _with_labels(Statements.INSERT_SESSION, ":id")
+
+    IMPORT_SESSION = _with_labels(IMPORT_SESSION, ":id")
+
+    FORK_SESSION = _with_labels(Statements.FORK_SESSION, ":fork_id")
 
     PROFILE_IN_DIRECTORY = profile_in_directory(STEPS)
 

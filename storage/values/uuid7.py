@@ -4,7 +4,7 @@ The twelve bits after the milliseconds hold the microseconds (section 6.2, metho
 creation, to the last digit of `created_at`. Times before 1970 count as its first moment.
 """
 
-import secrets
+import os
 from collections.abc import Callable
 
 from .clock import microseconds_of
@@ -15,7 +15,7 @@ canonical_id: Callable[[str], str] = str.lower
 
 def new_session_id(created_at: str) -> str:
     """A new id for a session of that time."""
-    return derived_session_id(created_at, secrets.randbits(62))
+    return derived_session_id(created_at, int.from_bytes(os.urandom(8)))
 
 
 def derived_session_id(created_at: str, number: int) -> str:

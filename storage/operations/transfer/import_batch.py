@@ -6,7 +6,6 @@ from msgspec import UNSET, Raw, UnsetType
 from ...model.part_records import NO_USAGE, Usage, UsageSum
 from ...model.records import Message, Session
 from ...sql.ports import Bindings
-from ...sql.statements.transfer import IMPORT_SESSION
 from ...values.json_text import raw_text
 from ..files import refer
 from ..labels import labels_as_json
@@ -78,6 +77,6 @@ class ImportBatch:
         first = last - len(self._sessions) + 1
         rows = [row | {"revision": revision} for revision, row in enumerate(self._sessions, first)]
         detailed = [row for row in rows if row["long_context"] is not None]
-        await work.transaction.run_each(IMPORT_SESSION, rows)
+        await work.transaction.run_each(work.statements.IMPORT_SESSION, rows)
         await work.transaction.run_each(work.statements.INSERT_DETAIL, detailed)
         await work.transaction.run_each(work.statements.USE_DIRECTORY, rows)

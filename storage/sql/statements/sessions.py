@@ -122,6 +122,7 @@ class Statements:
     EXPORTED_SESSION: str
     NEXT_SESSION: str
     SESSION_ALONE: str
+    IMPORT_SESSION: str
     PARTS: str
     TAIL_MESSAGES: str
     TAIL_CORRECTIONS: str
@@ -152,6 +153,9 @@ VALUES (
     0, 1, 1, 0, :revision, :revision, :context, :profile_hash, :labels, :archived, :pinned
 )
 """
+
+    # For a new session with labels.
+    INSERT_LABELLED_SESSION = INSERT_SESSION
 
     # For a session whose own context is NULL.
     INSERT_DETAIL = """
