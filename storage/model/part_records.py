@@ -115,7 +115,7 @@ class Outline(NamedTuple):
 
 
 class Calls(NamedTuple):
-    """The ids of a message's tool calls without a result in it, and of its results for calls in earlier messages."""
+    """The ids of a message's tool calls without a result after them in it, and of its results."""
 
     opened: list[str]
     answered: list[str]
@@ -178,11 +178,18 @@ def tool_names(parts: Raw) -> list[str]:
 
 
 def calls_of(parts: Raw) -> Calls:
-    """The calls that parts open, and those that they answer."""
-    decoded = _decode_parts(parts)
-    called = _calls(decoded, "tool_call")
-    answered = _calls(decoded, "tool_result")
-    return Calls([call for call in called if call not in answered], [call for call in answered if call not in called])
+    """The calls of parts that no later part answers, and all calls that the parts answer."""
+    opened: dict[str, None] = {}
+    answered: dict[str, None] = {}
+    for part in _decode_parts(parts):
+        if part.call is None:
+            continue
+        if part.type == "tool_call":
+            opened[part.call] = None
+        elif part.type == "tool_result":
+            opened.pop(part.call, None)
+            answered[part.call] = None
+    return Calls([*opened], [*answered])
 
 
 def call_rows(messages: Iterable[tuple[int, Raw]]) -> CallRows:
@@ -199,10 +206,6 @@ def call_rows(messages: Iterable[tuple[int, Raw]]) -> CallRows:
             opened[sequence, call] = None
             open_calls.setdefault(call, []).append(sequence)
     return CallRows([(sequence, call, result) for (sequence, call), result in opened.items()], answered)
-
-
-def _calls(parts: Iterable[_Part], part_type: str) -> dict[str, None]:
-    return dict.fromkeys(part.call for part in parts if part.type == part_type and part.call is not None)
 
 
 def _said_with_tools(part: _Part) -> Iterator[str]:

@@ -20,6 +20,7 @@ from amplifierd.storage.model.records import (
     Fork,
     IdempotentRequest,
     Message,
+    MessagePatch,
     NewMessage,
     NewMessages,
     NewSession,
@@ -127,6 +128,33 @@ async def test_call_of_the_same_id_is_open_again(storage: Storage) -> None:
     assert await open_calls(storage, session_id) == [3]
     await storage.append_message(W, session_id, NewMessage(parts=parts(result("c1"))))
     assert await open_calls(storage, session_id) == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        ([[call("c1")], [result("c1"), call("c1")]], [2]),
+        ([[call("c1")], [result("c1")], [result("c1"), call("c1")]], [3]),
+        ([[call("c1")], [call("c1"), result("c1")]], []),
+        ([[call("c1"), call("c1"), result("c1")], [call("c1"), result("c1"), call("c1")]], [2]),
+    ],
+)
+async def test_result_answers_the_calls_before_it(
+    storage: Storage, messages: Sequence[Sequence[dict[str, Any]]], expected: list[int]
+) -> None:
+    one_by_one = await session_with(storage, *messages)
+    together = await storage.create_session(W, NewSession())
+    batch = NewMessages([BatchMessage(parts=parts(*each)) for each in messages])
+    await storage.append_messages(W, together.id, batch)
+    corrected = await session_with(storage, *([] for _ in messages))
+    for sequence, each in enumerate(messages, 1):
+        await storage.update_message(W, corrected, sequence, MessagePatch(parts=parts(*each)))
+    lines = await exported(storage)
+    await storage.import_sessions("other", export_of(lines), "fail")
+    for session_id in (one_by_one, together.id, corrected):
+        assert await open_calls(storage, session_id) == expected
+        copied = await storage.list_messages("other", session_id, MessageQuery(open_calls=True))
+        assert [message.sequence for message in await records(copied.messages, Message)] == expected
 
 
 async def test_calls_match_results_in_a_batch(storage: Storage) -> None:
