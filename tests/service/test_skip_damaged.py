@@ -190,6 +190,7 @@ def test_rows_that_a_damaged_index_hides_are_carried(tmp_path: Path, index: str,
         assert [len(found) for found in contents(database, filled).values()] == [5, 5, 5, 2, 50]
 
 
+@pytest.mark.usefixtures("default_signal_handlers")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
 def test_stopped_command_removes_the_copy(tmp_path: Path, number: signal.Signals) -> None:
     path, temporary = tmp_path / "a.db", tmp_path / "temporary"
