@@ -68,7 +68,7 @@ class RepairFailed(StorageError):
 
 
 class SearchIndexNotReady(StorageUnavailable):
-    """More messages wait to be indexed than a search waits for: `waiting` or more.
+    """More messages wait to be indexed than a search can wait for: `waiting` or more.
 
     In `retry_after` seconds it may be ready.
     """

@@ -44,6 +44,7 @@ from .opening import open_database
 from .readers import Readers
 from .rows import ConnectionRows, ConnectionTransaction, run_sync
 from .search import find as search
+from .search import waiting
 from .search.background import IndexWork
 from .search.index_merge import HAS_MARKS
 from .search.indexing import Indexer, Outcome, begin_again_by_other_rules
@@ -244,23 +245,33 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             return await self._readers.work(work)
 
     async def _index_all(self, workspace: str) -> None:
-        """Index all messages that were written before the call. Raises `SearchIndexNotReady` if there are too many."""
+        """Index all messages that were written before the call.
+
+        Raises `SearchIndexNotReady` if there are too many, or if it takes longer than `waiting.MAX_SECONDS`.
+        """
         if await is_indexed(self._rows, workspace):
             return
         found = await self._read_for_search(lambda connection: find_waiting(connection, workspace))
         if found.is_too_much:
-            count = await self._read_for_search(lambda connection: count_waiting(connection, workspace))
-            refusal = SearchIndexNotReady(max(count, found.messages))
-            self._index_work.begin(workspace)
-            self._writer.urge(refusal.retry_after + URGENT_SECONDS)
-            raise refusal
+            raise await self._not_ready(workspace, found.messages)
+        end = time.monotonic() + waiting.MAX_SECONDS
         position, outcome = 0, Outcome.MORE
         while outcome is not Outcome.DONE:
+            if time.monotonic() >= end:
+                raise await self._not_ready(workspace, 1)
             step = self._indexer.index_waiting
             async with self._index_steps.slot():
                 position, outcome = await self._writer.write(step, workspace, found, position)
             if outcome is Outcome.BLOCKED:
                 await self._long_texts.wait()
+
+    async def _not_ready(self, workspace: str, least: int) -> SearchIndexNotReady:
+        """The error of a search for which `least` messages or more wait; the index is then written first."""
+        count = await self._read_for_search(lambda connection: count_waiting(connection, workspace))
+        error = SearchIndexNotReady(max(count, least))
+        self._index_work.begin(workspace)
+        self._writer.urge(error.retry_after + URGENT_SECONDS)
+        return error
 
     async def waiting_messages(self) -> int | None:
         return await self._waiting_count.get()

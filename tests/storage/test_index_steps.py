@@ -143,6 +143,19 @@ async def test_search_with_many_bytes_to_index_is_refused(path: Path, monkeypatc
             await search(storage, "five")
 
 
+async def test_search_that_indexes_for_long_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "IDLE_SECONDS", 60)
+    monkeypatch.setattr(group_commit, "BUSY_SECONDS", 60)
+    monkeypatch.setattr(waiting, "MAX_SECONDS", 0)
+    async with open_storage(f"sqlite:///{path}") as storage:
+        await session_with(storage, *(f"needle {number}" for number in range(5)))
+        with pytest.raises(SearchIndexNotReady) as refused:
+            await search(storage, "needle")
+        assert refused.value.members == {"waitingMessages": 5}
+        monkeypatch.setattr(waiting, "MAX_SECONDS", 60)
+        assert len(await search(storage, "needle")) == 5
+
+
 async def test_index_progresses_during_constant_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_commit, "BUSY_SECONDS", 0.01)
     async with open_storage(f"sqlite:///{path}") as storage:

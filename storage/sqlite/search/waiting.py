@@ -11,6 +11,8 @@ from . import statements as search_statements
 # A search waits until messages are indexed up to these limits: their number, and the bytes of their records.
 MAX_MESSAGES = 10_000
 MAX_BYTES = 16 * 1024 * 1024
+# The limit of that wait: on a busy machine it would take longer than a request may take.
+MAX_SECONDS = 5.0
 # The maximum number of changed sessions that are counted, which takes a fraction of a second.
 MAX_COUNTED_SESSIONS = 100_000
 
