@@ -13,6 +13,7 @@ import apsw
 from .connection import connect_writer
 from .files.database_files import log_bytes
 from .files.reserve import Reserve, is_out_of_space
+from .log_space import PAGE_BYTES, LogSpace, cut_log
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,6 @@ MAX_LOG_PAGES = 48_000
 # At this size another program has an old snapshot open: no part of the log is reused until that ends. The warning is
 # repeated each time the log doubles in size.
 WARNED_LOG_PAGES = 2 * MAX_LOG_PAGES
-_PAGE_BYTES = 4_096
 # The log is truncated after the first time without a write, and at the latest after the second, despite writes.
 IDLE_SECONDS = 1.0
 MAX_SECONDS = 60.0
@@ -42,8 +42,10 @@ class Checkpointer:
     """
 
     def __init__(self, writer: apsw.Connection, path: str, reserve: Reserve) -> None:
+        self._writer = writer
         self._path = path
         self._reserve = reserve
+        self._space = LogSpace(writer, path)
         self._warn_at = WARNED_LOG_PAGES
         self._connection = connect_writer(path)
         self._connection.set_busy_timeout(BUSY_TIMEOUT_MS)
@@ -71,6 +73,10 @@ class Checkpointer:
             self.truncate()
         self._connection.close()
 
+    def check_space(self) -> None:
+        """Raises `apsw.FullError` if the writer's open transaction makes the log too large (see log_space.py)."""
+        self._space.check(self._pages)
+
     def _after_commit(self, writer: apsw.Connection, _database: str, pages: int) -> int:
         self._committed_at = time.monotonic()
         self._pages = pages
@@ -95,7 +101,7 @@ class Checkpointer:
             "The write-ahead log %s-wal has grown to %d MiB, because a program reads the database in one long "
             "transaction. End that program, which `fuser %s` names, or its transaction: the log shrinks then.",
             self._path,
-            pages * _PAGE_BYTES // 1024**2,
+            pages * PAGE_BYTES // 1024**2,
             self._path,
         )
 
@@ -128,6 +134,14 @@ class Checkpointer:
             self._is_filled = True
             self._deadline = time.monotonic() + RETRY_SECONDS
             self._committed_at = self._deadline - IDLE_SECONDS
+
+    def empty(self) -> None:
+        """Make the log as small as readers allow, after a lack of space. Only the writer calls it."""
+        try:
+            cut_log(self._writer, self._path)
+        except (apsw.Error, OSError) as error:
+            logger.warning("The write-ahead log keeps the space of a rolled-back write: %s", error)
+        self.truncate()
 
     def _checkpoint(self, connection: apsw.Connection, mode: str = "PASSIVE", *, in_reserve: bool = False) -> bool:
         """Run a checkpoint (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint). False if others prevent it.

@@ -58,7 +58,7 @@ def connect_writer(path: str) -> apsw.Connection:
     file records the parent of each page, so that it can be made smaller while it is served.
     """
     connection = apsw.Connection(path)
-    connection.set_busy_handler(_BusyHandler())
+    wait_for_locks(connection)
     if connection.pragma("auto_vacuum") != _INCREMENTAL:
         # If the file has this mode already, setting it would write the first page. With tables, setting has no effect.
         connection.pragma("auto_vacuum", "incremental")
@@ -67,6 +67,11 @@ def connect_writer(path: str) -> apsw.Connection:
     connection.pragma("foreign_keys", True)
     _keep_plans(connection)
     return connection
+
+
+def wait_for_locks(connection: apsw.Connection) -> None:
+    """Let a connection wait up to BUSY_TIMEOUT_MS for the lock of another writer."""
+    connection.set_busy_handler(_BusyHandler())
 
 
 class _BusyHandler:

@@ -11,8 +11,8 @@ take a third longer.
 
 Results are in memory until the group is committed and they are sent, so a group ends early if they are large.
 
-On a full disk only deletions are committed, in space that is kept for them (see files/reserve.py). A group that does
-not fit loses its other requests; its deletions are run again in that space.
+A group that does not fit on the disk is run again with an empty log. If it still does not fit, only its deletions are
+run once more, in space that is kept for them (see files/reserve.py).
 
 A request that is cancelled while it waits is skipped. If it is running, its statement is interrupted, which rolls the
 transaction back, and the group is run again without it. If it has run already, it is committed with the others.
@@ -33,6 +33,7 @@ import apsw
 from ..model.errors import StorageUnavailable, WriteCancelled
 from ..model.records import AlreadyApplied, Messages
 from ..values.json_text import text_size
+from .checkpointer import Checkpointer
 from .connection import INTERRUPT_SECONDS, WriteTransaction, as_storage_error, check_not_replaced, shrink
 from .files.reserve import Reserve, is_out_of_space
 
@@ -160,8 +161,7 @@ class Writer:
 
     `committed` is called on the event loop after each commit, `refused` with each `StorageUnavailable` of a write.
     `idle` does some background work, in its own transaction, when nothing was written for a while. It returns the
-    seconds until more work is due, None if nothing is left. `transaction` is the connection's transaction. `empty_log`
-    makes the log as small as its readers allow.
+    seconds until more work is due, None if nothing is left. `transaction` and `log` are those of the connection.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Writer:
         idle: Callable[[apsw.Connection], float | None],
         transaction: WriteTransaction,
         reserve: Reserve,
-        empty_log: Callable[[], None],
+        log: Checkpointer,
     ) -> None:
         self._connection = connection
         self._transaction = transaction
@@ -182,7 +182,7 @@ class Writer:
         self._refused = refused
         self._idle = idle
         self._reserve = reserve
-        self._empty_log = empty_log
+        self._log = log
         self._idle_work_due = time.monotonic() + BUSY_SECONDS
         self._urgent_until = 0.0
         self._queue: SimpleQueue[_Request[Any] | None] = SimpleQueue()
@@ -296,7 +296,9 @@ class Writer:
             if not self._reserve.is_whole():
                 return RETRY_SECONDS
             with self._transaction:
-                return self._idle(self._connection)
+                delay = self._idle(self._connection)
+                self._log.check_space()
+                return delay
         except apsw.Error as error:
             logger.warning("Background indexing failed; will retry: %s", error)
             return RETRY_SECONDS
@@ -324,12 +326,21 @@ class Writer:
         for request in refused:
             request.error = StorageUnavailable("its disk is full, and the rest is kept for deletions")
         self._commit(group)
-        failed = _take(group, _is_deletion_out_of_space)
+        failed = _take(group, _is_out_of_space)
         if failed:
-            with self._reserve.released():
-                self._empty_log()
-                self._commit(failed)
+            self._commit_in_more_space(failed)
         group += refused + failed
+
+    def _commit_in_more_space(self, failed: list[_Request[Any]]) -> None:
+        """Commit a group that the disk has no space for, if the log has that space; or else its deletions."""
+        self._log.empty()
+        self._commit(failed)
+        deletions = _take(failed, lambda request: request.is_deletion and _is_out_of_space(request))
+        if deletions:
+            with self._reserve.released():
+                self._log.empty()
+                self._commit(deletions)
+        failed += deletions
 
     def _commit(self, group: list[_Request[Any]]) -> None:
         """Run a group until its transaction is committed or fails. Removes deferred requests from the list."""
@@ -339,6 +350,7 @@ class Writer:
                 check_not_replaced(self._connection)
                 with self._transaction:
                     self._run_some(group, attempt)
+                    self._log.check_space()
             except _PartialWrite:
                 attempt = _Request.attempt_alone
             except _Interrupted:
@@ -370,13 +382,13 @@ class Writer:
         self._committed()
 
 
-def _is_deletion_out_of_space(request: _Request[Any]) -> bool:
-    return request.error is not None and request.is_deletion and is_out_of_space(request.error)
+def _is_out_of_space(request: _Request[Any]) -> bool:
+    return request.error is not None and is_out_of_space(request.error)
 
 
 def _take(requests: list[_Request[Any]], wanted: Callable[[_Request[Any]], bool]) -> list[_Request[Any]]:
     """Remove the requests from a list that are `wanted`, and return them."""
     taken = [request for request in requests if wanted(request)]
     if taken:
-        requests[:] = [request for request in requests if request not in taken]
+        requests[:] = [request for request in requests if not wanted(request)]
     return taken

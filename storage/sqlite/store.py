@@ -172,7 +172,7 @@ class SQLiteStorage(TransactionalVectors, TransactionalStorage):
             self._index_work.step,
             self._transaction,
             self._reserve,
-            self._checkpointer.truncate,
+            self._checkpointer,
         )
         self._readers = Readers(self.path, self._disk)
         self._waiting_count = WaitingCount(lambda: self._readers.work(count_waiting))

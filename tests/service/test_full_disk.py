@@ -1,7 +1,9 @@
 """A daemon on a full disk: it reports the failure, continues to read, recovers, and loses or duplicates nothing."""
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from collection_folders import commit, profile
 from daemon import Daemon
 from load import Load
-from small_disk import SmallDisk, limit_files, unlimit_files
+from small_disk import MEBIBYTES, SmallDisk, limit_files, unlimit_files
 from transferred import END_OF_ONE_SESSION, HEADER, session_line
 from waits import until
 
@@ -33,7 +35,8 @@ class Shortage:
 
     def begin(self) -> None:
         if self._of_space:
-            self._disk.fill()
+            # The daemon frees its log.
+            self._disk.keep_full()
         else:
             limit_files(self._process)
 
@@ -114,7 +117,7 @@ def test_full_disk_accepts_deletions(disk: SmallDisk, tmp_path_factory: pytest.T
         named = {"filter": {"label": ["kind:even"]}, "dry_run": False}
         deleted = [client.post("/sessions/delete", json=named, headers=key).json() for _ in range(2)]
         assert [report["sessions"] for report in deleted] == [20, 20], "A second request is answered from the first."
-        assert_disk_is_full(client.post("/sessions", json={"context": {"note": "x" * 100_000}}))
+        assert_disk_is_full(client.post("/sessions", json={"context": {"note": "x" * 7_000_000}}))
         assert client.get("/health").status_code == 503
         cleaned_up = run(disk, "cleanup", "--older-than-days", "0", "--no-dry-run", "--database", database)
         assert cleaned_up == "Deleted 1 session with 5 messages.\n"
@@ -127,6 +130,75 @@ def test_full_disk_accepts_deletions(disk: SmallDisk, tmp_path_factory: pytest.T
         until(lambda: client.get("/health").status_code == 200)
         assert client.post(messages, json={"content": "there is space again"}).status_code == 201
         assert size_of(disk, "a.db-reserve") >= kept // 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("size", [500_000, 20_000])
+def test_disk_that_appends_fill_accepts_deletions(disk: SmallDisk, workers: str, size: int) -> None:
+    skip_without_mount(disk)
+    database = f"sqlite:///{disk.directory}/a.db"
+    with (
+        Daemon(database, "--workers", workers, check_responses=False, within=disk.within) as daemon,
+        daemon.client() as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        ids = [client.post("/sessions").json()["id"] for _ in range(12)]
+
+        def append(number: int) -> int:
+            accepted = 0
+            # Some may fit again when the log has been moved.
+            for attempt in range(2_000):
+                text = os.urandom(size // 2).hex()
+                response = client.post(f"/sessions/{ids[(number + attempt) % 12]}/messages", json={"content": text})
+                if response.is_success:
+                    accepted += 1
+                elif attempt - accepted > 20:
+                    break
+            assert_disk_is_full(response)
+            return accepted
+
+        accepted = sum(threads.map(append, range(4)))
+        assert accepted * size > MEBIBYTES * 1_000_000 // 3
+        counts = [client.get(f"/sessions/{session_id}").json()["messageCount"] for session_id in ids]
+        assert sum(counts) == accepted
+        for session_id in ids[:6]:
+            assert client.delete(f"/sessions/{session_id}").status_code == 204
+        run(disk, "compact", "--database", database)
+        assert size_of(disk, "a.db") < MEBIBYTES * 1_000_000 * 3 // 4
+        until(lambda: client.get("/health").status_code == 200)
+        assert client.post(f"/sessions/{ids[6]}/messages", json={"content": "there is space"}).status_code == 201
+    with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
+        assert len(client.get("/sessions").json()) == 6
+        assert client.delete(f"/sessions/{ids[6]}").status_code == 204
+
+
+def test_compact_waits_for_other_writers_on_a_full_disk(disk: SmallDisk) -> None:
+    skip_without_mount(disk)
+    database = f"sqlite:///{disk.directory}/a.db"
+    with (
+        Daemon(database, "--workers", "2", check_responses=False, within=disk.within) as daemon,
+        daemon.client() as client,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        ids = conversations(client, 120)
+        until(lambda: size_of(disk, "a.db-wal") == 0)
+        disk.fill()
+        for session_id in ids[:40]:
+            assert client.delete(f"/sessions/{session_id}").status_code == 204
+        ended = threading.Event()
+
+        def write(number: int) -> None:
+            for session_id in ids[40 + number : 120 : 4]:
+                client.post(f"/sessions/{session_id}/messages", json={"content": "x" * 1_000})
+                client.delete(f"/sessions/{session_id}/messages/1")
+                if ended.is_set():
+                    return
+
+        writes = [threads.submit(write, number) for number in range(4)]
+        run(disk, "compact", "--database", database)
+        ended.set()
+        for each in writes:
+            each.result()
 
 
 def test_deletions_are_committed_in_one_group_with_refused_appends(disk: SmallDisk) -> None:
@@ -165,7 +237,8 @@ def test_stopped_database_on_a_full_disk_can_be_opened(disk: SmallDisk) -> None:
     for number in range(1, 7):
         with Daemon(database, within=disk.within) as daemon, daemon.client() as client:
             assert client.delete(f"/sessions/{ids[number]}").status_code == 204
-            assert_disk_is_full(client.post("/sessions", json={"context": {"note": "x" * 100_000}}))
+            # More than the log of the deletion had.
+            assert_disk_is_full(client.post("/sessions", json={"context": {"note": "x" * 1_000_000}}))
             assert len(client.get("/sessions").json()) == 40 - number
             if number % 2:
                 # The space is given back, and the deletion is only in the log.

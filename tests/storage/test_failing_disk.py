@@ -14,6 +14,7 @@ from amplifierd.storage.model.errors import StorageUnavailable
 from amplifierd.storage.model.interface import Storage
 from amplifierd.storage.model.queries import SearchHit, SearchQuery
 from amplifierd.storage.model.records import NewMessage, NewSession, SessionPatch
+from amplifierd.storage.sqlite.checkpointer import Checkpointer
 from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
 from amplifierd.storage.sqlite.files.reserve import Reserve
 from amplifierd.storage.sqlite.group_commit import Writer
@@ -131,7 +132,9 @@ async def test_writer_survives_any_error(tmp_path: Path) -> None:
         connection.execute("ROLLBACK")
         raise RuntimeError("A defect, in a request.")
 
-    connection = connect_writer(str(tmp_path / "a.db"))
+    path = tmp_path / "a.db"
+    connection, reserve = connect_writer(str(path)), Reserve(path)
+    log = Checkpointer(connection, str(path), reserve)
     writer = Writer(
         connection,
         loop,
@@ -139,8 +142,8 @@ async def test_writer_survives_any_error(tmp_path: Path) -> None:
         refused=lambda _: None,
         idle=fail_while_idle,
         transaction=WriteTransaction(connection),
-        reserve=Reserve(tmp_path / "a.db"),
-        empty_log=lambda: None,
+        reserve=reserve,
+        log=log,
     )
     for _ in range(2):
         tried.clear()
@@ -149,6 +152,7 @@ async def test_writer_survives_any_error(tmp_path: Path) -> None:
             await asyncio.wait_for(writer.write(fail), LATER)
         assert await asyncio.wait_for(writer.write(lambda _: 1), LATER) == 1
     await writer.close()
+    log.close()
 
 
 def log_of(path: Path) -> Path:

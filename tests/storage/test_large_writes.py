@@ -31,6 +31,7 @@ from amplifierd.storage.operations.patches import object_patch
 from amplifierd.storage.operations.patches.object_patch import MAX_UNPREPARED_BYTES, patch_object
 from amplifierd.storage.postgres.pool import Pool
 from amplifierd.storage.sql.ports import Bindings, Row
+from amplifierd.storage.sqlite.checkpointer import Checkpointer
 from amplifierd.storage.sqlite.connection import WriteTransaction, connect_writer
 from amplifierd.storage.sqlite.files.reserve import Reserve
 from amplifierd.storage.sqlite.group_commit import MAX_RESULTS_BYTES, Writer
@@ -217,7 +218,9 @@ async def test_deferred_write_can_be_withdrawn(tmp_path: Path) -> None:
     sizes = [0, MAX_RESULTS_BYTES + 1]
     calls: list[None] = []
     all_wait, is_held, may_end = threading.Event(), threading.Event(), threading.Event()
-    connection = connect_writer(str(tmp_path / "a.db"))
+    path = tmp_path / "a.db"
+    connection, reserve = connect_writer(str(path)), Reserve(path)
+    log = Checkpointer(connection, str(path), reserve)
     connection.execute("CREATE TABLE written (number)")
     writer = Writer(
         connection,
@@ -226,8 +229,8 @@ async def test_deferred_write_can_be_withdrawn(tmp_path: Path) -> None:
         refused=lambda _: None,
         idle=lambda _: None,
         transaction=WriteTransaction(connection),
-        reserve=Reserve(tmp_path / "a.db"),
-        empty_log=lambda: None,
+        reserve=reserve,
+        log=log,
     )
 
     def grow(_: apsw.Connection) -> bytes:
@@ -263,13 +266,16 @@ async def test_deferred_write_can_be_withdrawn(tmp_path: Path) -> None:
             may_end.set()
     assert await writer.write(lambda connection: connection.execute("SELECT * FROM written").fetchall()) == []
     await writer.close()
+    log.close()
 
 
 async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -> None:
     groups: list[int] = []
     ended: list[int] = []
     all_wait = threading.Event()
-    connection = connect_writer(str(tmp_path / "a.db"))
+    path = tmp_path / "a.db"
+    connection, reserve = connect_writer(str(path)), Reserve(path)
+    log = Checkpointer(connection, str(path), reserve)
     writer = Writer(
         connection,
         asyncio.get_running_loop(),
@@ -277,8 +283,8 @@ async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -
         refused=lambda _: None,
         idle=lambda _: None,
         transaction=WriteTransaction(connection),
-        reserve=Reserve(tmp_path / "a.db"),
-        empty_log=lambda: None,
+        reserve=reserve,
+        log=log,
     )
 
     def write(connection: apsw.Connection, number: int) -> bytes:
@@ -308,6 +314,7 @@ async def test_group_of_writes_ends_when_its_results_are_large(tmp_path: Path) -
     rows = await writer.write(lambda connection: connection.execute("SELECT number FROM written").fetchall())
     assert rows == [(number,) for number in range(50)]
     await writer.close()
+    log.close()
 
 
 async def _refusal(write: Awaitable[object]) -> ValueError:

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 # the longest message takes 8 MiB of the log; about 16 MiB of it may not be in the database yet (see checkpointer.py).
 MIN_BYTES = 512 * 1024
 MAX_BYTES = 16 * 1024 * 1024
-PART_OF_DISK = 16
+PART_OF_DISK = 8
 # With this free space, the disk is not expected to be full when a closed database is opened again.
 ROOM_BYTES = 1024 * 1024 * 1024
 _BLOCK_BYTES = 64 * 1024

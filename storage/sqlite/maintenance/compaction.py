@@ -10,9 +10,10 @@ import apsw
 
 from ...model.database_errors import RebuildNeeded
 from ...model.maintenance import Progress
-from ..connection import WriteTransaction, connect_writer, release_pages, switch_to_wal
+from ..connection import WriteTransaction, connect_writer, release_pages, switch_to_wal, wait_for_locks
 from ..files.database_files import in_use
 from ..files.reserve import Reserve, is_out_of_space
+from ..log_space import LogSpace, cut_log
 from ..search.index_merge import IndexMerge
 
 Result = TypeVar("Result")
@@ -23,6 +24,9 @@ PAUSE = 2
 SHORTEST_PAUSE_SECONDS = 0.01
 FIRST_PAGES = 100
 MAX_PAGES = 2_000
+# On a full disk a step writes less than the smallest reserve to the log, which is moved after each step.
+PAGES_ON_FULL_DISK = 32
+LOG_PAGES_ON_FULL_DISK = 16
 # A reader, or another program's checkpoint, may prevent the truncation of the log for a while.
 LOG_ATTEMPTS = 20
 
@@ -44,7 +48,7 @@ def compact(path: Path, progress: Progress) -> None:
         except apsw.Error as error:
             if not is_out_of_space(error):
                 raise
-            _shrink_on_full_disk(connection, progress, Reserve(path))
+            _shrink_on_full_disk(connection, progress, path)
     finally:
         connection.close()
 
@@ -55,11 +59,19 @@ def _shrink(connection: apsw.Connection, progress: Progress) -> None:
     _empty_log(connection)
 
 
-def _shrink_on_full_disk(connection: apsw.Connection, progress: Progress, reserve: Reserve) -> None:
+def _shrink_on_full_disk(connection: apsw.Connection, progress: Progress, path: Path) -> None:
+    reserve = Reserve(path)
     try:
         with reserve.released():
+            cut_log(connection, str(path))
+            connection.wal_autocheckpoint(LOG_PAGES_ON_FULL_DISK)
             _empty_log(connection)
-            _shrink(connection, progress)
+            # What is free already gives the merge its space.
+            _free_pages(connection, progress, PAGES_ON_FULL_DISK)
+            _empty_log(connection)
+            _merge_index(connection)
+            _free_pages(connection, progress, PAGES_ON_FULL_DISK)
+            _empty_log(connection)
     finally:
         reserve.fill()
 
@@ -99,16 +111,18 @@ def _merge_index(connection: apsw.Connection) -> None:
 
     def step() -> bool:
         with WriteTransaction(connection):
-            return merge.step(connection, resting=False)
+            is_left = merge.step(connection, resting=False)
+            LogSpace(connection, connection.db_filename("main")).check(0)
+            return is_left
 
     while _timed(step)[0]:
         continue
 
 
-def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
-    """Move the last pages of the file to the places of free pages, until no free page is left."""
+def _free_pages(connection: apsw.Connection, progress: Progress, most: int = MAX_PAGES) -> None:
+    """Move the last pages of the file, up to `most` in a step, to the places of free pages, until none is free."""
     total = free = connection.pragma("freelist_count")
-    pages = FIRST_PAGES
+    pages = min(FIRST_PAGES, most)
     while free:
         remaining, seconds = _timed(partial(_free_some, connection, pages))
         # There may be more than at the start, if others have deleted something meanwhile.
@@ -116,7 +130,7 @@ def _free_pages(connection: apsw.Connection, progress: Progress) -> None:
         if remaining >= free:
             return
         free = remaining
-        pages = min(2 * pages, MAX_PAGES) if seconds < STEP_SECONDS / 2 else max(1, pages // 2)
+        pages = min(2 * pages, most) if seconds < STEP_SECONDS / 2 else max(1, pages // 2)
 
 
 def _free_some(connection: apsw.Connection, pages: int) -> int:
@@ -135,8 +149,11 @@ def _timed(step: Callable[[], Result]) -> tuple[Result, float]:
 
 def _empty_log(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(0)
-    for _ in range(LOG_ATTEMPTS):
-        [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if not busy:
-            return
-        time.sleep(STEP_SECONDS)
+    try:
+        for _ in range(LOG_ATTEMPTS):
+            [(busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if not busy:
+                return
+            time.sleep(STEP_SECONDS)
+    finally:
+        wait_for_locks(connection)
