@@ -1,7 +1,8 @@
 """Cuts chunks of a text into words; words that are written together are compounds, which consist of atoms.
 
 A chunk contains no space. Words are those of UAX #29 (https://www.unicode.org/reports/tr29/), except that a hyphen, a
-dot, an apostrophe and an underscore end a word. In scripts without spaces, each pair of adjacent characters is a word.
+dot, an apostrophe, an underscore, and the T after a date end a word, and that "10am" and "00Z" are two words. In
+scripts without spaces, each pair of adjacent characters is a word.
 """
 
 import re
@@ -37,6 +38,8 @@ _WORD = rf"(?:(?![{UNSPACED}])[^\W_](?:{_FOLLOWING})*)+"
 _NUMBER = (
     r"[0-9]{1,3}(?:(?:,[0-9]{3})+(?![0-9,])|(?:,[0-9]{2})+,[0-9]{3}(?![0-9,])|(?:\.[0-9]{3})+(?=,[0-9]{1,2}(?![0-9,])))"
 )
+# The digits of "10am", and of the seconds in "10:00:00.123Z".
+_CLOCK_DIGITS = r"[0-9]{1,9}(?=(?:[AaPp][Mm]|[Zz])(?![0-9A-Za-z\u00c0-\u024f]))"
 _PICTOGRAM = rf"[{EMOJI}][\ufe0f{SKIN_TONES}]*"
 _PIECE = re.compile(
     rf"""
@@ -44,7 +47,7 @@ _PIECE = re.compile(
     |(?P<language>(?<!\w)[A-Za-z](?:\+\+|\#)(?![^\W0-9]|[+\#]))
     |(?P<unspaced>[{UNSPACED}]+)
     |(?P<emoji>[{FLAG_LETTERS}]{{2}}|[0-9\#]\ufe0f?\u20e3|{_PICTOGRAM}(?:\u200d{_PICTOGRAM})*)
-    |(?P<word>{_WORD})
+    |(?P<word>{_CLOCK_DIGITS}|{_WORD})
     """,
     re.VERBOSE,
 )
@@ -53,20 +56,22 @@ _ASCII_PIECE = re.compile(
     rf"""
     (?P<number>(?<![\w.,]){_NUMBER})
     |(?P<language>(?<!\w)[A-Za-z](?:\+\+|\#)(?![A-Za-z_+\#]))
-    |(?P<word>[0-9A-Za-z]+)
+    |(?P<word>{_CLOCK_DIGITS}|[0-9A-Za-z]+)
     """,
     re.VERBOSE,
 )
 # In a text in ASCII, these are the words unless it has a sign of a number such as 1,299 or a language such as C++.
-_PLAIN_WORD = re.compile(f"([0-9a-z]{{1,{MAX_WORD}}})[0-9a-z]*")
+_PLAIN_WORD = re.compile(f"({_CLOCK_DIGITS})|([0-9a-z]{{1,{MAX_WORD}}})[0-9a-z]*")
 _SIGN = re.compile("[+#]|[0-9][,.][0-9]")
 _UNIT = re.compile(rf"[{UNSPACED}][{UNSPACED_MARKS}]*")
 _HAS_MARK = re.compile(f"[{UNSPACED_MARKS}]")
 _EMOJI_STYLE = re.compile(f"[\ufe0f{SKIN_TONES}]")
 _CLUSTER = re.compile(rf"(?s).[{following_characters()}]*")
 
-# The text between two words of a compound.
-_CONNECTOR = re.compile(rf"""[-.'"\u2019\u2010\u05be\u05f3\u05f4{JOINER}]|_+""")
+# The text between two words of a compound; there is none between a number and its unit.
+_CONNECTOR = re.compile(rf"""[-.'"\u2019\u2010\u05be\u05f3\u05f4{JOINER}]?|_+""")
+# The T between the date and the time of 2026-04-01T10:00:00Z.
+_AFTER_DATE = re.compile(r"(-(?<=[0-9]{4}-)(?:0[1-9]|1[0-2])-[0-9]{2})[Tt](?![^\W\d_])")
 _TIMES_SIGN = "\u00d7"
 _TIMES = re.compile(f"(?<=[0-9]){_TIMES_SIGN}(?=[0-9])")
 
@@ -128,8 +133,8 @@ def plain_words(text: str) -> PlacedWords | None:
     """The words of a text in ASCII without numbers with signs and names with signs; None if it may have others."""
     if not text.isascii() or _SIGN.search(text):
         return None
-    found = [*_PLAIN_WORD.finditer(text.lower())]
-    return PlacedWords([each[1] for each in found], [each.span() for each in found])
+    found = [*_PLAIN_WORD.finditer(_without_date_separators(text.lower()))]
+    return PlacedWords([each[each.lastindex or 0] for each in found], [each.span() for each in found])
 
 
 def words_of(chunk: str) -> list[str]:
@@ -170,7 +175,13 @@ def segment(chunk: str, *, with_compounds: bool = True) -> Segments:
     return segments._replace(words=words)
 
 
+def _without_date_separators(text: str) -> str:
+    """A text with a space for each T between a date and a time."""
+    return _AFTER_DATE.sub(r"\1 ", text) if "-" in text else text
+
+
 def _pieces(text: str) -> Iterator[re.Match[str]]:
+    text = _without_date_separators(text)
     if text.isascii():
         return _ASCII_PIECE.finditer(text)
     return _PIECE.finditer(_TIMES.sub("x", text) if _TIMES_SIGN in text else text)

@@ -26,7 +26,7 @@ from .segmentation import (
 from .stemming import Stems, spelled_out
 
 # The version of the rules. Increment it with each change of them: indexes of other versions are rebuilt.
-PIPELINE_VERSION = 3
+PIPELINE_VERSION = 4
 
 # A compound of more atoms has no forms of several parts.
 MAX_ATOMS = 6
@@ -55,10 +55,10 @@ _RUN = re.compile(f"[^{_SEPARATORS}]+")
 _SEPARATOR = re.compile(f"[{_SEPARATORS}]")
 _SPACED = bytes(ord(" ") if _SEPARATOR.match(chr(byte)) else byte for byte in range(256))
 _ENDS = """.,'"_-"""
-# 2026-11-28 or 28.11.2026.
+# 2026-11-28, also within the name of a file, or 28.11.2026.
 _DATE = re.compile(
-    r"(?:1[0-9]|20)[0-9]{2}-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])"
-    r"|(?P<first_day>0?[1-9]|[12][0-9]|3[01])\.(?P<second_month>0?[1-9]|1[0-2])\.(?:1[0-9]|20)[0-9]{2}"
+    r"(?<![0-9])(?:1[0-9]|20)[0-9]{2}-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])(?![0-9])"
+    r"|^(?P<first_day>0?[1-9]|[12][0-9]|3[01])\.(?P<second_month>0?[1-9]|1[0-2])\.(?:1[0-9]|20)[0-9]{2}$"
 )
 # A version keeps its dots.
 _KEPT = (".", "-")
@@ -387,8 +387,8 @@ def _digits(compound: Compound) -> Iterator[str]:
 
 
 def _dates(compound: Compound) -> Iterator[str]:
-    """The month and the day of a date in numbers, as people name them."""
-    if date := _DATE.fullmatch(compound.text):
+    """The months and the days of dates in numbers, as people name them."""
+    for date in _DATE.finditer(compound.text):
         month = MONTHS[int(date["month"] or date["second_month"]) - 1]
         yield from (month, month[:SHORT_MONTH], str(int(date["day"] or date["first_day"])))
 

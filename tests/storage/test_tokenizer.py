@@ -14,6 +14,9 @@ from strategies import ANY_TEXT
 
 @example("1,299 then 1.5, C++ and C#")
 @example("x" * 130 + " Y_z")
+@example("2026-04-01T10:00:00.123Z, 2026-04-01t9am, 12345678901z")
+@example("2026-04-01T10:00:00Z, 10:30am, 1" + "x" * 130 + "pm")
+@example("é 2026-04-01T10:00:00.123Z, 2026-04-01t9am, 12345678901z")
 @given(
     ANY_TEXT
     | st.text(
