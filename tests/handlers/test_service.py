@@ -71,6 +71,18 @@ def test_contract_is_served_unchanged(daemon: Daemon) -> None:
     assert http_get(f"{daemon.url}/openapi.json").json() == json.loads(json.dumps(yaml.safe_load(text.content)))
 
 
+@pytest.mark.parametrize("name", ["openapi.yaml", "openapi.json"])
+def test_contract_is_compressed_and_cached(daemon: Daemon, name: str) -> None:
+    url = f"{daemon.url}/{name}"
+    plain = http_get(url, headers={"Accept-Encoding": "identity"})
+    coded = http_get(url, headers={"Accept-Encoding": "gzip"})
+    assert (coded.headers["content-encoding"], coded.content) == ("gzip", plain.content)
+    assert int(coded.headers["content-length"]) < len(plain.content) / 3
+    assert "accept-encoding" in coded.headers["vary"].lower()
+    unchanged = http_get(url, headers={"If-None-Match": coded.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+
+
 @pytest.mark.parametrize("asset", ["docs/scalar.js", "docs/reference.js", "web/icon.svg"])
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 def test_reference_is_served_completely(daemon: Daemon, asset: str, coding: str) -> None:

@@ -1,6 +1,8 @@
 """Paths that are not operations: the contract, an API reference and the web page."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import distribution
 from importlib.resources import files
 from pathlib import Path
@@ -16,8 +18,6 @@ from ..core.problems import Problem
 from .static_file import ASK_EACH_TIME, StaticFile, StaticResponse
 from .web_page import WebPage
 
-# The program that shows the reference, Scalar: https://github.com/scalar/scalar.
-_PROGRAM = "/docs/scalar.js"
 # The reference makes style elements as it runs. It contacts only this server.
 _SECURITY = {
     "content-security-policy": (
@@ -42,22 +42,23 @@ class Pages:
             "docs": "/docs",
             "openapi": "/openapi.json",
         }
-        self._pages = {
-            "/": ("application/json", msgspec.json.encode(index)),
-            "/openapi.yaml": ("application/yaml", document.yaml),
-            "/openapi.json": ("application/json", document.json),
+        self._index = msgspec.json.encode(index)
+        # Compressing them takes longer than others should wait.
+        self._large: dict[str, Callable[[], StaticFile]] = {
+            "/openapi.yaml": partial(StaticFile.of, "openapi.yaml", document.yaml),
+            "/openapi.json": partial(StaticFile.of, "openapi.json", document.json),
+            "/docs/scalar.js": _program,
         }
         own = files(__package__)
-        self._reference = {
+        self._files = {
             "/docs": StaticFile.of("docs.html", own.joinpath("docs.html").read_bytes()),
             "/docs/reference.js": StaticFile.of("reference.js", own.joinpath("reference.js").read_bytes()),
         }
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         path = unquote(without_trailing_slash(scope["raw_path"]).decode("ascii"))
-        if path == _PROGRAM and _PROGRAM not in self._reference:
-            # Compressing it takes longer than others should wait.
-            self._reference[_PROGRAM] = await asyncio.to_thread(_program)
+        if path in self._large and path not in self._files:
+            self._files[path] = await asyncio.to_thread(self._large[path])
         status, headers, body = self._response(path, scope)
         if scope["method"] not in ("GET", "HEAD"):
             raise not_allowed(scope, ("GET", "HEAD"))
@@ -71,16 +72,14 @@ class Pages:
         headers = Headers(scope=scope)
         if path == "/" and self._page.is_wanted(headers):
             return self._page.start_page(headers)
-        if path in self._pages:
-            content_type, body = self._pages[path]
+        if path == "/":
             # A cache must not mix up the JSON for programs and the page for browsers.
-            vary = {"vary": "Accept"} if path == "/" else {}
-            return 200, {"content-type": content_type, **vary}, body
-        if path in self._reference:
+            return 200, {"content-type": "application/json", "vary": "Accept"}, self._index
+        if path in self._files:
             if path == "/docs" and scope["raw_path"].endswith(b"/"):
                 # The page's addresses are relative to /docs.
                 return 308, {"location": "../docs"}, b""
-            return self._reference[path].response(headers, _SECURITY, ASK_EACH_TIME)
+            return self._files[path].response(headers, _SECURITY, ASK_EACH_TIME)
         asset = self._page.asset(path, headers)
         if asset is not None:
             return asset
@@ -89,6 +88,7 @@ class Pages:
 
 
 def _program() -> StaticFile:
+    """The program that shows the reference, Scalar: https://github.com/scalar/scalar."""
     # The package is not imported, because then it reads all its files.
     path = Path(str(distribution("offapi").locate_file("offapi/scalar.js")))
     return StaticFile.of(path.name, path.read_bytes())

@@ -1,4 +1,4 @@
-"""Files that browsers run or show: their bytes, plain and compressed, and their responses."""
+"""Files that clients read, and browsers run or show: their bytes, plain and compressed, and their responses."""
 
 import gzip
 from collections.abc import Mapping
@@ -13,7 +13,9 @@ CONTENT_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
     "svg": "image/svg+xml",
+    "yaml": "application/yaml",
 }
 # A browser keeps the file, and asks each time whether it has changed.
 ASK_EACH_TIME = "no-cache"
