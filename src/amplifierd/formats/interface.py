@@ -17,7 +17,7 @@ class _Required(TypedDict):
 
 
 class Message(_Required, total=False):
-    """The members of the contract's `NewMessage`, ready to be sent, or the same members of a `Message`."""
+    """The members of the contract's `NewMessage`, or the same members of a `Message`."""
 
     metadata: Object
     model: str
@@ -31,7 +31,9 @@ class Format(Protocol):
     `name`; a block of an unknown type becomes a part `data` of the kind `name.type`. So `write(read(source)) == source`
     for every JSON object, and arguments that are text are kept byte for byte.
 
-    A `file` part may have a `data:` URL of any length; the caller uploads its data before sending the message.
+    The URL and the media type of a `file` part are the provider's. The contract refuses a `data:` URL of more than
+    65,536 characters, a relative URL of another server, and an invalid media type: before sending the message, the
+    caller uploads the data, resolves the URL, or corrects the type.
     """
 
     @property
