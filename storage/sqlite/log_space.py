@@ -24,7 +24,7 @@ _MARGIN_BYTES = 128 * 1024
 
 # https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 _HEADER_BYTES = 32
-_FRAME_BYTES = 24 + PAGE_BYTES
+_FRAME_HEADER_BYTES = 24
 
 
 class LogSpace:
@@ -62,8 +62,8 @@ class LogSpace:
 
     def _spare_bytes(self) -> int:
         disk = os.statvfs(self._path)
-        pages: int = self._writer.pragma("page_count")
-        growth = pages * PAGE_BYTES - self._path.stat().st_size
+        size: int = self._writer.pragma("page_count") * self._writer.pragma("page_size")
+        growth = size - self._path.stat().st_size
         return disk.f_bavail * disk.f_frsize - max(0, growth)
 
 
@@ -76,6 +76,7 @@ def cut_log(writer: apsw.Connection, path: str) -> None:
     with closing(connect_reader(path)) as other, WriteTransaction(writer):
         # Nobody adds to the log now, and nobody reads past its last commit. SQLite before 3.51 moves pages here.
         [(_, pages, _)] = other.execute("PRAGMA wal_checkpoint(NOOP)")
-        end = _HEADER_BYTES + pages * _FRAME_BYTES
+        # A file that another program has made may have pages of another size.
+        end = _HEADER_BYTES + pages * (_FRAME_HEADER_BYTES + writer.pragma("page_size"))
         if 0 <= end < log_bytes(Path(path)):
             os.truncate(log_of(Path(path)), end)
