@@ -131,3 +131,22 @@ def test_text_accepted_early_is_i_json(text: str) -> None:
         return
     if is_surely_i_json(again):
         assert decode(again)[1] == again
+
+
+@pytest.mark.parametrize("spaces", range(0, 400, 3))
+def test_an_integer_out_of_range_is_refused_at_any_place(spaces: int) -> None:
+    with pytest.raises(NotIJson, match="is out of the range of a double, at /a"):
+        decode(f'{{"text":"{"x" * spaces}","a":{"9" * 309},"b":"{"x" * 300}"}}'.encode())
+
+
+@pytest.mark.parametrize("opening", ["[", '{"":'])
+@pytest.mark.parametrize("before", ["", " ", '"x",'])
+def test_depth_is_limited_whatever_is_before_it(opening: str, before: str) -> None:
+    closing = "]" if opening == "[" else "}"
+
+    def nested(depth: int) -> bytes:
+        return f"[{before}{opening * (depth - 1)}0{closing * (depth - 1)}]".encode()
+
+    decode(nested(MAX_DEPTH))
+    with pytest.raises(NotIJson, match="deeper"):
+        decode(nested(MAX_DEPTH + 1))

@@ -35,6 +35,7 @@ _plain_text = msgspec.json.Encoder().encode
 
 # For a text without escapes; an unterminated string extends to the end of the text, so that none is scanned twice.
 _STRING_OR_BRACKET = re.compile(rb'"[^"]*(?:"|\Z)|[\[{\]}]')
+_DIGITS = frozenset(b"0123456789")
 _DIGITS_ALIKE = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
 _TOO_MANY_DIGITS = b"0" * _MAX_INTEGER_DIGITS
 
@@ -63,7 +64,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
     """
     if len(body) > most_values and has_more_values(body, most_values):
         raise TooManyValues(f"more than {most_values} values")
-    if body.count(b"[") + body.count(b"{") > deepest and nesting_depth(body) > deepest:
+    if _has_more_openings(body, deepest) and nesting_depth(body) > deepest:
         raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
     try:
         return _decode_strictly(body)
@@ -79,7 +80,7 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
     """
     return (
         len(text) < MAX_NAME_CHARACTERS
-        and text.count(b"[") + text.count(b"{") <= deepest
+        and not _has_more_openings(text, deepest)
         and (len(text) <= most_values or not has_more_values(text, most_values))
         and not _may_have_a_large_integer(text)
     )
@@ -87,15 +88,16 @@ def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = M
 
 def _decode_strictly(body: bytes) -> tuple[Any, bytes]:
     """The value of a body, and its text without spaces. Its errors lack the place of the fault."""
-    is_short = len(body) <= _SHORT_BYTES and body.find(b"\\u") < 0
-    if is_short and (len(body) < _MAX_INTEGER_DIGITS or not _may_have_a_large_integer(body)):
-        value = _plain_value(body)
-        text = _plain_text(value)
-        # A body that is encoded again unchanged has no duplicate key or anything else that is refused.
-        if text == body or text == _compact(body):  # most are compact already, and need no second text
-            return value, text
-    # The second refuses halves of surrogate pairs, the first everything else.
-    return run_and_yield(_strict_value, body.decode()), run_and_yield(_compact, body)
+    if len(body) > _SHORT_BYTES or body.find(b"\\u") >= 0 or _may_have_a_large_integer(body):
+        # The second refuses halves of surrogate pairs, the first everything else.
+        return run_and_yield(_strict_value, body.decode()), run_and_yield(_compact, body)
+    value = _plain_value(body)
+    text = _plain_text(value)
+    # A body that is encoded again unchanged has no duplicate key or anything else that is refused.
+    if text == body:
+        return value, text
+    compact = _compact(body)
+    return value if text == compact else run_and_yield(_strict_value, body.decode()), compact
 
 
 def pointer_to(path: list[str]) -> str:
@@ -107,8 +109,18 @@ def _compact(body: bytes) -> bytes:
     return msgspec.json.format(body, indent=-1)
 
 
+def _has_more_openings(body: bytes, most: int) -> bool:
+    """Whether more than `most` braces and brackets, one or more, open in a text, inside strings or outside."""
+    # Most bodies are one object with texts: finding that there are no others is faster than counting them.
+    if body.find(b"[") < 0 and body.find(b"{", 1) < 0:
+        return False
+    return body.count(b"[") + body.count(b"{") > most
+
+
 def _may_have_a_large_integer(body: bytes) -> bool:
-    return _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
+    # Of so many digits in a row, one is in a place that is a multiple of their number.
+    places = body[_MAX_INTEGER_DIGITS - 1 :: _MAX_INTEGER_DIGITS]
+    return not _DIGITS.isdisjoint(places) and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
 
 
 def _with_escapes_as_text(body: bytes) -> bytes:
