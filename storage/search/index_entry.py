@@ -31,23 +31,23 @@ _TOOL = "tool:"
 _decode = json.Decoder(Message).decode
 
 
-def read_found(record: bytes | None, read: Callable[[Message], Result]) -> Result | None:
+def read_record(record: bytes | str | None, read: Callable[[Message], Result]) -> Result | None:
     """The result of `read` for the message in a record.
 
-    None if it was deleted meanwhile, or if it or one of its parts is damaged: a search finds the others.
+    None if it was deleted meanwhile, or if it or one of its parts is damaged: then only it can't be found.
     """
     if not record:
         return None
     try:
         return read(_decode(record))
     except (MsgspecError, UnicodeDecodeError):
-        logger.warning("A search left out a message that is damaged; check the database")
+        logger.warning("A search leaves out a message that is damaged; check the database")
         return None
 
 
 def found_text(record: bytes | None, scope: SearchScope) -> str:
     """The text of a message that a search found; empty if it can't be read."""
-    return read_found(record, partial(searched_text, scope=scope)) or ""
+    return read_record(record, partial(searched_text, scope=scope)) or ""
 
 
 def searched_text(message: Message, scope: SearchScope = EVERYWHERE) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUnavailable
 from ..model.queries import Embedder, SearchQuery
 from ..model.records import Message, Role
-from .index_entry import read_found, tool_forms_of
+from .index_entry import read_record, tool_forms_of
 from .query_parser import ParsedQuery, without_syntax
 from .results import Found, single
 from .text_match import TextMatch
@@ -152,11 +152,11 @@ def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch) ->
 def with_conditions(
     near: Iterable[Near], records: Iterable[bytes | None], sought: ParsedQuery, match: TextMatch
 ) -> list[Near]:
-    """The messages that meet the conditions; `records` are those of the first ones (see `read_found`)."""
+    """The messages that meet the conditions; `records` are those of the first ones (see `read_record`)."""
     return [
         neighbor
         for neighbor, record in zip(near, records, strict=False)
-        if read_found(record, partial(meets_conditions, sought=sought, match=match))
+        if read_record(record, partial(meets_conditions, sought=sought, match=match))
     ]
 
 

@@ -18,6 +18,7 @@ from conftest import execute
 from corrupt import vandalise
 from daemon import Daemon
 from postgres import PostgresServer
+from waits import until
 
 PAGE = 4096
 
@@ -249,7 +250,7 @@ def test_damaged_message_hides_no_others(database: str) -> None:
             assert [hit["sequence"] for hit in found.json()] == [3, 1]
         assert client.get(f"/sessions/{session_id}/messages/2").status_code == 500
         daemon.stop()
-    assert "A search left out a message that is damaged" in daemon.log
+    assert "A search leaves out a message that is damaged" in daemon.log
     assert f"DatabaseDamaged: The database is damaged: message 2 of session {session_id} can't be read" in daemon.log
 
 
@@ -265,4 +266,24 @@ def test_message_with_a_damaged_part_hides_no_others(database: str) -> None:
             found = client.get("/search", params={"q": "lighthouse", **filters})
             assert [hit["sequence"] for hit in found.json()] == [3, 1]
         daemon.stop()
-    assert "A search left out a message that is damaged" in daemon.log
+    assert "A search leaves out a message that is damaged" in daemon.log
+
+
+@pytest.mark.parametrize("damage", [_DAMAGE, _DAMAGED_PART], ids=["record", "part"])
+def test_index_is_written_again_beside_a_damaged_message(database: str, damage: dict[str, str]) -> None:
+    kind = urlsplit(database).scheme
+    call = {"type": "tool_call", "call": "c1", "name": "read", "input": "lighthouse"}
+    messages = [{"role": "assistant", "parts": [call | {"call": f"c{number}"}]} for number in range(3)]
+    with Daemon(database) as daemon, daemon.client() as client:
+        for _ in range(2):
+            session_id = client.post("/sessions").json()["id"]
+            client.post(f"/sessions/{session_id}/messages/batch", json={"messages": messages}).raise_for_status()
+        assert len(client.get("/search", params={"q": "lighthouse"}).json()) == 6
+        daemon.stop()
+    older = [] if kind == "sqlite" else ["UPDATE search SET words = ' older ', lexemes = 'older'"]
+    vandalise(database, damage[kind], *older, "UPDATE search_pipeline SET version = 0")
+    with Daemon(database) as daemon, daemon.client() as client:
+        count = 5 if kind == "sqlite" else 4
+        until(lambda: len(client.get("/search", params={"q": "lighthouse"}).json()) == count)
+        daemon.stop()
+    assert "A search leaves out a message that is damaged" in daemon.log

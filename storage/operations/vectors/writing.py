@@ -11,12 +11,10 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import Any
 
-import msgspec
-
 from ...model.database_errors import EmbedderUnavailable
 from ...model.errors import StorageUnavailable
 from ...model.queries import Embedder
-from ...model.records import Message
+from ...search.index_entry import read_record
 from ...search.vectors import TEXTS_AT_ONCE, Vector, embed_accepted, embed_texts
 from ...sql.dialect import MessageTable
 from ...sql.ports import Bindings, EmbeddedMessage, Reader, Row, Transaction
@@ -45,8 +43,6 @@ RETRY_SECONDS = 1.0
 MAX_RETRY_SECONDS = 60.0
 # The maximum number of changed sessions of a workspace that are counted.
 MAX_COUNTED_SESSIONS = 100_000
-
-_decode = msgspec.json.Decoder(Message).decode
 
 
 class _LeaseLost(Exception):
@@ -226,10 +222,7 @@ def _with_texts(rows: Sequence[Row]) -> list[tuple[int, str, str]]:
 
 def _text(record: str) -> str:
     """The text of a message; empty for a damaged record, as in the search index."""
-    try:
-        return _decode(record).content
-    except msgspec.MsgspecError:
-        return ""
+    return read_record(record, lambda message: message.content) or ""
 
 
 async def _run(transaction: Transaction, statement: str, bindings: Bindings) -> list[Row]:

@@ -4,12 +4,13 @@ Until then a message is found by the words of the old rules.
 """
 
 import asyncio
-
-import msgspec
+from collections.abc import Sequence
 
 from ...model.records import Message
 from ...operations.background_task import BackgroundTask
+from ...search.index_entry import read_record
 from ...search.tokenizer import PIPELINE_VERSION
+from ...sql.ports import Row
 from ..pool import ConnectionRows, Pool
 from .statements import ADD_ENTRIES
 from .tsvector import Tokenizer, Words, word_columns
@@ -82,8 +83,6 @@ SET version = :version,
     session_id = ''
 """
 
-_decode_message = msgspec.json.Decoder(Message).decode
-
 
 class Rebuild(BackgroundTask):
     """The background task."""
@@ -124,13 +123,17 @@ class Rebuild(BackgroundTask):
         after, limits = 0, {"most": MESSAGES_AT_ONCE, "bytes": BYTES_AT_ONCE}
         while found := await rows.all(NEXT_MESSAGES, {**key, "after": after, **limits}):
             after = found[-1][0]
-            messages = [_decode_message(record) for _, record in found]
-            words = await asyncio.to_thread(self._words, messages)
+            entries = await asyncio.to_thread(self._entries, found)
             places = {
-                "sequences": [message.sequence for message in messages],
-                "roles": [message.role for message in messages],
+                "sequences": [sequence for sequence, _, _ in entries],
+                "roles": [role for _, role, _ in entries],
             }
-            await rows.row(SET_ENTRIES, {**key, **places, **word_columns(words)})
+            await rows.row(SET_ENTRIES, {**key, **places, **word_columns([words for _, _, words in entries])})
 
-    def _words(self, messages: list[Message]) -> list[Words]:
-        return [self._tokenizer.message(message.content, message.parts) for message in messages]
+    def _entries(self, found: Sequence[Row]) -> list[tuple[int, str, Words]]:
+        """The sequences, roles and words of messages, without damaged ones."""
+        entries = ((sequence, read_record(record, self._entry)) for sequence, record in found)
+        return [(sequence, *entry) for sequence, entry in entries if entry is not None]
+
+    def _entry(self, message: Message) -> tuple[str, Words]:
+        return message.role, self._tokenizer.message(message.content, message.parts)

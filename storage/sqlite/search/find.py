@@ -9,7 +9,7 @@ import msgspec
 from ...model.queries import SearchQuery
 from ...model.records import Listing
 from ...search import results
-from ...search.index_entry import EVERYWHERE, found_text, read_found
+from ...search.index_entry import EVERYWHERE, found_text, read_record
 from ...search.query_parser import ParsedQuery, parse_query
 from ...search.results import Filters, Found, Result, best, bindings_of, listing, score_of
 from ...search.suggestions import MAX_COUNTED
@@ -106,7 +106,7 @@ def _in_texts(
 ) -> Iterator[Found]:
     # Read all rows first, so that the statement is finished before the next one.
     for _, session_id, sequence, role, _ in [*candidates]:
-        score = read_found(_record(connection, workspace, session_id, sequence), sought.score)
+        score = read_record(_record(connection, workspace, session_id, sequence), sought.score)
         if score is not None:
             yield score, session_id, sequence, role
 

@@ -5,11 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
-import msgspec
-
-from ...model.records import Message
-from ...search.index_entry import entry_of
+from ...search.index_entry import entry_of, read_record
 from ...search.tokenizer import IndexedText, Tokenizer, never_pause
 
 # A message has at most 8 MiB, and its words take several times that.
@@ -22,8 +20,6 @@ PAUSE_SECONDS = 0.0005
 WAIT_SECONDS = 0.05
 
 Place = tuple[str, str, int]
-
-_decode_message = msgspec.json.Decoder(Message).decode
 
 
 class LongTexts:
@@ -94,7 +90,5 @@ class LongTexts:
 
 def entry_of_record(record: bytes, tokenizer: Tokenizer, pause: Callable[[], None] = never_pause) -> IndexedText:
     """The entry of a message in the index; empty for a damaged record."""
-    try:
-        return entry_of(_decode_message(record), tokenizer, pause)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return tokenizer.indexed("")
+    entry = read_record(record, partial(entry_of, tokenizer=tokenizer, pause=pause))
+    return tokenizer.indexed("") if entry is None else entry
