@@ -10,7 +10,7 @@ from msgspec import structs
 from ..model.queries import SearchQuery
 from .characters import FIRST_UNSPACED
 from .index_entry import EVERYWHERE, tool_form
-from .text_filters import TextFilter, with_filters
+from .text_filters import NarrowedQuery, TextFilter, with_filters
 from .tokenizer import Sought
 
 # The maximum number of different terms of a query; the rest are ignored.
@@ -23,8 +23,9 @@ MIN_PREFIX = 3
 
 # A filter, or a term; an unclosed quote extends to the end.
 _PART = re.compile(
-    r"""(?<!\S)(?P<name>role|in|tool|label|after|before):(?:"(?P<quoted>[^"]*)"|(?P<value>[^\s"]+))(?!\S)|"""
-    r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?(?:"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+))"""
+    r"""(?P<minus>(?<!\S)-(?=[^\W\d_]|"))?(?:"""
+    r"""(?(minus)|(?<!\S))(?P<name>role|in|tool|label|after|before):(?:"(?P<quoted>[^"]*)"|(?P<value>[^\s"]+))(?!\S)"""
+    r"""|"(?P<phrase>[^"]*)(?:"|$)(?P<more>\*?)|(?P<word>[^\s"]+))"""
 )
 
 # Words of questions that an answer need not contain.
@@ -86,13 +87,13 @@ Group = tuple[Term, ...]
 class ParsedQuery:
     """The groups that must all match, and the terms of which none may match.
 
-    A message must also have the forms in `required`, which do not count as matches.
+    A message must also have the forms in `required`, which do not count as matches, and none of the `excluded_forms`.
     """
 
     groups: tuple[Group, ...]
     excluded: tuple[Term, ...]
-    filters: tuple[TextFilter, ...] = ()
     required: tuple[str, ...] = ()
+    excluded_forms: tuple[str, ...] = ()
 
     @property
     def terms(self) -> Iterator[Term]:
@@ -110,12 +111,12 @@ class ParsedQuery:
         return not any(term.is_short_prefix for term in (*self.terms, *self.excluded))
 
 
-def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[ParsedQuery, SearchQuery] | None:
+def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[ParsedQuery, NarrowedQuery] | None:
     """The parsed query, and the query with the filters from its text; None if no message can match."""
-    parsed = parse(query.text, sought)
-    narrowed = with_filters(query, parsed.filters)
+    narrowed = narrow(query)
     if narrowed is None:
         return None
+    parsed = replace(parse(query.text, sought), excluded_forms=tuple(map(tool_form, narrowed.without_tools)))
     tool = narrowed.tool
     if tool is None:
         return (parsed, narrowed) if parsed.groups else None
@@ -127,16 +128,20 @@ def parse_query(query: SearchQuery, sought: Callable[[str], Sought]) -> tuple[Pa
     return (replace(parsed, groups=groups, required=(tool_form(tool),)), narrowed) if groups else None
 
 
+def narrow(query: SearchQuery) -> NarrowedQuery | None:
+    """The query with the filters from its text; None if no message can match."""
+    filters = map(_filter, _parts(query.text))
+    return with_filters(query, [each for each in filters if each is not None])
+
+
 def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
     """Parse the text of a query; `sought` returns the words and forms that match a part of it."""
     groups: list[tuple[list[Term], bool]] = []
     excluded: list[Term] = []
     alternative = False
-    filters: list[TextFilter] = []
-    parts = list(_PART.finditer(text.replace("\0", " ")))
+    parts = [*_parts(text)]
     for number, part in enumerate(parts):
-        if (added := _filter(part)) is not None:
-            filters.append(added)
+        if _filter(part) is not None:
             continue
         if part["word"] == "OR" and groups and number + 1 < len(parts):
             alternative = True
@@ -150,12 +155,12 @@ def parse(text: str, sought: Callable[[str], Sought]) -> ParsedQuery:
         else:
             groups += [(terms, _is_optional(part["word"])) for terms in found]
         alternative = False
-    return replace(_limit_terms(groups, excluded), filters=tuple(filters))
+    return _limit_terms(groups, excluded)
 
 
 def plain_words(text: str) -> Iterator[tuple[int, str]]:
     """The required words of a query, except prefixes and words in quotes, each with its place in the text before it."""
-    for part in _PART.finditer(text.replace("\0", " ")):
+    for part in _parts(text):
         word = part["word"]
         if (
             word is not None
@@ -169,16 +174,20 @@ def plain_words(text: str) -> Iterator[tuple[int, str]]:
 
 def without_syntax(text: str) -> str:
     """A query without filters, quotes, `*`, `OR` and excluded words."""
-    parts = _PART.finditer(text.replace("\0", " "))
-    words = (part for part in parts if _filter(part) is None and not part["minus"] and part["word"] != "OR")
+    words = (part for part in _parts(text) if _filter(part) is None and not part["minus"] and part["word"] != "OR")
     texts = (part["word"] or part[0] if part["phrase"] is None else part["phrase"] for part in words)
     return " ".join([text.rstrip("*") for text in texts]).strip()
+
+
+def _parts(text: str) -> Iterator[re.Match[str]]:
+    return _PART.finditer(text.replace("\0", " "))
 
 
 def _filter(part: re.Match[str]) -> TextFilter | None:
     if part["name"] is None:
         return None
-    added = TextFilter(part["name"], part["quoted"] if part["value"] is None else part["value"])
+    value = part["quoted"] if part["value"] is None else part["value"]
+    added = TextFilter(part["name"], value, is_negated=part["minus"] is not None)
     return added if added.is_valid else None
 
 

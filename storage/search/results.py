@@ -18,11 +18,12 @@ from ..model.directory_path import normalize_or_keep
 from ..model.queries import SearchHit, SearchQuery
 from ..model.records import Listing, Role
 from ..sql.ports import Bindings
-from ..sql.statements.session_filters import TIMES, label_filters, plain_clause
+from ..sql.statements.session_filters import TIMES, label_clause, label_filters, plain_clause
 from ..values.clock import in_utc
 from ..values.uuid7 import canonical_id
 from .query_parser import ParsedQuery
 from .snippets import Snippets
+from .text_filters import NarrowedQuery
 
 # The number of candidates, the latest messages that contain the words; filters and short prefixes select among them.
 MAX_LOOKED_AT = 10_000
@@ -40,6 +41,10 @@ WORDS_OF_A_MATCH = 50
 _POSITION = struct.Struct(">f16sI")
 _FIRST = (2.0, "g", 0)
 _MAX_SEQUENCE = 2**32 - 1
+
+# The beginnings of the names of filters that exclude a role, and a label.
+_WITHOUT_ROLE = "without_role_"
+_WITHOUT = "without/"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,7 +86,7 @@ def single(score: float) -> float:
     return rounded
 
 
-def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
+def bindings_of(workspace: str, query: NarrowedQuery) -> tuple[Bindings, Filters]:
     """The bindings of a search, and the names of its filters, which are bindings too."""
     bindings: Bindings = {"workspace": workspace, "looked_at": MAX_LOOKED_AT, "ranked": MAX_RANKED}
     filters = {
@@ -91,22 +96,33 @@ def bindings_of(workspace: str, query: SearchQuery) -> tuple[Bindings, Filters]:
         "id": query.session_id and canonical_id(query.session_id),
     }
     filters |= {name: moment and in_utc(moment) for name in TIMES for moment in [getattr(query, name)]}
-    names, labels = label_filters(query.labels)
+    filters |= {f"{_WITHOUT_ROLE}{place}": role for place, role in enumerate(query.without_roles)}
+    names, labels = label_filters((*query.labels, *query.without_labels))
+    required, excluded = names[: len(query.labels)], names[len(query.labels) :]
     # A label is a filter whose name is not a binding itself.
-    filters |= dict.fromkeys(names, "") | {name: str(value) for name, value in labels.items()}
+    filters |= dict.fromkeys([*required, *(f"{_WITHOUT}{name}" for name in excluded)], "") | {
+        name: str(value) for name, value in labels.items()
+    }
     return bindings, {name: value for name, value in filters.items() if value is not None}
 
 
 def message_clauses(filters: Collection[str], message: str) -> list[str]:
     """The clauses of the filters for the table `message` with its session; clauses about sessions come last."""
-    return [*([f"{message}.role = :role"] if "role" in filters else []), *session_clauses(filters)]
+    return [*role_clauses(filters, f"{message}.role"), *session_clauses(filters)]
+
+
+def role_clauses(filters: Collection[str], role: str) -> list[str]:
+    """The clauses of the filters that are about the role of a message."""
+    excluded = [f"{role} <> :{name}" for name in sorted(filters) if name.startswith(_WITHOUT_ROLE)]
+    return [f"{role} = :role", *excluded] if "role" in filters else excluded
 
 
 def session_clauses(filters: Collection[str]) -> list[str]:
     """The clauses of the filters that are about sessions."""
     own = {"profile": "session.profile = :profile", "amplified_dir": "session.amplified_dir = :amplified_dir"}
     plain = [plain_clause(name) for name in sorted(filters) if name in TIMES or name.startswith("label/")]
-    return [*(own[name] for name in own if name in filters), *plain]
+    excluded = [label_clause(name.removeprefix(_WITHOUT)) for name in sorted(filters) if name.startswith(_WITHOUT)]
+    return [*(own[name] for name in own if name in filters), *plain, *(f"NOT {clause}" for clause in excluded)]
 
 
 def best(found: Iterable[Found], query: SearchQuery) -> list[Result]:

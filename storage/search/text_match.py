@@ -5,7 +5,7 @@ import re
 from ..model.queries import SearchScope
 from ..model.records import Message
 from . import results
-from .index_entry import EVERYWHERE, entry_within, searched_text
+from .index_entry import EVERYWHERE, entry_within, searched_text, tool_forms_of
 from .query_parser import ParsedQuery, Term
 from .results import score_of
 from .tokenizer import Tokenizer
@@ -35,6 +35,8 @@ class TextMatch:
 
     def score(self, message: Message) -> float | None:
         """The score of a message; None if it does not match."""
+        if self._calls_excluded(message):
+            return None
         if self._beginnings:
             text = searched_text(message, self._scope)
             if text.isascii() and not all(beginning.search(text) for beginning in self._beginnings):
@@ -50,11 +52,18 @@ class TextMatch:
         return score_of(counts, entry.size)
 
     def is_excluded(self, message: Message) -> bool:
-        """Whether a message has a word that the query excludes."""
+        """Whether a message has a word, or calls a tool, that the query excludes."""
+        if self._calls_excluded(message):
+            return True
         if not self._sought.excluded:
             return False
         entry = entry_within(message, self._tokenizer, self._scope)
         return self._has_excluded(f" {entry.words} ", {*entry.forms})
+
+    def _calls_excluded(self, message: Message) -> bool:
+        return not {*self._sought.excluded_forms}.isdisjoint(
+            tool_forms_of(message) if self._sought.excluded_forms else ()
+        )
 
     def _has_excluded(self, spaced: str, forms: set[str]) -> bool:
         return any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded)

@@ -17,7 +17,7 @@ from ..model.database_errors import EmbedderMissing, EmbedderRefused, EmbedderUn
 from ..model.queries import Embedder, SearchQuery
 from ..model.records import Message, Role
 from .index_entry import read_record, tool_forms_of
-from .query_parser import ParsedQuery, without_syntax
+from .query_parser import ParsedQuery, narrow, without_syntax
 from .results import Found, single
 from .text_match import TextMatch
 
@@ -113,7 +113,8 @@ async def query_vector(embedder: Embedder | None, query: SearchQuery) -> QueryVe
     if embedder is None:
         raise EmbedderMissing
     text = without_syntax(query.text)
-    if not text or query.scope == "tools":
+    narrowed = narrow(query)
+    if not text or narrowed is None or narrowed.scope == "tools":
         return None
     try:
         async with asyncio.timeout(QUERY_SECONDS):
@@ -141,11 +142,11 @@ def _cosine(sought: "memoryview[int]", numbers: bytes) -> float:
 
 def has_conditions(sought: ParsedQuery) -> bool:
     """Whether a message that is found by its meaning has to be read: for its tools, or for excluded words."""
-    return bool(sought.required or sought.excluded)
+    return bool(sought.required or sought.excluded or sought.excluded_forms)
 
 
 def meets_conditions(message: Message, sought: ParsedQuery, match: TextMatch) -> bool:
-    """Whether a message that is found by its meaning calls the tool of a query, and has no excluded words."""
+    """Whether a message that is found by its meaning calls the tool of a query, and has no excluded words or tools."""
     return {*sought.required} <= {*tool_forms_of(message)} and not match.is_excluded(message)
 
 

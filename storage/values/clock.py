@@ -17,6 +17,7 @@ BEFORE_FIRST_MOMENT = "0000-12-31T23:59:59.999999Z"
 
 _DIGITS = 6
 _MINUTE = len("2025-11-21T19:33")
+_LEAP_SECOND = "60"
 _STORED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _RFC_3339 = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<minute>[0-9]{2}:[0-9]{2}):(?P<second>[0-9]{2})"
@@ -83,6 +84,13 @@ def later_than(earlier: str, moment: str) -> str:
     return max(moment, text_of(datetime.fromisoformat(earlier) + _MICROSECOND))
 
 
+def earlier_than(moment: str) -> str:
+    """The microsecond before `moment`, a stored time; before the first one that is `BEFORE_FIRST_MOMENT`."""
+    if moment <= FIRST_MOMENT:
+        return BEFORE_FIRST_MOMENT
+    return text_of(datetime.fromisoformat(moment) - _MICROSECOND)
+
+
 def after(moment: str, seconds: float) -> str:
     """The time `seconds` after `moment`, or before it if negative."""
     return text_of(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
@@ -116,6 +124,14 @@ def is_clock_time(moment: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_rfc_3339(text: str) -> bool:
+    """Whether `text` is a time by RFC 3339 in the years from 1 to 9999; any minute may have a leap second."""
+    parts = _RFC_3339.fullmatch(text)
+    if parts is None or parts["second"] > _LEAP_SECOND:
+        return False
+    return is_clock_time(f"{parts['date']}T{parts['minute']}{parts['offset'].upper()}")
 
 
 def is_stored_form(text: str) -> bool:

@@ -15,6 +15,7 @@ from ...search.index_entry import entry_of, searched_text, tool_form, tool_forms
 from ...search.query_parser import parse_query
 from ...search.results import Found, best, listing
 from ...search.suggestions import MAX_COUNTED, suggest
+from ...search.text_filters import NarrowedQuery
 from ...search.text_match import TextMatch
 from ...search.tokenizer import Tokenizer
 from ...search.vectors import fuse_ranks, meets_conditions, query_vector
@@ -72,7 +73,7 @@ class MemorySearch(MemoryAccess, Storage):
         return 0
 
 
-def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterator[Found]:
+def _found(workspace: Workspace, query: NarrowedQuery, match: TextMatch) -> Iterator[Found]:
     """The matching messages among the latest ones that have the words, the latest first."""
     candidates = (
         (session, message)
@@ -85,7 +86,7 @@ def _found(workspace: Workspace, query: SearchQuery, match: TextMatch) -> Iterat
             yield score, session.id, message.sequence, message.role
 
 
-def _filtered(workspace: Workspace, query: SearchQuery) -> Iterator[tuple[Session, Message]]:
+def _filtered(workspace: Workspace, query: NarrowedQuery) -> Iterator[tuple[Session, Message]]:
     """The messages with a text that pass the filters."""
     for session, message in _messages(workspace, query):
         if message.content and _passes(session, message, query):
@@ -103,12 +104,14 @@ def _calls(message: Message, tool: str | None) -> bool:
     return tool is None or (isinstance(message.parts, Raw) and tool_form(tool) in tool_forms(message.parts))
 
 
-def _passes(session: Session, message: Message, query: SearchQuery) -> bool:
+def _passes(session: Session, message: Message, query: NarrowedQuery) -> bool:
     return (
         query.role in (None, message.role)
+        and message.role not in query.without_roles
         and query.profile in (None, session.profile)
         and (query.amplified_dir is None or session.amplified_dir == normalize_or_keep(query.amplified_dir))
         and has_labels(session.labels or {}, query.labels)
+        and not any(has_labels(session.labels or {}, (label,)) for label in query.without_labels)
         and is_between(session.created_at, query.created_after, query.created_before)
         and is_between(session.updated_at, query.updated_after, query.updated_before)
     )

@@ -16,6 +16,7 @@ from ...search.index_entry import EVERYWHERE, found_text
 from ...search.query_parser import ParsedQuery, Term, parse_query
 from ...search.results import Filters, Found, Result, best, bindings_of, listing, message_clauses, score_of
 from ...search.suggestions import MAX_COUNTED
+from ...search.text_filters import NarrowedQuery
 from ...search.text_match import TextMatch
 from ...search.tokenizer import FORM_MARK
 from ...search.vectors import Near, QueryVector, fuse_ranks, has_conditions, with_conditions
@@ -23,7 +24,7 @@ from ...sql.ports import Bindings, Row
 from ..pool import ConnectionRows, Pool
 from .candidates import ESTIMATE, EXPECTED, Estimate, Range
 from .statements import COUNT_MESSAGES, PLAN_FOR_VALUES, RECORDS, USE_INDEX, search
-from .tsvector import Tokenizer, is_lexeme, patterns, tsquery
+from .tsvector import Tokenizer, is_lexeme, lexeme_of, patterns, tsquery
 from .vectors import find_near
 
 
@@ -61,12 +62,16 @@ async def find(pool: Pool, workspace: str, query: SearchQuery, vector: QueryVect
 
 
 async def _find_matches(
-    pool: Pool, query: SearchQuery, sought: ParsedQuery, bindings: Bindings, filters: Filters
+    pool: Pool, query: NarrowedQuery, sought: ParsedQuery, bindings: Bindings, filters: Filters
 ) -> list[Row]:
     """The rows of `search`: the latest messages that match."""
     # In this case everything that the index finds has the terms, and no text has to be matched.
     by_words_alone = (
-        query.scope == EVERYWHERE and sought.is_in_index and not sought.excluded and all(map(is_lexeme, sought.terms))
+        query.scope == EVERYWHERE
+        and sought.is_in_index
+        and not sought.excluded
+        and not sought.excluded_forms
+        and all(map(is_lexeme, sought.terms))
     )
     by_words = bool(sought.in_index or sought.required)
     selected = results.MAX_RANKED if by_words_alone else results.MAX_LOOKED_AT
@@ -87,7 +92,12 @@ async def _find_matches(
             if by_words and "id" not in filters:
                 estimate = await _estimate(lent, {**values, "enough_bytes": enough_bytes}, most)
             statement = search(
-                names, query.scope, by_words=by_words, by_words_alone=by_words_alone, within=estimate.range
+                names,
+                query.scope,
+                by_words=by_words,
+                by_words_alone=by_words_alone,
+                has_excluded_forms=bool(sought.excluded_forms),
+                within=estimate.range,
             )
             *rows, (_, is_complete, *_) = await lent.all(statement, {**values, **asdict(estimate)})
             if is_complete or estimate.looked_at == most:
@@ -103,7 +113,7 @@ async def _estimate(rows: ConnectionRows, values: Mapping[str, object], most: in
     return Estimate.of(cast("tuple[Range, int, str | None, int] | None", row), most)
 
 
-def _parse(query: SearchQuery) -> tuple[ParsedQuery, SearchQuery] | None:
+def _parse(query: SearchQuery) -> tuple[ParsedQuery, NarrowedQuery] | None:
     return parse_query(query, Tokenizer().sought)
 
 
@@ -148,6 +158,7 @@ def _columns(sought: ParsedQuery) -> dict[str, object]:
         "forms": [pattern for _, pattern in forms],
         "excluded": [pattern for term in sought.excluded for pattern in (term.pattern, *patterns(term))],
         "lexemes": tsquery(sought),
+        "excluded_forms": " | ".join(map(lexeme_of, sought.excluded_forms)),
     }
 
 

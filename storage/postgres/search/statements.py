@@ -3,7 +3,7 @@
 from functools import cache
 
 from ...model.queries import SearchScope
-from ...search.results import session_clauses
+from ...search.results import role_clauses, session_clauses
 from .candidates import Range, looked_at
 
 RECORDS = """
@@ -135,6 +135,10 @@ _HAS_GROUPS = """
                 WHERE strpos(scope.words, pattern) > 0
             )"""
 
+# The forms of tools are lexemes only.
+_HAS_NO_EXCLUDED_FORMS = """
+        AND NOT search.lexemes @@ CAST(:excluded_forms AS TSQUERY)"""
+
 # The words of the searched text, then their forms; the words of tools follow a separator.
 _SAID = "split_part(words, chr(2), 1)"
 _FORMS = "split_part(words, chr(2), 2)"
@@ -200,6 +204,7 @@ def search(
     *,
     by_words: bool,
     by_words_alone: bool = False,
+    has_excluded_forms: bool = False,
     within: Range = "all",
 ) -> str:
     """The statement that finds messages which pass filters, the latest first, `within` a range if that has enough.
@@ -209,10 +214,11 @@ def search(
 
     If `by_words` is set, it examines only messages with all :lexemes. In messages that match the filters, it searches
     for the patterns of each of :groups, or for :forms of each of :form_groups, and for none of :excluded, unless the
-    lexemes already decide (`by_words_alone`).
+    lexemes already decide (`by_words_alone`). If `has_excluded_forms` is set, messages with :excluded_forms are not
+    found.
     """
     about_sessions = " AND ".join(session_clauses(filters))
-    conditions = ["role = :role"] if "role" in filters else []
+    conditions = role_clauses(filters, "role")
     conditions += ["session_id IN (SELECT id FROM passing)"] if about_sessions else []
     sessions = _SESSIONS.format(conditions=about_sessions) if about_sessions else ""
     return f"""
@@ -238,7 +244,7 @@ WITH {looked_at(in_session="id" in filters, by_words=by_words, within=within)}, 
         ) AS scope{"" if by_words_alone else _HAS_GROUPS}
         OFFSET 0
     ) AS counted
-    WHERE bytes_before <= :bytes
+    WHERE bytes_before <= :bytes{_HAS_NO_EXCLUDED_FORMS if has_excluded_forms else ""}
     ORDER BY measured.session_id DESC, measured.sequence DESC
     LIMIT :ranked
 )

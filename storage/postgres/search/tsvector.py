@@ -90,7 +90,12 @@ def word_columns(words: Sequence[Words]) -> dict[str, object]:
 def tsquery(sought: ParsedQuery) -> str:
     """A tsquery for the messages that may match."""
     groups = [f"({' | '.join(map(_query, group))})" for group in sought.in_index]
-    return " & ".join([*groups, *(f"'{FORM_MARK}{form}'" for form in sought.required)])
+    return " & ".join([*groups, *map(lexeme_of, sought.required)])
+
+
+def lexeme_of(form: str) -> str:
+    """The tsquery of a form."""
+    return f"'{FORM_MARK}{form}'"
 
 
 def is_lexeme(term: Term) -> bool:

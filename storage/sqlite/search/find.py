@@ -86,7 +86,11 @@ class _Search:
         """The candidates that match the query, if the index alone can decide that."""
         phrases = msgspec.json.encode(match.exact_phrases(self._sought.groups)).decode()
         bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
-        if self._sought.excluded or any(len(term.words) > 1 for term in self._sought.terms):
+        if (
+            self._sought.excluded
+            or self._sought.excluded_forms
+            or any(len(term.words) > 1 for term in self._sought.terms)
+        ):
             # Without a limit, FTS5 reads all messages with the words of a phrase before it finds that none has it.
             bindings["oldest"] = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
         for score, *place, _ in self._rows(search_statements.hits(self._filters, scored=True), bindings):

@@ -9,7 +9,8 @@ def query(sought: ParsedQuery) -> str:
     """The FTS5 query for messages that match."""
     groups = ["(" + " OR ".join(map(_term, group)) + ")" for group in sought.groups]
     found = _all([*groups, *map(_quote, sought.required)])
-    excluded = " OR ".join(_term(term) for term in sought.excluded if not term.is_short_prefix)
+    terms = (_term(term) for term in sought.excluded if not term.is_short_prefix)
+    excluded = " OR ".join([*terms, *map(_quote, sought.excluded_forms)])
     return f"({found}) NOT ({excluded})" if excluded else found
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from ...search.results import session_clauses
+from ...search.results import role_clauses, session_clauses
 from ...sql.statements.integrity import strays
 from ..statements import HAS_MESSAGES, LAST_SEQUENCE, MESSAGES, PLACES, PLACES_UP_TO_LAST, places_of
 
@@ -247,7 +247,7 @@ def latest(filters: Collection[str]) -> str:
 
 def _filtered_score(score: str, filters: Collection[str]) -> str:
     """The expression for a score that is computed only for messages that pass the filters, and is NULL for others."""
-    clauses = ["message.role = :role"] if "role" in filters else []
+    clauses = role_clauses(filters, "message.role")
     if about_sessions := session_clauses(filters):
         conditions = "\n                AND ".join(about_sessions)
         clauses.append(f"""EXISTS (

@@ -134,6 +134,8 @@ async def test_filters_apply_to_meaning(storage: Storage, session: Session) -> N
     assert await hits(storage, "kitten", role="system") == []
     assert await hits(storage, "kitten role:system") == []
     assert await hits(storage, "kitten", scope="tools") == []
+    assert await hits(storage, "kitten in:tools") == []
+    assert await hits(storage, "kitten -in:text") == []
     assert await hits(storage, "kitten", tool="none") == []
 
 
@@ -149,6 +151,9 @@ async def test_tool_call_is_found_by_meaning(storage: Storage, session: Session)
     await storage.append_message(W, session.id, NewMessage(role="assistant", parts=parts))
     await until_found_by_meaning(storage, WITH_VECTORS + 1)
     assert [hit.sequence for hit in await hits(storage, "kitten tool:look")] == [6]
+    for query in ("kitten -tool:look", "kitten -role:assistant", "kitten -label:other -tool:look"):
+        assert sorted(hit.sequence for hit in await hits(storage, query)) == [1, 2, 3, 5]
+    assert await hits(storage, "kitten -label:team") == []
 
 
 async def test_pages_continue_at_the_cursor(storage: Storage, session: Session) -> None:

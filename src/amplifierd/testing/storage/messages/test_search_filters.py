@@ -96,7 +96,28 @@ async def test_filters_in_the_text_apply(storage: Storage, query: SearchQuery, r
         (SearchQuery("hello before:2001-02-04", created_before="2001-02-03T00:00:00+00:00"), False),
         (SearchQuery("hello before:2001-02-04 before:2001-02-03"), False),
         (SearchQuery("hello role:user role:tool"), False),
-        # These days do not exist, so that they are words.
+        # The beginning of a month or a year, or a time.
+        (SearchQuery("hello after:2001-02 before:2001-03"), True),
+        (SearchQuery("hello before:2001-02"), False),
+        (SearchQuery("hello before:2002"), True),
+        (SearchQuery("hello before:2001"), False),
+        (SearchQuery("hello after:2020-01-01T00:00:00Z"), True),
+        (SearchQuery("hello before:2001-02-03T04:05:07Z"), True),
+        (SearchQuery("hello before:2001-02-03t04:05:06.000001z"), True),
+        (SearchQuery("hello before:2001-02-03T04:05:06Z"), False),
+        (SearchQuery('hello before:"2001-02-03T06:05:07+02:00"'), True),
+        (SearchQuery("hello before:2001-02-03T06:05:06+02:00"), False),
+        (SearchQuery("hello -before:2001-02-03T04:05:06Z"), True),
+        (SearchQuery("hello -before:2001-02-03T04:05:06.000001Z"), False),
+        (SearchQuery("hello before:2016-12-31T23:59:60Z"), True),
+        (SearchQuery("hello after:0001-01-01T00:00:00+01:00"), True),
+        (SearchQuery("hello after:9999-12-31T23:59:59-01:00"), False),
+        # These days and times do not exist, so that they are words.
+        (SearchQuery("hello after:2001-13"), False),
+        (SearchQuery("hello after:0000"), False),
+        (SearchQuery("hello after:2001-02-03T04:05:61Z"), False),
+        (SearchQuery("hello after:2001-02-03T24:05:06Z"), False),
+        (SearchQuery("hello after:2001-02-03T04:05:06"), False),
         (SearchQuery("hello after:2001-02-30"), False),
         (SearchQuery("hello before:yesterday"), False),
         (SearchQuery('"label:team hello"'), False),
@@ -150,6 +171,55 @@ async def test_tool_filter_matches_called_tools(
     await append_call(storage, session, "Datei öffnen: «1»")
     await storage.append_message(W, session.id, NewMessage(content="read file"))
     assert [hit.sequence for hit in await hits(storage, query)] == sequences
+
+
+@pytest.mark.parametrize(
+    ("query", "sequences"),
+    [
+        (SearchQuery("deploy -role:assistant"), [1, 4]),
+        (SearchQuery("deploy -role:assistant -role:tool"), [1]),
+        (SearchQuery("-role:assistant deploy", role="assistant"), []),
+        (SearchQuery("de* -role:assistant"), [1, 4]),
+        (SearchQuery("deploy -tool:Read_File"), [1, 3, 4]),
+        (SearchQuery("deploy -tool:read_file -tool:write"), [1, 4]),
+        (SearchQuery("deploy -tool:read_file in:text"), [1, 3, 4]),
+        (SearchQuery("de* -tool:read_file"), [1, 3, 4]),
+        (SearchQuery('"to deploy" -tool:read_file'), [1, 3, 4]),
+        (SearchQuery("deploy -tool:read_file tool:write"), [3]),
+        (SearchQuery("deploy -tool:read_file tool:read_file"), []),
+        (SearchQuery("read_file -in:tools"), []),
+        (SearchQuery("read_file -in:text"), [2]),
+        (SearchQuery("deploy -in:all"), []),
+        (SearchQuery("deploy -label:team:maps"), []),
+        (SearchQuery("deploy -label:team"), []),
+        (SearchQuery("deploy -label:team:roads -label:x -role:tool"), [1, 2, 3]),
+        (SearchQuery("deploy -label:team:roads", labels=("team",)), [1, 2, 3, 4]),
+        (SearchQuery("deploy -after:9998-12-31"), [1, 2, 3, 4]),
+        (SearchQuery("deploy -after:2001-02-03"), []),
+        (SearchQuery("deploy -before:2001-02-03"), [1, 2, 3, 4]),
+        (SearchQuery("deploy -before:2001-02-04"), []),
+        (SearchQuery("deploy after:2001-02-03 -after:2001-02-04"), []),
+        (SearchQuery("deploy -before:0001-01-01 -after:9999-12-31"), [1, 2, 3, 4]),
+        # Without words, nothing is found.
+        (SearchQuery("-role:assistant"), []),
+        (SearchQuery("-tool:read_file"), []),
+        # These are words that are excluded.
+        (SearchQuery("deploy -role:robot"), [1, 2, 3]),
+        (SearchQuery('deploy -"role:robot"'), [1, 2, 3]),
+        # A minus within a word, or before another one, is none.
+        (SearchQuery("deploy x-role:assistant"), []),
+        (SearchQuery("deploy --role:assistant"), []),
+    ],
+)
+async def test_minus_before_a_filter_selects_the_others(
+    storage: Storage, query: SearchQuery, sequences: list[int]
+) -> None:
+    session = await storage.create_session(W, NewSession(labels={"team": "maps"}, created_at="2001-02-03T04:05:06Z"))
+    await storage.append_message(W, session.id, NewMessage(content="to deploy"))
+    await append_call(storage, session, "read_file", "to deploy")
+    await append_call(storage, session, "write", "to deploy")
+    await storage.append_message(W, session.id, NewMessage(content="to deploy role: robot", role="tool"))
+    assert sorted(hit.sequence for hit in await hits(storage, query)) == sequences
 
 
 async def test_tool_of_a_corrected_message_is_no_longer_found(storage: Storage, session: Session) -> None:
