@@ -225,6 +225,18 @@ def test_pipelined_requests_get_responses_in_order(daemon: Daemon) -> None:
         assert details == [f"Session {number} not found" for number in range(200)]
 
 
+@pytest.mark.parametrize("size", [1_000, 8_192, 70_000, 1_000_000])
+def test_requests_that_follow_a_long_body_are_not_part_of_it(daemon: Daemon, size: int) -> None:
+    texts = [str(length) + "x" * length for length in (10, 8_000, 8_192, 100_000)]
+    posts = [post("/api/v1/sessions", b'{"context":{"text":"%b"}}' % text.encode()) for text in texts]
+    requests = b"".join(each + get("/api/v1/health") for each in posts)
+    with Connection(daemon.port) as connection:
+        connection.send(*(requests[start : start + size] for start in range(0, len(requests), size)))
+        for text in texts:
+            assert connection.response().json["context"] == {"text": text}
+            assert connection.response().json["status"] == "healthy"
+
+
 @pytest.mark.parametrize("request_", [post("/api/v1/sessions", b'{"name":"whole"}'), CHUNKED])
 def test_incomplete_request_is_408_without_an_effect(short_timeouts: int, request_: bytes) -> None:
     async def send() -> list[list[Response]]:

@@ -101,6 +101,10 @@ class Pieces:
         # The last bytes of the previous piece: the end of a head may be split between two pieces.
         self._last = b""
 
+    def left(self, state: ParseState) -> int:
+        """The number of bytes left of a body with a length; 0 for any other part of a request."""
+        return self.body_left if state is BODY and self.chunks is None else 0
+
     def take(self, piece: bytes, state: ParseState) -> tuple[bytes, int]:
         """The bytes of a piece for the parser, and the number of bytes of the piece that they represent."""
         if state is BODY:

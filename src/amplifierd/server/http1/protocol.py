@@ -27,7 +27,7 @@ from .request import ClientDisconnected, Request, connection_scope, scope_of
 from .upgrade_stripping import without_upgrade_offer
 from .write_buffer import WriteBuffer
 
-# The maximum number of bytes to parse at once. Further pipelined requests wait unparsed.
+# The maximum number of bytes to parse at once, except of one body. Further pipelined requests wait unparsed.
 PIECE_BYTES = 8 * 1024
 # The limit of buffered bytes of a body, and of pipelined requests. Beyond it the server stops reading, and does not
 # notice when the client disconnects.
@@ -268,7 +268,8 @@ class Protocol(asyncio.Protocol):
         try:
             while self._unparsed and not self._pipelined:
                 is_begun = self._parse_state is HEAD
-                piece, size = self._pieces.take(bytes(self._unparsed[:PIECE_BYTES]), self._parse_state)
+                most = max(PIECE_BYTES, self._pieces.left(self._parse_state))
+                piece, size = self._pieces.take(bytes(self._unparsed[:most]), self._parse_state)
                 # A view, because a large body is split into many pieces.
                 self._unparsed = memoryview(self._unparsed)[size:] if size < len(self._unparsed) else b""
                 self._feed(piece, size)
