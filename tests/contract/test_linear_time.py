@@ -117,7 +117,9 @@ def test_tool_output_gets_a_longer_fence() -> None:
         assert transcript_of(content, "tool") == f"{fence}\n{content}\n{fence}\n\n"
 
 
-@pytest.mark.parametrize("content", ['"\\\n' * 30_000, "é💬\0\u2028" * 30_000, "x" * 64 * 1024, "x" * 64 * 1024 + '"'])
+@pytest.mark.parametrize(
+    "content", ['"\\\n' * 60_000, "é💬\0\u2028" * 60_000, "x" * 192 * 1024, "x" * 192 * 1024 + '"']
+)
 def test_long_texts_are_encoded_in_pieces(content: str) -> None:
     long = message(content)
     assert is_long(long)
