@@ -327,6 +327,7 @@ def test_repository_is_read_at_a_commit(client: httpx.Client, folder: Path, tmp_
     git(folder, "tag", "v1")
     second = commit(folder, {"sub/base.md": profile("base", "2.0.0"), "sub/a.md": "x"})
     (folder / "sub" / "out.md").symlink_to("../../../../etc/passwd")
+    (folder / "round").symlink_to("round")
     (folder / ".git/hooks").mkdir(exist_ok=True)
     make(folder, {".git/hooks/post-checkout": f"#!/bin/sh\ntouch {tmp_path}/ran\n"})
     (folder / ".git/hooks/post-checkout").chmod(0o755)
@@ -346,6 +347,7 @@ def test_repository_is_read_at_a_commit(client: httpx.Client, folder: Path, tmp_
     for wrong, reason in (
         ("@nowhere", "couldn't find remote ref nowhere"),
         ("#subdirectory=nowhere", "has no subdirectory 'nowhere'"),
+        ("#subdirectory=round", "a symbolic link leads to itself"),
     ):
         refused = add(client, "foundation", f"git+file://{folder}{wrong}")
         assert (refused.status_code, reason in refused.json()["detail"]) == (422, True), refused.text

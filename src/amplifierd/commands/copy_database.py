@@ -19,6 +19,8 @@ from .output import steps_bar
 
 # The minimum number of lines in one import; an interrupted copy does not repeat completed imports.
 LINES_AT_ONCE = 1_000
+# The number of files whose existence is remembered.
+MAX_KNOWN_FILES = 10_000
 
 _encode = msgspec.json.Encoder().encode
 # Each part of a copy is an export without an end, as version 1 was.
@@ -205,12 +207,18 @@ class _References:
     def __init__(self, target: Storage, workspace: str) -> None:
         self._target = target
         self._workspace = workspace
+        # Messages often refer to the same files.
+        self._has: dict[str, bool] = {}
         self.lacking = 0
 
     async def examine(self, message: Message) -> None:
         if isinstance(message.parts, Raw):
             for file_id in file_ids_of(message.parts):
-                self.lacking += not await has_file(self._target, self._workspace, file_id)
+                if file_id not in self._has:
+                    if len(self._has) >= MAX_KNOWN_FILES:
+                        self._has.clear()
+                    self._has[file_id] = await has_file(self._target, self._workspace, file_id)
+                self.lacking += not self._has[file_id]
 
 
 def _total(compared: list[Copied], found: int) -> Copied:

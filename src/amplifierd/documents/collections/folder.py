@@ -39,7 +39,7 @@ class Folder:
 
     def read(self, path: str, most_bytes: int) -> bytes:
         """The bytes of a file. Raises `FolderError` if it is too long, was deleted, or leads out."""
-        resolved = (self.root / path).resolve()
+        resolved = without_links(self.root / path)
         if not resolved.is_relative_to(self.root):
             raise FolderError("It leads out of the collection")
         try:
@@ -71,6 +71,18 @@ class Folder:
         if not resolved.is_relative_to(self.root):
             return outside
         return None if exists else f"{reference[:200]!r} does not exist in the collection"
+
+
+def without_links(path: Path) -> Path:
+    """A path without symbolic links. Raises `FolderError` if they are a loop."""
+    try:
+        resolved = path.resolve()
+    except RuntimeError:
+        # Python 3.13 returns the path instead.
+        resolved = path
+    if resolved.is_symlink():
+        raise FolderError("a symbolic link leads to itself")
+    return resolved
 
 
 def scan(path: Path) -> Folder:

@@ -24,7 +24,7 @@ from ...storage.model.interface import Storage
 from ...storage.model.modules import Module
 from ...storage.model.profile_records import NewProfile
 from ...storage.model.records import IdempotentRequest
-from .folder import FolderError
+from .folder import FolderError, without_links
 from .git import FetchError, fetch
 from .reader import Contents, read_contents
 from .source import AllowedSources, FolderSource, GitSource
@@ -95,7 +95,7 @@ async def _temporary_folder() -> AsyncIterator[Path]:
 
 
 def _subdirectory(files: Path, source: GitSource) -> Path:
-    path = (files / source.subdirectory).resolve()
+    path = without_links(files / source.subdirectory)
     if not path.is_relative_to(files.resolve()):
         raise FolderError("the subdirectory leads out of the repository")
     if not path.is_dir():
