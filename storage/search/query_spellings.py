@@ -17,21 +17,60 @@ SHORT_MONTH = 3
 
 # The regular form comes first. Not those that are common words of another meaning, such as "left".
 _IRREGULAR = """
-become became, begin began begun, break broke broken, bring brought, build built, buy bought, catch caught,
-choose chose chosen, come came, deal dealt, draw drew drawn, eat ate eaten, fall fell fallen, feel felt,
-fight fought, find found, fly flew flown, forget forgot forgotten, freeze froze frozen, get got gotten,
-give gave given, grow grew grown, hang hung, hear heard, hide hid hidden, hold held, keep kept, know knew known,
-lose lost, make made, mean meant, meet met, overwrite overwrote overwritten, pay paid, rewrite rewrote rewritten,
-run ran, say said, see saw seen, seek sought, sell sold, send sent, show shown, sleep slept, speak spoke spoken,
-spend spent, steal stole stolen, take took taken, teach taught, tell told, think thought, throw threw thrown,
-understand understood, wake woke woken, win won, withdraw withdrew withdrawn, write wrote written, child children,
-criterion criteria, foot feet, half halves, index indices, knife knives, life lives, man men, matrix matrices,
-mouse mice, person people, phenomenon phenomena, shelf shelves, tooth teeth, vertex vertices, woman women
+arise arose arisen, beat beaten, become became, begin began begun, bend bent, bite bitten, bleed bled,
+blow blew blown, break broke broken, breed bred, bring brought, build built, buy bought, catch caught,
+choose chose chosen, come came, deal dealt, dig dug, do does did done, draw drew drawn, drink drank drunk,
+drive drove driven, eat ate eaten, fall fell fallen, feed fed, feel felt, fight fought, find found, flee fled,
+fly flew flown, forbid forbade forbidden, forget forgot forgotten, forgive forgave forgiven, freeze froze frozen,
+get got gotten, give gave given, go goes went gone, grow grew grown, hang hung, hear heard, hide hid hidden,
+hold held, keep kept, know knew known, lend lent, lose lost, make made, mean meant, meet met,
+mimic mimicked mimicking, mislead misled, mistake mistook mistaken, overcome overcame, override overrode overridden,
+overwrite overwrote overwritten, panic panicked panicking, pay paid, rebuild rebuilt, redo redid redone, rerun reran,
+rewrite rewrote rewritten, ride rode ridden, ring rang rung, rise risen, run ran, say said, see saw seen, seek sought,
+sell sold, send sent, shake shook shaken, shoot shot, show shown, shrink shrank shrunk, sing sang sung,
+sink sank sunk, sit sat, sleep slept, slide slid, speak spoke spoken, spend spent, spin spun, stand stood,
+steal stole stolen, stick stuck, strike struck, swear swore sworn, sweep swept, swim swam swum, swing swung,
+take took taken, teach taught, tear tore torn, tell told, think thought, throw threw thrown, understand understood,
+undo undid undone, wake woke woken, wear wore worn, weave wove woven, win won, withdraw withdrew withdrawn,
+write wrote written, appendix appendices, bus buses, child children, criterion criteria, foot feet, goose geese,
+half halves, index indices, knife knives, leaf leaves, life lives, loaf loaves, man men, matrix matrices, mouse mice,
+person people, phenomenon phenomena, quiz quizzes, shelf shelves, thief thieves, tooth teeth, vertex vertices,
+wife wives, wolf wolves, woman women, bad worse worst
 """
+# Adjectives: their stems are not those of their comparatives and superlatives. Not "late" and "good", because "latest"
+# and "best" are common words of another meaning.
+_ADJECTIVES = """
+angry big bright busy cheap clean clear close cold crazy dark deep dense dirty early easy fast few funny great happy
+hard healthy heavy high hot hungry large lazy long loud low lucky messy new noisy old quick quiet rare rich risky safe
+scary sharp short silly simple slow small smart smooth soft strong sunny tall thick thin tidy tight tiny tricky ugly
+warm weak wet wide young
+"""
+_DOUBLES_LAST_LETTER = re.compile("[^aeiou][aeiou][bdgnt]$")
 _stem = Stemmer.Stemmer("english", 0).stemWord
-_FAMILIES = [(_stem(regular), *others) for regular, *others in map(str.split, _IRREGULAR.split(","))]
+
+
+def _with_compared(adjective: str) -> tuple[str, ...]:
+    """An adjective, its comparative, its superlative, and its adverb."""
+    if adjective.endswith("y"):
+        beginning = f"{adjective[:-1]}i"
+        return adjective, f"{beginning}er", f"{beginning}est", f"{beginning}ly"
+    beginning = adjective.removesuffix("e")
+    if _DOUBLES_LAST_LETTER.search(adjective):
+        beginning += adjective[-1]
+    return adjective, f"{beginning}er", f"{beginning}est", f"{adjective}ly"
+
+
+_FAMILIES = [
+    (_stem(regular), *others)
+    for regular, *others in (*map(str.split, _IRREGULAR.split(",")), *map(_with_compared, _ADJECTIVES.split()))
+]
 _BY_STEM = {family[0]: family for family in _FAMILIES}
 _BY_WORD = {word: family for family in _FAMILIES for word in family[1:]}
+
+# Without the last vowel, a shorter one is often the stem of another word.
+_LONG_NAME = 4
+# Some cases of Russian words such as "музей" have a stem without the last vowel, and the others one with it.
+_SOFT_ENDING = re.compile("([\u0430-\u044f]{3,}\u0435)(?:[\u0439\u044f\u044e]|\u0435\u043c)")
 
 _ORDINAL = re.compile("([0-9]{1,2})(?:st|nd|rd|th)")
 _WITH_UNIT = re.compile("([0-9]+)([a-z]+)([0-9]*)|([a-z]+)([0-9]+)")
@@ -57,6 +96,10 @@ def other_words(word: str, stem: str) -> Iterator[str]:
     for month in MONTHS:
         if word in (month, month[:SHORT_MONTH]):
             yield from (month, month[:SHORT_MONTH])
+    if soft := _SOFT_ENDING.fullmatch(word):
+        yield from (soft[1], f"{soft[1]}\u0439")
+        if len(soft[1]) > _LONG_NAME:
+            yield soft[1][:-1]
     yield from _BY_WORD.get(word) or _BY_STEM.get(stem, ())
 
 
