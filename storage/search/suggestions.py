@@ -62,7 +62,7 @@ async def suggest(text: str, limit: int, count: Counts) -> Listing:
     mistyped.
     """
     typed = [*_query_words(text)]
-    known = await count([*chain.from_iterable(each.forms for each in typed)], with_forms=True)
+    known = await count([*dict.fromkeys(form for each in typed for form in each.forms)], with_forms=True)
     mistyped = [each for each in typed if not any(known[form] for form in each.forms)][: MAX_MISTYPED + 1]
     if not mistyped or len(mistyped) > MAX_MISTYPED:
         return Listing(b"")
@@ -126,10 +126,12 @@ def _blocks(word: str) -> list[int]:
 def _query_words(text: str) -> Iterator[_QueryWord]:
     tokenizer = Tokenizer()
     for start, chunk in plain_words(text):
-        words = segment(chunk).words
-        if len(words) == 1 and _can_be_mistyped(words[0].text):
-            [word] = words
-            yield _QueryWord(start + word.start, start + word.end, word.text, tokenizer.sought(chunk).forms)
+        # The words of "don't" are found as one word, too.
+        together = tokenizer.sought(chunk).forms
+        for word in segment(chunk).words:
+            if _can_be_mistyped(word.text):
+                forms = (*tokenizer.sought(chunk[word.start : word.end]).forms, *together)
+                yield _QueryWord(start + word.start, start + word.end, word.text, forms)
 
 
 def _can_be_mistyped(word: str) -> bool:

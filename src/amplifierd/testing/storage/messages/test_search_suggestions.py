@@ -14,6 +14,7 @@ TEXTS = [
     "staging, staging and the migration of the accommodation",
     "Привет, мир",
     "résumé of getUserById",
+    "read_file opens secret_path in node.js, dont worry about the well-known mail",
 ]
 
 
@@ -55,6 +56,20 @@ async def suggested(storage: Storage, text: str, limit: int = 5, workspace: str 
         ("stagng stge", ["staging stage"]),
         ("failed (stagng), role:user", ["failed (staging), role:user"]),
         ("failed OR deploymnt -stagng", ["failed OR deployment -stagng"]),
+        # The words of an identifier are corrected one by one.
+        ("secert_path", ["secret_path"]),
+        ("secret_paht", ["secret_path"]),
+        ("secert_paht", ["secret_path"]),
+        ("read_fiel", ["read_file"]),
+        ("readd_file", ["read_file"]),
+        ("noed.js", ["node.js"]),
+        ("Secert.Path()", ["secret.Path()"]),
+        ("depolyment:read_file", ["deployment:read_file"]),
+        ("tool:read_fiel", []),
+        # It is found as one word.
+        ("don't", []),
+        ("file_read", []),
+        ("get_user", []),
         # All words exist, or cannot be mistyped.
         ("deployments migrated", []),
         ("getUser", []),
