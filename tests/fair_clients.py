@@ -32,7 +32,8 @@ class Ask:
     """A request: its target below the contract's base path, and its body in one piece or in parts, sent one by one.
 
     Without `reads`, the client leaves the response unread and the connection open until the end. With `repeats`, it
-    sends the request again until the time is over.
+    sends the request again until the time is over. With `chunk_bytes`, a body in one piece is sent in chunks of that
+    size.
     """
 
     method: str
@@ -41,6 +42,7 @@ class Ask:
     headers: dict[str, str] = field(default_factory=dict)
     reads: bool = True
     repeats: bool = True
+    chunk_bytes: int = 0
 
     @classmethod
     def of_json(cls, method: str, target: str, body: Any, *, repeats: bool = True) -> Self:
@@ -141,12 +143,21 @@ async def _read(reader: asyncio.StreamReader, statuses: Counter[int]) -> None:
 
 def _parts(ask: Ask) -> Iterator[bytes]:
     headers = {"Host": "localhost", "Connection": "close", **ask.headers}
+    if isinstance(ask.body, bytes) and ask.chunk_bytes:
+        places = range(0, len(ask.body), ask.chunk_bytes)
+        chunks = [_chunk(ask.body[place : place + ask.chunk_bytes]) for place in places]
+        yield b"".join([_head(ask, {**headers, "Transfer-Encoding": "chunked"}), *chunks, _chunk(b"")])
+        return
     if isinstance(ask.body, bytes):
         yield _head(ask, {**headers, "Content-Length": str(len(ask.body))}) + ask.body
         return
     yield _head(ask, {**headers, "Transfer-Encoding": "chunked"})
     for part in ask.body:
-        yield b"%x\r\n%b\r\n" % (len(part), part)
+        yield _chunk(part)
+
+
+def _chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
 
 
 def _head(ask: Ask, headers: dict[str, str]) -> bytes:

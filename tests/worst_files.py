@@ -26,6 +26,10 @@ def uploads(data: Data) -> list[Ask]:
     return [Ask("POST", "/files", [b"%d" % number, *[b"x" * (64 * KIB)] * (parts - 1)]) for number in range(8)]
 
 
+def uploads_in_small_chunks(_data: Data) -> Ask:
+    return Ask("POST", "/files", b"x" * MIB, chunk_bytes=1)
+
+
 def slow_uploads(_data: Data) -> list[Ask]:
     body = [b"x" * (64 * KIB)] * 64
     return [Ask("POST", "/files", body, reads=False, repeats=False) for _ in range(100)]

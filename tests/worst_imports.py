@@ -19,6 +19,10 @@ def lines_without_end(_data: Data) -> list[Ask]:
     return [Ask("POST", "/import", body, NDJSON, reads=False, repeats=False) for _ in range(100)]
 
 
+def empty_lines(_data: Data) -> Ask:
+    return Ask("POST", "/import", b"\n" * (8 * MIB), NDJSON)
+
+
 def file_without_end(_data: Data) -> list[Ask]:
     file = {"id": "0" * 64, "media": "text/plain", "size": 2**53 - 1}
     lines = [{"header": {"format": "amplifierd-export", "version": 2}}, {"file": file}]

@@ -4,10 +4,12 @@ import asyncio
 import random
 from typing import Any, cast
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
 from amplifierd.server.http1.asgi import Receive, Send
+from amplifierd.server.http1.body_chunks import CHUNKS_OF_A_TURN, ChunkedBody
 from amplifierd.server.http1.protocol import Protocol
 from fuzzing import Fuzz
 from raw import get, post, responses_in
@@ -110,3 +112,36 @@ async def test_chunked_bodies_are_complete_at_any_split(fuzz: Fuzz) -> None:
             pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
             received = await receive(pieces, chance)
             assert [response.body for response in responses_in(received)] == expected, (size, sent)
+
+
+def test_small_chunks_reach_the_parser_as_one() -> None:
+    chunks = ChunkedBody()
+    assert chunks.take(b"1\r\na\r\n" * 1_000) == (b"3e8\r\n%b\r\n" % (b"a" * 1_000), b"")
+    assert chunks.take(b"1;a=b\r\nb\r\n0\r\n\r\nGET ") == (b"1\r\nb\r\n0\r\n\r\n", b"GET ")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10_000])
+@pytest.mark.parametrize(
+    "body", [b"1\r\nab", b"1\r\naX\n1\r\nb\r\n", b"2\r\na\r\n\r\n", b"1\n", b";a\r\n", b"x\r\n", b"%x\r\n" % 2**63]
+)
+async def test_invalid_chunks_are_refused(body: bytes, size: int) -> None:
+    sent = b"POST /1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + body + b"1\r\na\r\n0\r\n\r\n"
+    received = await receive([sent[at : at + size] for at in range(0, len(sent), size)], random.Random(1))  # noqa: S311
+    assert [response.status for response in responses_in(received)] == [400]
+
+
+async def test_other_connections_get_their_turn_between_small_chunks() -> None:
+    loop, wire = asyncio.get_running_loop(), Wire()
+    config = uvicorn.Config(echo, interface="asgi3", log_config=None, proxy_headers=False)
+    config.load()
+    protocol = Protocol(config, ServerState(), {}, loop)
+    head = b"POST /1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    loop.call_soon(protocol.connection_made, cast("asyncio.Transport", wire))
+    loop.call_soon(protocol.data_received, head + b"1\r\na\r\n" * 20 * CHUNKS_OF_A_TURN + b"0\r\n\r\n")
+    turns = 0
+    while not wire.sent:
+        await asyncio.sleep(0)
+        turns += 1
+    protocol.connection_lost(None)
+    assert turns >= 5
+    assert wire.sent.endswith(b"/1|" + b"a" * 20 * CHUNKS_OF_A_TURN)

@@ -26,6 +26,8 @@ _BODIES = 2
 # A chunk of a file has 86 KiB, regardless of the limit of bodies.
 _AROUND_BYTES = 96 * 1024
 _AROUND_VALUES = 100
+# Empty lines have no bytes, but take time.
+_INLINE_LINES = 1_000
 _START_OF_EXPORT = b'{"header"'
 _HINT = " For a file of another program, send format=auto."
 
@@ -56,25 +58,28 @@ class LineReader:
         """
         number, parts, size = 0, [b""], 0
         async for chunk in chunks:
-            *whole, last = chunk.split(b"\n")
-            if whole:
-                whole[0] = b"".join([*parts, whole[0]])
-                yield await self._records_in(whole, number)
-                number += len(whole)
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                count = chunk.count(b"\n")
+                yield await self._records_in(b"".join([*parts, chunk[: end - 1]]), number, count)
+                number += count
                 parts, size = [], 0
+            last = chunk[end:]
             parts.append(last)
             size += len(last)
             check_size(size, self._max_bytes, f"Line {number + 1}")
             resize(size if size > UNCOUNTED_BYTES else 0)
-        yield await self._records_in([b"".join(parts)], number)
+        yield await self._records_in(b"".join(parts), number, 1)
 
-    async def _records_in(self, lines: list[bytes], before: int) -> list[ExportLine]:
-        if sum(map(len, lines)) <= INLINE_BYTES:
+    async def _records_in(self, lines: bytes, before: int, count: int) -> list[ExportLine]:
+        if len(lines) <= INLINE_BYTES and count <= _INLINE_LINES:
             return self._read_lines(lines, before)
         return await self._executor.run(self._read_lines, lines, before)
 
-    def _read_lines(self, lines: list[bytes], before: int) -> list[ExportLine]:
-        return [self._read_line(line, number) for number, line in enumerate(lines, before + 1) if line.strip()]
+    def _read_lines(self, lines: bytes, before: int) -> list[ExportLine]:
+        return [
+            self._read_line(line, number) for number, line in enumerate(lines.split(b"\n"), before + 1) if line.strip()
+        ]
 
     def _read_line(self, line: bytes, number: int) -> ExportLine:
         try:

@@ -26,57 +26,88 @@ IDLE, HEAD, BODY = ParseState
 
 _LINE_END = b"\r\n"
 _END = b"\r\n\r\n"
+# After this number of chunks, which take about a millisecond, the other connections get their turn.
+CHUNKS_OF_A_TURN = 1_000
+_LAST_SIZE_LINE = b"0\r\n"
+# A larger size is invalid (RFC 9112, section 7.1: a recipient must prevent overflows).
+_MAX_SIZE = 2**63 - 1
 
 
 class ChunkedBody:
-    """Reads one chunked body as it arrives: passes its bytes to the parser, and finds its end."""
+    """Reads one chunked body as it arrives: passes what it contains to the parser in longer chunks, and finds its end.
+
+    A parser calls a function for each chunk: for those of one byte, that takes longer than others may wait.
+    """
 
     def __init__(self) -> None:
         # The received part of a size line; the bytes left of a chunk with its line end; the received part of trailers.
         self._line = b""
         self._left = 0
         self._trailers: bytes | None = None
+        # The number of chunks that `take` has begun.
+        self.count = 0
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """The part of the body at the start of `data`, without extensions, and the rest of `data` after the body.
+        """The body at the start of `data`, as one chunk, and the rest of `data` after the body.
 
-        A size line is passed on when it is complete. An invalid one is passed on unchanged, for the parser to refuse.
+        An invalid line is passed on with a character that the parser refuses.
         """
-        chunks: list[bytes] = []
-        while data and self._trailers is None:
-            if self._left:
-                chunks.append(data[: self._left])
-                data = data[self._left :]
-                self._left -= len(chunks[-1])
-            else:
-                line, data = self._take_line(data)
-                chunks.append(line)
-        if self._trailers is not None:
-            trailers, data = self._take_trailers(data)
-            chunks.append(trailers)
-        return b"".join(chunks), data
+        if self._line:
+            if b"\n" not in data:
+                self._line += data
+                return b"", b""
+            data, self._line = self._line + data, b""
+        content: list[bytes] = []
+        place, is_valid = 0, True
+        is_over = self._trailers is not None
+        while is_valid and place < len(data) and self._trailers is None:
+            take = self._take_content if self._left else self._take_line
+            place, is_valid = take(data, place, content)
+        chunk = _chunk(b"".join(content))
+        if not is_valid:
+            return chunk + b"?" + data[place:], b""
+        if self._trailers is None:
+            return chunk, b""
+        trailers, rest = self._take_trailers(data[place:])
+        return chunk + (b"" if is_over else _LAST_SIZE_LINE) + trailers, rest
 
-    def _take_line(self, data: bytes) -> tuple[bytes, bytes]:
-        before = len(self._line)
-        self._line += data
-        end = self._line.find(_LINE_END, max(0, before - 1))
-        if end < 0 and b"\n" in data:
-            # A lone line feed is neither a line end nor a character of a line.
-            end = len(self._line)
-        if end < 0:
-            return b"", b""
-        line, rest = self._line[: end + 2], self._line[end + 2 :]
-        self._line = b""
-        found = _SIZE_LINE.fullmatch(line)
+    def _take_content(self, data: bytes, place: int, content: list[bytes]) -> tuple[int, bool]:
+        """Take the rest of a chunk, or a part of it, and its line end.
+
+        Returns the next place, and whether what was taken is valid.
+        """
+        size = self._left - len(_LINE_END)
+        if size > 0:
+            taken = data[place : place + size]
+            content.append(taken)
+            place += len(taken)
+            self._left -= len(taken)
+        line_end = data[place : place + self._left] if self._left <= len(_LINE_END) else b""
+        is_valid = line_end == _LINE_END[len(_LINE_END) - self._left :][: len(line_end)]
+        self._left -= len(line_end)
+        return place + len(line_end), is_valid
+
+    def _take_line(self, data: bytes, place: int, content: list[bytes]) -> tuple[int, bool]:
+        """Take a size line, or keep a part of it, and its chunk if that is whole. Returns the same."""
+        found = _SIZE_LINE.match(data, place)
         if found is None:
-            return b"?" + line, rest
-        size = int(found[1], 16)
-        if size:
-            self._left = size + len(_LINE_END)
-        else:
+            # A lone line feed is neither a line end nor a character of a line.
+            is_valid = data.find(b"\n", place) < 0
+            if is_valid:
+                self._line, place = data[place:], len(data)
+            return place, is_valid
+        size, start = int(found[1], 16), found.end()
+        end = start + size
+        self.count += 1
+        if not size:
             # The body ends at an empty line, after this one or after trailers.
             self._trailers = _LINE_END
-        return found[1] + _LINE_END, rest
+        elif data.startswith(_LINE_END, end):
+            content.append(data[start:end])
+            return end + len(_LINE_END), True
+        else:
+            self._left = size + len(_LINE_END)
+        return start, size <= _MAX_SIZE
 
     def _take_trailers(self, data: bytes) -> tuple[bytes, bytes]:
         assert self._trailers is not None
@@ -87,6 +118,10 @@ class ChunkedBody:
             self._trailers = seen[-3:]
             return data, b""
         return data[: end + len(_END) - before], data[end + len(_END) - before :]
+
+
+def _chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content) if content else b""
 
 
 class Pieces:
@@ -104,6 +139,13 @@ class Pieces:
     def left(self, state: ParseState) -> int:
         """The number of bytes left of a body with a length; 0 for any other part of a request."""
         return self.body_left if state is BODY and self.chunks is None else 0
+
+    def has_many_chunks(self) -> bool:
+        """Whether CHUNKS_OF_A_TURN chunks were taken since the last time that there were as many."""
+        if self.chunks is None or self.chunks.count < CHUNKS_OF_A_TURN:
+            return False
+        self.chunks.count = 0
+        return True
 
     def take(self, piece: bytes, state: ParseState) -> tuple[bytes, int]:
         """The bytes of a piece for the parser, and the number of bytes of the piece that they represent."""

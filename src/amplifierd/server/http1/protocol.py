@@ -273,6 +273,11 @@ class Protocol(asyncio.Protocol):
                 # A view, because a large body is split into many pieces.
                 self._unparsed = memoryview(self._unparsed)[size:] if size < len(self._unparsed) else b""
                 self._feed(piece, size)
+                if self._pieces.has_many_chunks():
+                    # Others get their turn.
+                    self._pause()
+                    self._loop.call_soon(self._parse)
+                    break
         except httptools.HttpParserError as error:
             self._refuse(parser_problem(error, piece, is_begun=is_begun))
         except Problem as refused:
