@@ -146,7 +146,7 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         ),
         (
             lambda spec: operation(spec, "/sessions/{session_id}", "get")["responses"].pop("304"),
-            "Operation getSession declares If-None-Match, but no 304.",
+            "Operation getSession evaluates preconditions, but declares no 304.",
         ),
         (
             lambda spec: operation(spec, "/sessions/{session_id}/fork")["parameters"].pop(0),
@@ -154,7 +154,15 @@ def operation(spec: Spec, path: str = "/sessions", method: str = "post") -> Spec
         ),
         (
             lambda spec: operation(spec, "/sessions/{session_id}", "delete")["responses"].pop("412"),
-            "Operation deleteSession declares If-None-Match, but no 412.",
+            "Operation deleteSession evaluates preconditions, but declares no 412.",
+        ),
+        (
+            lambda spec: operation(spec, "/profiles/{name}", "put")["responses"].pop("412"),
+            "Operation replaceProfile evaluates preconditions, but declares no 412.",
+        ),
+        (
+            lambda spec: operation(spec, "/files/{file_id}", "delete")["parameters"].pop(0),
+            "Operation deleteFile declares no If-Match, but its resource has an ETag.",
         ),
         (
             lambda spec: operation(spec)["parameters"].append({"$ref": "#/components/parameters/IfMatch"}),

@@ -155,6 +155,25 @@ def test_preconditions_of_a_file(client: httpx.Client) -> None:
     assert client.get(url, headers={"If-Match": "x"}).status_code == 400
 
 
+def test_preconditions_of_a_deletion(client: httpx.Client) -> None:
+    url = upload(client, b"deleted under conditions")["url"]
+    tag = f'"{url.rpartition("/")[2]}"'
+    failing = [
+        ("If-Match", '"x"'),
+        ("If-Match", f"W/{tag}"),
+        ("If-None-Match", "*"),
+        ("If-None-Match", f'"x", W/{tag}'),
+    ]
+    for name, tags in failing:
+        refused = client.delete(url, headers={name: tags})
+        assert (refused.status_code, refused.headers["ETag"]) == (412, tag)
+        assert f"{name} " in refused.json()["detail"]
+    assert client.delete(url, headers={"If-Match": "x"}).status_code == 400
+    assert client.get(url).content == b"deleted under conditions"
+    assert client.delete(url, headers={"If-Match": f'"x", {tag}', "If-None-Match": '"x"'}).status_code == 204
+    assert client.delete(url, headers={"If-Match": "*"}).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("name", "disposition"),
     [

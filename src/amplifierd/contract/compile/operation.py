@@ -23,7 +23,7 @@ from ..request.media_decoders import BodyDecoder
 from ..request.ndjson import ImportBody
 from ..request.parameters import QUERY, Arguments, Header, HeaderParameters, compile_parameters
 from ..response.content_coding import Compression
-from ..response.etag import IF_MATCH, IF_NONE_MATCH, VERSIONS, preconditions_of
+from ..response.etag import IF_MATCH, IF_NONE_MATCH, Preconditions, preconditions_of
 from ..response.file_response import IF_RANGE, RANGE
 from ..response.large_responses import LARGE_BYTES, MEDIUM_BYTES, LargeResponses, discard, size_of
 from ..response.negotiation import Renderer
@@ -80,13 +80,19 @@ class Operation:
         is_read = method == "get"
         self._respond = self._respond_read if is_read else self._respond_write
         self._respond_large = self._respond_large_read if is_read else self._respond_large_write
-        # The preconditions of a read are evaluated against its result.
-        self._preconditions = None if is_read else preconditions
+        # The preconditions of a read are evaluated against its result, if that has a tag.
+        of_result = preconditions if is_read and isinstance(preconditions, Preconditions) else None
+        self._preconditions = preconditions if of_result is None else None
         self._body = _compile_body(compilation, operation, _name(handler), hints.get("body"))
         self._handler = handler
         self._executor = compilation.executor
         self._follows = hints["return"] is Events
-        names = [*self._path.names, *self._query.names, *bound, *([VERSIONS] if self._preconditions else [])]
+        names = [
+            *self._path.names,
+            *self._query.names,
+            *bound,
+            *(self._preconditions.names if self._preconditions else ()),
+        ]
         self._security = Security(document, operation, compilation.authenticate, compilation.rate_limit)
         known = compilation.provided if self._security.is_public else {**compilation.provided, WORKSPACE: None}
         known = {**known, PROGRESSED: None}
@@ -98,7 +104,7 @@ class Operation:
             operation,
             hints["return"],
             compilation.renderers,
-            preconditions if is_read else None,
+            of_result,
             compilation.executor,
             compilation.compression,
             compilation.unsent,
@@ -122,7 +128,7 @@ class Operation:
         if self._ranges is not None:
             self._ranges.bind(request_state.fields, {})
         if self._preconditions is not None:
-            arguments[VERSIONS] = self._preconditions.versions(request_state.fields)
+            self._preconditions.bind(request_state.fields, arguments)
         text: bytes | Digest = b""
         if self._body is not None:
             arguments["body"], text = await self._body.read(scope, receive)

@@ -1,7 +1,8 @@
 """Preconditions (RFC 9110, section 13): compares a record's version, its entity tag, with the tags in a request.
 
 Every operation on a resource with an `ETag`, or below one, evaluates `If-Match` and `If-None-Match` by one rule: GET
-and HEAD against the record that they return, all others in the transaction of their effect.
+and HEAD against the record that they return, all others in the transaction of their effect. Every other operation,
+unless it creates a resource, refuses a precondition that no resource without an `ETag` can meet.
 """
 
 import re
@@ -15,7 +16,7 @@ from ..core.problems import Problem
 from ..core.request_state import Fields
 from ..core.schema import Schemas
 from ..request.body import JSON
-from ..request.parameters import Header
+from ..request.parameters import Arguments, Header
 from .content_coding import CODINGS
 
 IF_MATCH = "If-Match"
@@ -28,6 +29,8 @@ PRECONDITION_FAILED = 412
 
 _ETAG = "ETag"
 _ANY = "*"
+_MATCH_FIELD, _NONE_MATCH_FIELD = b"if-match", b"if-none-match"
+_CREATED = "201"
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 # The tags of a version in all codings, see `content_coding.py`.
 _VERSION = re.compile(rf"([1-9][0-9]{{0,15}})(?:-(?:{'|'.join(coding.name for coding in CODINGS)}))?")
@@ -44,20 +47,24 @@ class _Tags(Header):
 
 
 class Preconditions:
-    """The preconditions of one operation."""
+    """The preconditions of one operation on a resource with an `ETag`; `names` are its handler's arguments for them."""
+
+    names: tuple[str, ...] = (VERSIONS,)
 
     def __init__(self, if_match: Header, if_none_match: Header) -> None:
         self._if_match = if_match
         self._if_none_match = if_none_match
-        # Most requests have neither header.
-        self._fields = {if_match.field, if_none_match.field}
+
+    def bind(self, request: Fields, arguments: Arguments) -> None:
+        """Put the versions of the record to which a change applies into `arguments`. Raises a 400 problem."""
+        arguments[VERSIONS] = self.versions(request)
 
     def versions(self, request: Fields) -> Versions:
         """The versions of the record to which a change applies; None for any. Raises a 400 problem.
 
         A weak tag never matches `If-Match` (section 13.1.1); `If-None-Match` compares weakly (section 13.1.2).
         """
-        if self._fields.isdisjoint(request):
+        if not _is_conditional(request):
             return None
         expected, excluded = self._if_match.joined(request), self._if_none_match.joined(request)
         listed = None if expected in (None, _ANY) else _versions(expected, weak=False)
@@ -71,7 +78,7 @@ class Preconditions:
 
         Raises a problem: 412 for a version that `If-Match` does not name, 400 for a malformed header.
         """
-        if self._fields.isdisjoint(request):
+        if not _is_conditional(request):
             return False
         expected, known = self._if_match.joined(request), self._if_none_match.joined(request)
         version, name = record.version, type(record).__name__.lower()
@@ -90,31 +97,81 @@ class Preconditions:
         return known is not None and (known == _ANY or any(found == tag[1:-1] for _, found in _TAG.findall(known)))
 
 
+class FilePreconditions(Preconditions):
+    """The preconditions of a change of a file, whose tag is its id, the path parameter `file_id`."""
+
+    names = ()
+
+    def __init__(self, if_match: Header, if_none_match: Header, file_id: str) -> None:
+        super().__init__(if_match, if_none_match)
+        self._file_id = file_id
+
+    def bind(self, request: Fields, arguments: Arguments) -> None:
+        """Raises a problem: 412 if a header excludes the file, 400 if it is malformed."""
+        if _is_conditional(request):
+            tag = f'"{arguments[self._file_id]}"'
+            if self.is_tag_known(tag, request):
+                detail = f"{IF_NONE_MATCH} names {tag}, which is the tag of this."
+                raise Problem(PRECONDITION_FAILED, "precondition-failed", detail, headers={_ETAG: tag})
+
+
+class NoTag:
+    """The preconditions of an operation on a resource without an `ETag`, which matches no tag."""
+
+    names = ()
+
+    def __init__(self, *, is_read: bool) -> None:
+        self._is_read = is_read
+
+    def bind(self, request: Fields, _arguments: Arguments) -> None:
+        """Raises a 412 problem for a precondition that the resource cannot meet.
+
+        Nothing is looked up for `If-None-Match: *`: if the resource does not exist, no such change succeeds either.
+        """
+        if not _is_conditional(request):
+            return
+        if request.get(_MATCH_FIELD, (b"*",)) != (b"*",):
+            detail = f"This has no {_ETAG}, so it matches no tag in {IF_MATCH}; omit the header, or send {IF_MATCH}: *."
+            raise Problem(PRECONDITION_FAILED, "precondition-failed", detail)
+        if not self._is_read and request.get(_NONE_MATCH_FIELD) == (b"*",):
+            detail = (
+                f"{IF_NONE_MATCH}: * is for a resource that does not exist, which this cannot create; omit the header."
+            )
+            raise Problem(PRECONDITION_FAILED, "precondition-failed", detail)
+
+
 def preconditions_of(
     document: Document, schemas: Schemas, path: str, method: str, operation: Json
-) -> Preconditions | None:
-    """The preconditions of an operation; None if its resource has no `ETag`.
+) -> Preconditions | NoTag | None:
+    """The preconditions of an operation; None if it creates a resource, and has none.
 
-    Raises `ContractError` unless an operation that has them declares both headers and their responses.
+    Raises `ContractError` unless the operation declares their responses, and both headers if its resource is tagged.
     """
     declared = {header["name"]: header for header in document.parameters(path, operation) if header["in"] == "header"}
     is_read = method == "get"
-    needed = [str(PRECONDITION_FAILED), *([str(NOT_MODIFIED)] if is_read else [])]
-    if not (_has_etag(document, operation) if is_read else _is_below_etag(document, path)):
-        needed = []
+    file_id = None if is_read else _file_id(document, path)
+    is_tagged = _has_etag(document, operation) if is_read else file_id is not None or _is_below_etag(document, path)
     for name in (IF_MATCH, IF_NONE_MATCH):
-        if (name in declared) is not bool(needed):
+        if (name in declared) is not is_tagged:
             raise ContractError(
                 f"Operation {operation['operationId']} declares {'' if name in declared else 'no '}{name}, "
-                f"but its resource has {'an' if needed else 'no'} ETag."
+                f"but its resource has {'an' if is_tagged else 'no'} ETag."
             )
-    for status in needed:
-        if status not in operation["responses"]:
-            raise ContractError(f"Operation {operation['operationId']} declares {IF_NONE_MATCH}, but no {status}.")
-    if not needed:
+    if not is_tagged and _CREATED in operation["responses"]:
         return None
-    headers = [_Tags(document, schemas, operation, declared[name]) for name in (IF_MATCH, IF_NONE_MATCH)]
-    return Preconditions(*headers)
+    for status in (PRECONDITION_FAILED, NOT_MODIFIED) if is_read and is_tagged else (PRECONDITION_FAILED,):
+        if str(status) not in operation["responses"]:
+            raise ContractError(
+                f"Operation {operation['operationId']} evaluates preconditions, but declares no {status}."
+            )
+    if not is_tagged:
+        return NoTag(is_read=is_read)
+    if_match, if_none_match = (
+        _Tags(document, schemas, operation, declared[name]) for name in (IF_MATCH, IF_NONE_MATCH)
+    )
+    if file_id is not None:
+        return FilePreconditions(if_match, if_none_match, file_id)
+    return Preconditions(if_match, if_none_match)
 
 
 def etag_of(record: Any) -> tuple[bytes, bytes]:
@@ -145,6 +202,11 @@ def explain(problem: Problem, request: Fields) -> None:
         problem.detail += f" {IF_MATCH} never matches a weak tag such as {weak}."
 
 
+def _is_conditional(request: Fields) -> bool:
+    """Whether a request has a precondition; most have none."""
+    return _MATCH_FIELD in request or _NONE_MATCH_FIELD in request
+
+
 def _has_etag(document: Document, operation: Json) -> bool:
     responses = (document.resolve(node) for status, node in operation["responses"].items() if status[0] == "2")
     return any(_ETAG in response.get("headers", {}) for response in responses)
@@ -154,6 +216,14 @@ def _has_version(document: Document, operation: Json) -> bool:
     """Whether an operation returns a JSON record with its version as `ETag`; the bytes of a file never change."""
     responses = (document.resolve(node) for status, node in operation["responses"].items() if status[0] == "2")
     return _has_etag(document, operation) and all(JSON in response.get("content", {}) for response in responses)
+
+
+def _file_id(document: Document, path: str) -> str | None:
+    """The last parameter of a path whose GET returns bytes with an `ETag`; None for any other path."""
+    get = document.spec["paths"][path].get("get")
+    if get is None or not _has_etag(document, get) or _has_version(document, get):
+        return None
+    return path.rpartition("{")[2].removesuffix("}")
 
 
 def _is_below_etag(document: Document, path: str) -> bool:
