@@ -64,7 +64,7 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
     """
     if len(body) > most_values and has_more_values(body, most_values):
         raise TooManyValues(f"more than {most_values} values")
-    if _has_more_openings(body, deepest) and nesting_depth(body) > deepest:
+    if len(body) > deepest and _has_more_openings(body, deepest) and nesting_depth(body) > deepest:
         raise NotIJson(f"it nests deeper than {deepest} levels at byte {_offset_of_level(body, deepest + 1)}")
     try:
         return _decode_strictly(body)

@@ -268,7 +268,9 @@ class Protocol(asyncio.Protocol):
         try:
             while self._unparsed and not self._pipelined:
                 is_begun = self._parse_state is HEAD
-                most = max(PIECE_BYTES, self._pieces.left(self._parse_state))
+                most = PIECE_BYTES
+                if len(self._unparsed) > most:
+                    most = max(most, self._pieces.left(self._parse_state))
                 piece, size = self._pieces.take(bytes(self._unparsed[:most]), self._parse_state)
                 # A view, because a large body is split into many pieces.
                 self._unparsed = memoryview(self._unparsed)[size:] if size < len(self._unparsed) else b""
