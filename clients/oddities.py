@@ -1,7 +1,8 @@
 """What the contract allows and few send: every client has to read it, as it reads the rest.
 
 What one of them could not read is refused by the server: numbers past a double, keys of over 50,000 characters
-(Jackson's limit) and the rest of what `openapi.yaml` says of bodies.
+(Jackson's limit), keys that begin with NUL (PHP cannot make them properties of an object), and the rest of what
+`openapi.yaml` says of bodies.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ NAME = "Oddity"
 OBJECTS = (
     '{"__proto__":{"constructor":1},"constructor":2,"toString":3,"":{"":""},"a":1,"A":2}',
     '{"' + "k" * 50_000 + '":1}',
+    '{"\\u0001":{"\\ufeff":"\\u0000"}}',
     '{"a\\u0000\\u2028\\ufeff\\u202e":"\\u0000\\u2028\\u2029\\ufeff\\u202e\\uffff\\ud83d\\ude00 \u2028\ufeff\u202e"}',
     '{"n":[-0,-0.0,1e308,-1.7976931348623157E308,5e-324,1e-400,9007199254740993,123456789012345678901234567890]}',
     '{"integer":' + "1" * 309 + ',"fraction":0.' + "3" * 998 + ',"exponent":1' + "0" * 400 + "e-300}",

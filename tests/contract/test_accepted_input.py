@@ -120,7 +120,7 @@ def test_pipelined_requests_get_responses_in_request_order(daemon: Daemon) -> No
         + "3" * 998
         + "}",
         '{"__proto__":{"constructor":1},"":{"":""},"' + "k" * 50_000 + '":1}',
-        '{"nul":"\\u0000","escaped":"\\u00e9\\/","emoji":"\\ud83d\\ude00💬"}',
+        '{"nul":"\\u0000","nul\\u0000":1,"escaped":"\\u00e9\\/","emoji":"\\ud83d\\ude00💬"}',
         '{"":"","a b":null,"true":false}',
         '{ "white" : [ 1 ,\n 2 ],\t"text" : "a  b" }',
     ],

@@ -58,6 +58,7 @@ def session_id(client: httpx.Client) -> Iterator[str]:
         (b'{"content":"x","metadata":{"a":' + b"7" * 8_000_000 + b"}}", "out of the range of a double, at /metadata/a"),
         (b'{"content":"x","metadata":{"a":0.' + b"3" * 999 + b"}}", "a number has 1001 characters; the limit is 1000"),
         (b'{"content":"x","metadata":{"' + b"k" * 50_001 + b'":1}}', "a key has 50001 characters; the limit is 50000"),
+        (b'{"content":"x","metadata":{"v":{"\\u0000a":1}}}', 'the key "\\u0000a" begins with NUL, at /metadata/v/\0a'),
         (
             b'{"content":"x","metadata":{"b":"' + b"k" * 60_000 + b'","a":NaN}}',
             "NaN is not a JSON value, at /metadata/a",

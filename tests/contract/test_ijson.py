@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from amplifierd.contract.core.ijson import MAX_DEPTH, NotIJson, decode, is_surely_i_json
 
 # Text that a parser may mistake for syntax, and characters that clients escape.
-CHARACTERS = [":", '"', "\\", ",", "{", "a", "b", "/", "<", "\n", "\x1f", "\x7f", "é", "中", "😀"]
+CHARACTERS = [":", '"', "\\", ",", "{", "a", "b", "/", "<", "\n", "\0", "\x1f", "\x7f", "é", "中", "😀"]
 # Rarely a lone surrogate, which only an escape can express.
 STRINGS = st.lists(st.sampled_from([*CHARACTERS * 5, "\ud83d", "\ude00"]), max_size=4).map("".join)
 NUMBERS = st.one_of(
@@ -60,14 +60,14 @@ TEXTS = st.recursive(st.one_of(written(), NUMBERS, st.sampled_from(["true", "nul
 
 
 class Refused(Exception):
-    """A key occurs twice, a number exceeds a double, or a string has a lone surrogate."""
+    """A key occurs twice or begins with NUL, a number exceeds a double, or a string has a lone surrogate."""
 
 
 def expected(text: str) -> Any:
     """The value according to the standard library's decoder, with hooks for keys and numbers."""
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
+        if len(dict(pairs)) < len(pairs) or any(name.startswith("\0") for name, _ in pairs):
             raise Refused
         return dict(pairs)
 
@@ -111,6 +111,14 @@ def test_duplicate_key_is_refused(text: str) -> None:
         decode(text.encode())
 
 
+@pytest.mark.parametrize("text", ['{"a":[{"\\u0000":1}]}', '{"":1,"a":[{"b\\u0000":"\\u0000","\\u0000":1}]}'])
+def test_key_that_begins_with_nul_is_refused(text: str) -> None:
+    with pytest.raises(NotIJson, match="begins with NUL, at /a/0/\0") as caught:
+        decode(text.encode())
+    assert caught.value.pointer == "/a/0/\0"
+    assert not is_surely_i_json(text.encode())
+
+
 @pytest.mark.parametrize("text", ['"\\ud800"', '{"\\udc00":1}', '["\\ud83d\\u0041"]', '{"a":"\\u00e9\\udfff"}'])
 def test_lone_surrogate_is_refused(text: str) -> None:
     with pytest.raises(NotIJson, match="half of a surrogate pair"):
@@ -122,6 +130,7 @@ def test_lone_surrogate_is_refused(text: str) -> None:
 @example("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
 @example(f"[{'9' * 308}, {'9' * 309}]")
 @example(f'{{"{"a" * 50_001}": 1}}')
+@example('{"\\u0000": 1}')
 @example("[" + "1," * 100_000 + "1]")
 def test_text_accepted_early_is_i_json(text: str) -> None:
     try:

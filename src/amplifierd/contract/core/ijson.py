@@ -4,14 +4,14 @@ Refuses duplicate keys, lone surrogates, NaN and Infinity, numbers outside the r
 (section 2.2), bytes that are not UTF-8, and, against stack exhaustion, more than 100 levels; each error has the place.
 More than 100,000 values are refused before they are decoded, because all other requests wait during the decoding.
 
-Two more limits come from the strictest known parser, Jackson's `StreamReadConstraints`: 1,000 characters for a number,
-50,000 for a member's name.
+Three more limits come from the strictest known parsers: 1,000 characters for a number and 50,000 for a member's name
+(Jackson's `StreamReadConstraints`), and no NUL at the start of a name (PHP's `json_decode` to objects).
 """
 
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -24,6 +24,9 @@ MAX_DEPTH = 100
 MAX_NUMBER_CHARACTERS = 1_000
 MAX_NAME_CHARACTERS = 50_000
 
+_NUL = "\0"
+# A string that begins with NUL, in the only spelling that JSON has for it.
+_BEGINS_WITH_NUL = rb'"\u0000'
 # A double reaches 1.8e308; an integer with fewer digits is within its range.
 _MAX_INTEGER_DIGITS = 309
 _MAX_SHOWN = 200
@@ -76,13 +79,15 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
 def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> bool:
     """Whether a text that msgspec's encoder wrote is I-JSON within the limits; if unsure, False.
 
-    Such a text has no spaces, duplicate keys or lone surrogates; only its integers can be out of range.
+    Such a text has no spaces, duplicate keys or lone surrogates; only its integers can be out of range,
+    and its names begin with NUL.
     """
     return (
         len(text) < MAX_NAME_CHARACTERS
         and not _has_more_openings(text, deepest)
         and (len(text) <= most_values or not has_more_values(text, most_values))
         and not _may_have_a_large_integer(text)
+        and _BEGINS_WITH_NUL not in text
     )
 
 
@@ -142,10 +147,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         name = _first_double(pairs)
         raise _Refused(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} occurs twice in one object", name)
-    longest = max(map(len, value), default=0)
-    if longest > MAX_NAME_CHARACTERS:
+    # Objects are many, and their names together are mostly short.
+    names = "".join(value)
+    if len(names) > MAX_NAME_CHARACTERS and (longest := max(map(len, value))) > MAX_NAME_CHARACTERS:
         raise _Refused(f"a key has {longest} characters; the limit is {MAX_NAME_CHARACTERS}")
+    if _NUL in names:
+        _refuse_nul_at_the_start(value)
     return value
+
+
+def _refuse_nul_at_the_start(names: Iterable[str]) -> None:
+    for name in names:
+        if name.startswith(_NUL):
+            raise _Refused(f"the key {json.dumps(shorten(name, _MAX_SHOWN))} begins with NUL", name)
 
 
 def _integer(text: str) -> int:
