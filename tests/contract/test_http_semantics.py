@@ -100,7 +100,11 @@ def test_request_line_without_a_version_is_505_or_400(daemon: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
-    "method", [b"BREW", b"get", b"GETT", b"G", b"PURGE", b"PROPFIND", b"M-SEARCH", b"SOURCE", b"X_!#9", b"CONNECT"]
+    "method",
+    [
+        *(b"BREW", b"get", b"GETT", b"G", b"PURGE", b"PROPFIND", b"M-SEARCH", b"SOURCE", b"X_!#9", b"CONNECT"),
+        *(b"DESCRIBE", b"GET_PARAMETER", b"PLAY", b"PRI"),
+    ],
 )
 @pytest.mark.parametrize("piece", [1, 1_000])
 def test_unknown_methods_are_501(daemon: Daemon, method: bytes, piece: int) -> None:

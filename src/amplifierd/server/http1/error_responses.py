@@ -37,6 +37,9 @@ _METHOD_NAMES = b", ".join(sorted(_METHODS)).decode()
 _VERSIONS = ("1.0", "1.1")
 SUPPORTED = frozenset(product(_METHODS, _VERSIONS))
 
+# What the parser says of a method that it knows from RTSP, or from the preface of HTTP/2, in a request of HTTP/1.
+_OF_OTHER_PROTOCOLS = frozenset({"Invalid method for HTTP/x.x request", "Expected HTTP/2 Connection Preface"})
+
 # A method at the start of a request, or its received part (RFC 9110, section 5.6.2); lines before a request
 # may be empty (RFC 9112, section 2.2).
 _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: |$)")
@@ -71,6 +74,8 @@ def parser_problem(error: httptools.HttpParserError, piece: bytes, *, is_begun: 
     # An exception of a callback is the context of the parser's error.
     if isinstance(error.__context__, Problem):
         return error.__context__
+    if str(error) in _OF_OTHER_PROTOCOLS:
+        return _unknown_method()
     # The parser knows the methods of many protocols, and refuses any other method while it reads it.
     is_of_method = isinstance(error, httptools.HttpParserInvalidMethodError)
     if is_of_method and _METHOD.match(b"X" + piece if is_begun else piece):
