@@ -182,8 +182,8 @@ TERMINAL = [
     ),
     (
         WorkspaceNotFound("w"),
-        "There is no workspace w: it has no session, profile, directory or key. `amplifierd keys list` lists the "
-        "workspaces that have keys.",
+        "There is no workspace w: it has no session, profile, directory or key. `amplifierd workspaces list` lists the "
+        "workspaces.",
     ),
     (KeyNotFound("k"), "There is no key 'k'; `amplifierd keys list` lists the ids of all keys."),
     (

@@ -201,6 +201,11 @@ def test_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
     assert_fails("--host", "192.0.2.1", "--database", f"sqlite:///{tmp_path}/a.db", words="Cannot listen on 192.0.2.1")
 
 
+def test_unknown_host_is_named(tmp_path: Path) -> None:
+    words = "Cannot listen on nosuch.invalid, port [0-9]+: [A-Z][a-z -]+; choose another"
+    assert_fails("--host", "nosuch.invalid", "--database", f"sqlite:///{tmp_path}/a.db", words=words)
+
+
 def test_unwritable_database_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert_fails("--database", f"sqlite:///{tmp_path}/file/a.db", words="can't be opened for writing")
@@ -300,6 +305,7 @@ def test_unknown_workspace_is_an_error(tmp_path: Path) -> None:
         outcome = run(*arguments, "--database", database, "--workspace", "taem")
         assert outcome.returncode == 1
         assert "There is no workspace taem" in outcome.stderr
+        assert "`amplifierd workspaces list`" in outcome.stderr
         for workspace in ("team", "default"):
             assert run(*arguments, "--database", database, "--workspace", workspace).returncode == 0
             file.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ _CHECK = "Run `amplifierd check` to see the extent, and restore a backup with `a
 MESSAGES: dict[type[StorageError], str] = {
     SessionExists: "{error}; set --on-conflict to skip, extend or new_id",
     IdempotencyResponseNotKept: "{error}, because later responses needed the space",
-    WorkspaceNotFound: "{error}. `amplifierd keys list` lists the workspaces that have keys.",
+    WorkspaceNotFound: "{error}. `amplifierd workspaces list` lists the workspaces.",
     KeyNotFound: "{error}; `amplifierd keys list` lists the ids of all keys.",
     MessageCountWrong: "{error}. Run `amplifierd check --repair`, which corrects the count, and try again.",
     DatabaseDamaged: f"{{error}}. {_CHECK}",

@@ -208,10 +208,9 @@ def _listen(settings: Settings) -> socket.socket:
 
 
 def _reason(error: OSError | OverflowError) -> str:
-    # The error of a bind repeats the address; that of a lookup of a name has a number of its own.
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, socket.gaierror):
-        return os.strerror(error.errno)
-    return str(error)
+    # After the reason, the error of a socket repeats the address. That of a lookup of a name has a number of its own.
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or str(error)).partition(" (while attempting")[0]
 
 
 def _listen_or_report_all(settings: Settings) -> socket.socket:
