@@ -45,8 +45,8 @@ def text_size(value: object) -> int:
 
 def has_more_values(text: bytes, most: int) -> bool:
     """Whether a text has more than `most` values: itself, and each element and member at every level."""
-    # A value has at least one character, and one of a comma or a bracket; only the outermost may have none.
-    if len(text) < 2 * most or text.count(b",") + _openings(text) < most:
+    # Each value but the outermost comes after a comma or an opening bracket.
+    if text.count(b",") + _openings(text) < most:
         return False
     plain = _without_escapes(text)
     # A value has at most a name, and is at most a string: four quotes.
