@@ -23,6 +23,8 @@ NEAR_CHARACTERS = 600
 # The characters before them that are split into words, and twice that after them: the first number usually suffices.
 AROUND_CHARACTERS = (100, 160, 600)
 MAX_NEAR_CHARACTERS = 1024 * 1024
+# The first words of a phrase that a pattern has: a text of one word is compared with all of them at each place.
+MAX_WORDS_OF_PATTERN = 8
 # The maximum number of places of a group that are used.
 MAX_PLACES = 100
 
@@ -200,8 +202,9 @@ def _pattern(group: Group, after_letter: str = "") -> re.Pattern[str] | None:
 def _pattern_of(term: Term, after_letter: str) -> str | None:
     words = term.words
     if _PLAIN.fullmatch("".join(words)):
-        spelled = ["".join(letter + after_letter for letter in word) for word in words]
-        return r"[^0-9a-z]{1,4}".join(spelled) + ("" if term.prefix else f"(?![0-9a-z{_ACCENTS}])")
+        spelled = ["".join(letter + after_letter for letter in word) for word in words[:MAX_WORDS_OF_PATTERN]]
+        may_continue = term.prefix and len(words) <= MAX_WORDS_OF_PATTERN
+        return r"[^0-9a-z]{1,4}".join(spelled) + ("" if may_continue else f"(?![0-9a-z{_ACCENTS}])")
     # Pairs of characters, each with one of the next.
     are_pairs = all(len(word) == _PAIR and word[0] >= FIRST_UNSPACED for word in words)
     if are_pairs and all(word[1] == following[0] for word, following in pairwise(words)):

@@ -79,9 +79,11 @@ def _count(term: Term, spaced: str) -> int:
     """How often a message has a term exactly, up to `MAX_MATCHES` if it has several words: these may overlap."""
     if len(term.words) == 1:
         return spaced.count(term.pattern)
-    if term.pattern not in spaced:
-        return 0
-    return len(term.places(spaced.split(), results.MAX_MATCHES))
+    count, place = 0, spaced.find(term.pattern)
+    while place >= 0 and count < results.MAX_MATCHES:
+        count += 1
+        place = spaced.find(term.pattern, place + 1)
+    return count
 
 
 def _has_form(term: Term, spaced: str, forms: set[str]) -> bool:
