@@ -245,6 +245,7 @@ TABLE = [
     Row("search: one word ten times in 100 KiB of it", ("searchMessages",), worst_searches.same_word_ten_times),
     Row("search: a* 333 times", ("searchMessages",), worst_searches.prefix_of_one_letter),
     Row("search: a message of 8 MiB of one word", ("searchMessages",), worst_searches.long_message),
+    Row("search: phrases of a word that messages of 8 MiB repeat", ("searchMessages",), worst_searches.long_phrases),
     Row("search: a message of 8 MiB of hyphens", ("searchMessages",), worst_searches.message_of_hyphens),
     Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), worst_searches.five_prefixes),
     Row("search: 1,000 characters without spaces", ("searchMessages",), worst_searches.words_without_spaces),

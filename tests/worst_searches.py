@@ -26,6 +26,19 @@ def long_message(data: Data) -> Ask:
     return _search("longword")
 
 
+def long_phrases(data: Data) -> list[Ask]:
+    session_id = data.session()
+    for text in ("fox " * 2_000_000, *["ab " * 2_600_000] * 2):
+        data.append(session_id, text)
+    data.wait_until_found("/search?q=ab", session_id)
+    phrases = ['"' + "fox " * 200 + '"', '"' + "ab " * 300 + '"', " ".join(['"ab ab ab ab ab ab"'] * 40)]
+    different = " ".join('"' + "ab " * words + '"' for words in range(13, 26))
+    return [
+        Ask("GET", f"/search?group=session&q={quote(phrase)}")
+        for phrase in (*phrases, different, *phrases, '"ab" -"' + "ab " * 300 + 'fox"')
+    ]
+
+
 def message_of_hyphens(data: Data) -> Ask:
     data.of_one_text("hyphened " + "-" * (8 * MIB - 1_000))
     return _search("hyphened")

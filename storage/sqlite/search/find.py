@@ -22,6 +22,13 @@ from . import match
 from . import statements as search_statements
 from .vectors import find_near
 
+# FTS5 compares each word of a phrase with each place of this word, also if it is repeated. The limit of comparisons:
+MAX_COMPARED = 16 * 1024 * 1024
+# Phrases of so few words together take no longer than to count the places.
+MAX_WORDS_NOT_COUNTED = 4
+# The maximum number of words of a message whose matches are listed: a match takes 40 bytes in a list, and 12 in FTS5.
+MAX_LISTED_WORDS = 64 * 1024
+
 _decode_phrases = msgspec.json.Decoder(list[list[int]]).decode
 
 
@@ -72,7 +79,7 @@ class _Search:
         self._sought = sought
         self._bindings = bindings | filters | {"oldest": 0}
         self._filters = filters
-        register_score(connection)
+        register_functions(connection)
 
     def candidates(self) -> Iterator[Row]:
         """The messages with all words of the groups that the index can match, the latest first, up to a size limit."""
@@ -84,17 +91,43 @@ class _Search:
 
     def in_index(self) -> Iterator[Found]:
         """The candidates that match the query, if the index alone can decide that."""
-        phrases = msgspec.json.encode(match.exact_phrases(self._sought.groups)).decode()
-        bindings = self._bindings | {"words": match.query(self._sought), "phrases": phrases}
-        if (
-            self._sought.excluded
-            or self._sought.excluded_forms
-            or any(len(term.words) > 1 for term in self._sought.terms)
-        ):
+        sought, bindings = self._sought, self._bindings
+        phrases = match.phrases(sought)
+        if phrases or sought.excluded or sought.excluded_forms:
             # Without a limit, FTS5 reads all messages with the words of a phrase before it finds that none has it.
-            bindings["oldest"] = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
-        for score, *place, _ in self._rows(search_statements.hits(self._filters, scored=True), bindings):
-            yield score, *place
+            oldest = min((entry for *_, entry in self.candidates()), default=search_statements.NONE)
+            bindings = bindings | {"oldest": oldest}
+            if sum(len(term.words) for term in phrases) > MAX_WORDS_NOT_COUNTED:
+                sought = match.shortened(sought, max(1, MAX_COMPARED // self._places(oldest) // len(phrases)))
+        numbers = msgspec.json.encode(match.exact_phrases(sought.groups)).decode()
+        bindings = bindings | {"words": match.query(sought), "phrases": numbers}
+        for score, *place, entry in self._rows(search_statements.hits(self._filters, scored=True), bindings):
+            yield (score if score >= 0 else self._score_of_long(sought, entry, words=-round(score))), *place
+
+    def _places(self, oldest: int) -> int:
+        """The number of places of the words of phrases in the entries that FTS5 reads, at least 1.
+
+        The last place that is counted is one of the first message with which there are more than MAX_COMPARED.
+        """
+        statement = search_statements.matches(self._filters)
+        bindings = self._bindings | {"words": match.words_of_phrases(self._sought), "oldest": oldest}
+        places = 1
+        for (matches,) in self._connection.execute(statement, bindings):
+            places += matches
+            if places > MAX_COMPARED:
+                break
+        return places
+
+    def _score_of_long(self, sought: ParsedQuery, entry: int, words: int) -> float:
+        """The score of a message with this number of words."""
+        groups = [match.counted(group) for group in sought.groups]
+        counts = {term: self._matches(term, entry) for group in groups for term in group}
+        return score_of([sum([counts[term] for term in group]) for group in groups], words)
+
+    def _matches(self, term: str, entry: int) -> int:
+        bindings = {"term": term, "entry": entry}
+        row = self._connection.execute(search_statements.MATCHES_OF_MESSAGE, bindings).fetchone()
+        return 0 if row is None else row[0]
 
     def _rows(self, statement: str, bindings: Bindings) -> Iterator[Row]:
         size = 0
@@ -133,15 +166,32 @@ def _record(connection: apsw.Connection, workspace: str, session_id: str, sequen
     return b"" if row is None else row[0]
 
 
-def register_score(connection: apsw.Connection) -> None:
-    """Register the SQL function `score(search, :phrases)`: how well a message matches the query."""
+def register_functions(connection: apsw.Connection) -> None:
+    """Register the SQL functions about a message and a query.
+
+    `score(search, :phrases)` is how well it matches, or less than 0 for a long message: then it is its number of words,
+    negated. `matches(search)` is how often it has the phrases of the query; for a long message with a phrase that is in
+    the query twice, the number of words instead.
+    """
     connection.register_fts5_function("score", _score)
+    connection.register_fts5_function("matches", _matches)
 
 
 def _score(api: apsw.FTS5ExtensionApi, *arguments: object) -> float:
+    words = api.column_size(0)
+    if words > MAX_LISTED_WORDS:
+        return -float(words)
     groups: list[list[int]] | None = api.aux_data
     if groups is None:
         [phrases] = arguments
         groups = api.aux_data = _decode_phrases(str(phrases))
     counts = [sum([len(api.phrase_locations(phrase)[0]) for phrase in group]) for group in groups]
-    return score_of(counts, api.column_size(0))
+    return score_of(counts, words)
+
+
+def _matches(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
+    words = api.column_size(0)
+    # FTS5 makes a list of all matches, and a word that is several times in the query would be in it several times.
+    if words > MAX_LISTED_WORDS and len({*api.phrases}) < api.phrase_count:
+        return words
+    return api.inst_count

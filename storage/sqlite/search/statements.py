@@ -209,6 +209,30 @@ FROM (
 """
 
 
+# How often a message has a term; no row if it has none.
+MATCHES_OF_MESSAGE = """
+SELECT matches(search)
+FROM search
+WHERE search MATCH :term
+    AND rowid = :entry
+"""
+
+
+def matches(filters: Collection[str]) -> str:
+    """The statement for how often each message has some words, from the latest one back to the entry :oldest.
+
+    Of all workspaces, because FTS5 reads them all.
+    """
+    place = f"\n    AND rowid {PLACES}" if "id" in filters else ""
+    return f"""
+SELECT matches(search)
+FROM search
+WHERE search MATCH :words
+    AND rowid >= :oldest{place}
+ORDER BY rowid DESC
+"""  # noqa: S608  # of the text above
+
+
 def hits(filters: Collection[str], *, scored: bool) -> str:
     """The statement that finds messages by their words: among the latest :looked_at, those that pass the filters.
 
