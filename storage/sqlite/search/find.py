@@ -190,8 +190,9 @@ def _score(api: apsw.FTS5ExtensionApi, *arguments: object) -> float:
 
 
 def _matches(api: apsw.FTS5ExtensionApi, *_arguments: object) -> int:
-    words = api.column_size(0)
+    if api.aux_data is None:
+        api.aux_data = len({*api.phrases}) < api.phrase_count
     # FTS5 makes a list of all matches, and a word that is several times in the query would be in it several times.
-    if words > MAX_LISTED_WORDS and len({*api.phrases}) < api.phrase_count:
+    if api.aux_data and (words := api.column_size(0)) > MAX_LISTED_WORDS:
         return words
     return api.inst_count
