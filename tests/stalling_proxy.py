@@ -13,14 +13,21 @@ class StallingProxy:
         self._server = (host, port)
         self._passing = asyncio.Event()
         self._passing.set()
+        self._hanging: dict[int, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def stall(self) -> None:
         """Stop forwarding."""
         self._passing.clear()
 
+    def hang(self, port: int) -> None:
+        """Stop forwarding for the connection that the server sees at this port of the client."""
+        self._hanging[port] = asyncio.Event()
+
     def resume(self) -> None:
         """Forward the held bytes, and later ones."""
+        for hanging in self._hanging.values():
+            hanging.set()
         self._passing.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -32,8 +39,9 @@ class StallingProxy:
         upstream, to_server = await asyncio.open_connection(*self._server)
         try:
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._pass(reader, to_server))
-                both.create_task(self._pass(upstream, writer))
+                port = to_server.get_extra_info("sockname")[1]
+                both.create_task(self._pass(reader, to_server, port))
+                both.create_task(self._pass(upstream, writer, port))
         finally:
             to_server.close()
             writer.close()
@@ -45,10 +53,12 @@ class StallingProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         try:
             while data := await reader.read(65_536):
                 await self._passing.wait()
+                if port in self._hanging:
+                    await self._hanging[port].wait()
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -70,6 +70,8 @@ from .transaction import transaction
 POLL_SECONDS = 1.0
 # A server that hangs must not keep a daemon from stopping.
 CLOSING_SECONDS = 5
+# A read that waits longer for others is done alone: their connection may hang.
+TOGETHER_SECONDS = 0.5
 # The number of connections that searches may use.
 MAX_SEARCHES = 4
 # Half of the connections: while the workspaces of large writes are locked, others can write.
@@ -162,7 +164,7 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         self._probe = Probe(self.url)
         self._write_check = WriteCheck(self._look_whether_it_writes, self._try_to_write)
         self._appends = BatchQueue[AppendRequest, Appended](self._append_together, lambda request: request.size)
-        self._gets = BatchQueue[str, Row | None](self._read_together, len)
+        self._gets = BatchQueue[str, Row | None](self._read_together, len, dropped=asyncio.CancelledError)
         self._expiry = Expiry(self._forget_some_expired)
         self._rebuild = Rebuild(self._pool)
         self._start_removals()
@@ -214,7 +216,10 @@ class PostgresStorage(TransactionalVectors, TransactionalStorage):
         return await super().create_session(workspace, new, once=once, check=check)
 
     async def get_session(self, workspace: str, session_id: str) -> Session:
-        row = await self._gets.add(workspace, storable(canonical_id(session_id)))
+        row = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOGETHER_SECONDS):
+                row = await self._gets.add(workspace, storable(canonical_id(session_id)))
         return await super().get_session(workspace, session_id) if row is None else session_of(session_id, row)
 
     async def _append_all(

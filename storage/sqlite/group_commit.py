@@ -299,7 +299,7 @@ class Writer:
                 delay = self._idle(self._connection)
                 self._log.check_space()
                 return delay
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             logger.warning("Background indexing failed; will retry: %s", error)
             return RETRY_SECONDS
         except Exception:

@@ -33,7 +33,7 @@ class LogSpace:
     def __init__(self, writer: apsw.Connection, path: str) -> None:
         self._writer = writer
         self._path = Path(path)
-        self._looked_at = 0
+        self._looked_at = self._looked_at_size = 0
         self._is_scarce = True
 
     def check(self, pages: int) -> None:
@@ -41,9 +41,12 @@ class LogSpace:
 
         `pages` is the size of the log at the last commit.
         """
-        if not self._is_scarce and self._looked_at <= pages < self._looked_at + LOOK_PAGES:
+        # With the open transaction, which may be larger than everything since the last time.
+        size: int = self._writer.pragma("page_count")
+        log_growth, growth = pages - self._looked_at, size - self._looked_at_size
+        if not self._is_scarce and 0 <= log_growth < LOOK_PAGES and growth < LOOK_PAGES:
             return
-        self._looked_at = pages
+        self._looked_at, self._looked_at_size = pages, size
         self._is_scarce = self._spare_bytes() < SCARCE_BYTES
         if self._is_scarce and not self._has_room():
             error = apsw.exception_for(apsw.SQLITE_FULL)

@@ -6,11 +6,15 @@ import ssl
 import asyncpg
 import pytest
 
+from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import DatabaseDamaged
 from amplifierd.storage.model.errors import StorageUnavailable
+from amplifierd.storage.model.records import NewSession
 from amplifierd.storage.postgres import pool as pool_module
+from amplifierd.storage.postgres.binding import bound
 from amplifierd.storage.postgres.errors import as_storage_error
 from amplifierd.storage.postgres.pool import Pool
+from amplifierd.storage.postgres.statements import PostgresStatements
 from stalling_proxy import stalling
 
 PROCESS = "SELECT pg_backend_pid()"
@@ -102,6 +106,28 @@ async def test_unreturnable_connection_fails_no_request(
         assert await pool.row("SELECT 1", {}) == (1,)
         pool.terminate()
     assert "could not be given back: The storage is not available: PostgreSQL did not answer in time" in caplog.text
+
+
+async def test_connection_that_hangs_does_not_delay_the_reads_after_it(second_postgres: str) -> None:
+    async with stalling(second_postgres) as (proxy, url), open_storage(url) as storage:
+        session = await storage.create_session("default", NewSession())
+        assert await storage.get_session("default", session.id) == session
+        proxy.hang(await _port_of(second_postgres, PostgresStatements.SHORT_SESSIONS))
+        for _ in range(2):
+            reads = asyncio.gather(*(storage.get_session("default", session.id) for _ in range(5)))
+            # Less than the limit of a command, which would end the read in the hanging connection.
+            assert await asyncio.wait_for(reads, pool_module.COMMAND_SECONDS / 2) == [session] * 5
+        proxy.resume()
+
+
+async def _port_of(url: str, statement: str) -> int:
+    """The port from which the last of these statements was sent."""
+    text, _ = bound(statement, {"workspace": "", "session_ids": []})
+    connection = await asyncpg.connect(url)
+    found = "SELECT client_port FROM pg_stat_activity WHERE datname = current_database() AND query = $1"
+    port: int = await connection.fetchval(f"{found} ORDER BY query_start DESC", text)
+    await connection.close()
+    return port
 
 
 async def test_unfinished_transaction_does_not_reach_the_next_user(second_postgres: str) -> None:

@@ -21,13 +21,20 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class BatchQueue(Generic[Request, Result]):
-    """Batches of requests, each of which `run` serves together, all or none; `size` is the bytes of a request."""
+    """Batches of requests, each of which `run` serves together, all or none; `size` is the bytes of a request.
+
+    A request that is cancelled while it waits raises `dropped`.
+    """
 
     def __init__(
-        self, run: Callable[[str, list[Request]], Awaitable[list[Result]]], size: Callable[[Request], int]
+        self,
+        run: Callable[[str, list[Request]], Awaitable[list[Result]]],
+        size: Callable[[Request], int],
+        dropped: type[asyncio.CancelledError] = WriteCancelled,
     ) -> None:
         self._run = run
         self._size = size
+        self._dropped = dropped
         self._waiting: defaultdict[str, list[tuple[Request, asyncio.Future[Result]]]] = defaultdict(list)
         self._groups: dict[str, list[tuple[Request, asyncio.Future[Result]]]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -47,7 +54,7 @@ class BatchQueue(Generic[Request, Result]):
             for place, (_, other) in enumerate(waiting):
                 if other is future:
                     del waiting[place]
-                    raise WriteCancelled from None
+                    raise self._dropped from None
             if _is_left(self._groups.get(workspace, [])):
                 self._running[workspace].cancel()
             raise

@@ -88,8 +88,8 @@ def exclusive_use(target: Path) -> Iterator[None]:
 
 
 def log_of(database: Path) -> Path:
-    """The write-ahead log of a database, which may not exist."""
-    return _beside(database, _WAL)
+    """The write-ahead log of a database, which may not exist. It is beside the file that a link leads to."""
+    return _beside(database.resolve(), _WAL)
 
 
 def log_bytes(database: Path) -> int:
