@@ -79,8 +79,8 @@ def decode(body: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES)
 def is_surely_i_json(text: bytes, deepest: int = MAX_DEPTH, most_values: int = MAX_VALUES) -> bool:
     """Whether a text that msgspec's encoder wrote is I-JSON within the limits; if unsure, False.
 
-    Such a text has no spaces, duplicate keys or lone surrogates; only its integers can be out of range,
-    and its names begin with NUL.
+    Such a text has no spaces, duplicate keys or lone surrogates; but an integer may be out of range, and a name may
+    begin with NUL.
     """
     return (
         len(text) < MAX_NAME_CHARACTERS
