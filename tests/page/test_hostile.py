@@ -158,7 +158,8 @@ def test_parts_stay_text(page: Page, new_session: Callable[..., str]) -> None:
             "role": "assistant",
             "agent": LINES[number % len(LINES)][:200],
             "model": LINES[number % len(LINES)][:200],
-            "metadata": {text[:100]: text[:100]},
+            # A key must not begin with NUL.
+            "metadata": {f"x{text[:100]}": text[:100]},
             "parts": [
                 {"type": "reasoning", "text": text},
                 {"type": "tool_call", "call": "c", "name": text[:500] or "x", "input": text},

@@ -14,7 +14,10 @@ from starlette.datastructures import Headers
 
 from ..request.body import JSON
 from ..response.negotiation import preferred
-from .static_file import ASK_EACH_TIME, CONTENT_TYPES, StaticFile, StaticResponse
+from .static_file import ASK_EACH_TIME, StaticFile, StaticResponse
+
+# The others are for development, such as package.json.
+_SERVED = ("css", "html", "js", "svg")
 
 PREFIX = "/web/"
 _START = f"{PREFIX}index.html"
@@ -91,5 +94,5 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]
         if entry.is_dir():
             if entry.name not in ("build", "node_modules"):
                 yield from _files(entry, f"{prefix}{entry.name}/")
-        elif entry.name.rpartition(".")[2] in CONTENT_TYPES:
+        elif entry.name.rpartition(".")[2] in _SERVED:
             yield f"{prefix}{entry.name}", entry
