@@ -402,7 +402,8 @@ impl Conversation {
         };
         equal(get_file(&self.daemon, get(None)).await?.bytes().await?.as_ref(), PICTURE)?;
         equal(get_file(&self.daemon, get(Some("bytes=1-3"))).await?.bytes().await?.as_ref(), &PICTURE[1..4])?;
-        refused(409, delete_file(&self.daemon, DeleteFileParams { file_id: file.id.clone() }).await)?;
+        let params = DeleteFileParams { file_id: file.id.clone(), if_match: None, if_none_match: None };
+        refused(409, delete_file(&self.daemon, params).await)?;
         self.delete(&session).await?;
         equal(list_files(&self.daemon, ListFilesParams { limit: None, cursor: None }).await?.len(), 0)
     }
