@@ -249,6 +249,7 @@ TABLE = [
     Row("search: a message of 8 MiB of hyphens", ("searchMessages",), worst_searches.message_of_hyphens),
     Row("search: t* f* q* o* d* in 1,000,000 messages", ("searchMessages",), worst_searches.five_prefixes),
     Row("search: 1,000 characters without spaces", ("searchMessages",), worst_searches.words_without_spaces),
+    Row("search: many excluded tools and labels", ("searchMessages",), worst_searches.excluding_filters),
     Row("search: filters of 4 labels and of days in its text", ("searchMessages",), worst_searches.filters_in_the_text),
     Row("search: calls of a tool, by session", ("searchMessages",), worst_searches.calls_by_session),
     Row(
@@ -269,6 +270,7 @@ TABLE = [
         ("--embedder", "wordllama"),
     ),
     Row("suggestions for 3 words of 32 letters", ("suggestSearches",), worst_searches.mistyped_words),
+    Row("suggestions for 246 words of identifiers", ("suggestSearches",), worst_searches.words_of_identifiers),
     Row("suggestions for 2 words of 20 letters", ("suggestSearches",), worst_searches.words_with_two_errors),
     Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
     Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),

@@ -87,6 +87,16 @@ def calls_by_session(data: Data) -> Ask:
     return Ask("GET", "/search?q=tool:wide_tool&group=session&limit=1000")
 
 
+def excluding_filters(data: Data) -> list[Ask]:
+    """As many excluded tools and labels as a query has room for, in the index and in the texts of messages."""
+    parts = [{"type": "text", "text": "kept"}, {"type": "tool_call", "call": "c", "name": "x", "input": "y" * 500}]
+    for _ in range(max(2, round(10 * data.scale))):
+        data.append_batch(data.session(labels={"kept": "x"}), [{"role": "assistant", "parts": parts}] * 1_000)
+    excluded = [*(f"-tool:{number}x" for number in range(100)), *(f"-label:{number}" for number in range(8))]
+    target = f"/search?limit=1000&q={quote(' '.join(['kept', '-role:user', *excluded])[:1_000].rpartition(' ')[0])}"
+    return [Ask("GET", each) for each in (target, f"{target}&in=text") for _ in range(4)]
+
+
 def by_meaning(data: Data) -> Ask:
     # As many messages as a search compares.
     *_, last = data.imported([1_000] * max(2, round(200 * data.scale)))
@@ -109,6 +119,14 @@ def mistyped_words(data: Data) -> Ask:
     # Words with more neighbors together are not looked up.
     words = " ".join(letter * 32 for letter in "xyz")
     return Ask("GET", f"/search/suggestions?q={quote(words)}")
+
+
+def words_of_identifiers(data: Data) -> Ask:
+    letters = [f"q{first}{second}" for first in ascii_lowercase for second in ascii_lowercase]
+    for _ in range(max(2, round(10 * data.scale))):
+        data.append_batch(data.session(), [{"content": " ".join(letters)}] * 100)
+    names = ["_".join(letters[at : at + 6]) for at in range(0, 246, 6)]
+    return Ask("GET", f"/search/suggestions?q={quote(' '.join(names)[:1_000])}")
 
 
 def words_with_two_errors(data: Data) -> Ask:

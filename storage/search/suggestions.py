@@ -5,6 +5,7 @@ An edit inserts, deletes or replaces a letter, or swaps two adjacent ones: most 
 edits that need no new letters are also tried; with all edits, too many words would have to be looked up.
 """
 
+import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, product
@@ -61,7 +62,8 @@ async def suggest(text: str, limit: int, count: Counts) -> Listing:
     The list is empty if each word of the query is found, if a mistyped word has no neighbor, or if too many words are
     mistyped.
     """
-    typed = [*_query_words(text)]
+    # Splitting as many words as a query may have takes longer than the event loop may be blocked.
+    typed = await asyncio.to_thread(lambda: [*_query_words(text)])
     known = await count([*dict.fromkeys(form for each in typed for form in each.forms)], with_forms=True)
     mistyped = [each for each in typed if not any(known[form] for form in each.forms)][: MAX_MISTYPED + 1]
     if not mistyped or len(mistyped) > MAX_MISTYPED:
