@@ -13,7 +13,7 @@ import apsw
 from .connection import connect_writer
 from .files.database_files import log_bytes
 from .files.reserve import Reserve, is_out_of_space
-from .log_space import PAGE_BYTES, LogSpace, cut_log
+from .log_space import LogSpace, cut_log
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Checkpointer:
             "The write-ahead log %s-wal has grown to %d MiB, because a program reads the database in one long "
             "transaction. End that program, which `fuser %s` names, or its transaction: the log shrinks then.",
             self._path,
-            pages * PAGE_BYTES // 1024**2,
+            log_bytes(Path(self._path)) // 1024**2,
             self._path,
         )
 

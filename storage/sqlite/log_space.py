@@ -14,10 +14,9 @@ from .connection import WriteTransaction, connect_reader
 from .files.database_files import log_bytes, log_of
 from .files.reserve import is_out_of_space
 
-PAGE_BYTES = 4_096
-# The free space is read again when the log has grown by this number of pages, or before each commit if less than
-# SCARCE_BYTES are left. The processes that share a database write less than that in between.
-LOOK_PAGES = 1_000
+# The free space is read again when the log or the database has grown by this size, or before each commit if less than
+# SCARCE_BYTES are left.
+LOOK_BYTES = 4_000_000
 SCARCE_BYTES = 64 * 1024 * 1024
 # What the file system and the index of the log need as well.
 _MARGIN_BYTES = 128 * 1024
@@ -33,6 +32,8 @@ class LogSpace:
     def __init__(self, writer: apsw.Connection, path: str) -> None:
         self._writer = writer
         self._path = Path(path)
+        # A file that another program has made may have pages of another size.
+        self._page_bytes: int = writer.pragma("page_size")
         self._looked_at = self._looked_at_size = 0
         self._is_scarce = True
 
@@ -44,7 +45,7 @@ class LogSpace:
         # With the open transaction, which may be larger than everything since the last time.
         size: int = self._writer.pragma("page_count")
         log_growth, growth = pages - self._looked_at, size - self._looked_at_size
-        if not self._is_scarce and 0 <= log_growth < LOOK_PAGES and growth < LOOK_PAGES:
+        if not self._is_scarce and log_growth >= 0 and max(log_growth, growth) * self._page_bytes < LOOK_BYTES:
             return
         self._looked_at, self._looked_at_size = pages, size
         self._is_scarce = self._spare_bytes() < SCARCE_BYTES
@@ -65,7 +66,7 @@ class LogSpace:
 
     def _spare_bytes(self) -> int:
         disk = os.statvfs(self._path)
-        size: int = self._writer.pragma("page_count") * self._writer.pragma("page_size")
+        size: int = self._writer.pragma("page_count") * self._page_bytes
         growth = size - self._path.stat().st_size
         return disk.f_bavail * disk.f_frsize - max(0, growth)
 
@@ -79,7 +80,6 @@ def cut_log(writer: apsw.Connection, path: str) -> None:
     with closing(connect_reader(path)) as other, WriteTransaction(writer):
         # Nobody adds to the log now, and nobody reads past its last commit. SQLite before 3.51 moves pages here.
         [(_, pages, _)] = other.execute("PRAGMA wal_checkpoint(NOOP)")
-        # A file that another program has made may have pages of another size.
         end = _HEADER_BYTES + pages * (_FRAME_HEADER_BYTES + writer.pragma("page_size"))
         if 0 <= end < log_bytes(Path(path)):
             os.truncate(log_of(Path(path)), end)
