@@ -61,9 +61,8 @@ class TextMatch:
         return self._has_excluded(f" {entry.words} ", {*entry.forms})
 
     def _calls_excluded(self, message: Message) -> bool:
-        return not {*self._sought.excluded_forms}.isdisjoint(
-            tool_forms_of(message) if self._sought.excluded_forms else ()
-        )
+        excluded = self._sought.excluded_forms
+        return bool(excluded) and not {*excluded}.isdisjoint(tool_forms_of(message))
 
     def _has_excluded(self, spaced: str, forms: set[str]) -> bool:
         return any(_count(term, spaced) or _has_form(term, spaced, forms) for term in self._sought.excluded)

@@ -123,7 +123,7 @@ def _has_more_openings(body: bytes, most: int) -> bool:
 
 
 def _may_have_a_large_integer(body: bytes) -> bool:
-    # Of so many digits in a row, one is in a place that is a multiple of their number.
+    # A run of _MAX_INTEGER_DIGITS digits includes one of these places, so that most texts need no full scan.
     places = body[_MAX_INTEGER_DIGITS - 1 :: _MAX_INTEGER_DIGITS]
     return not _DIGITS.isdisjoint(places) and _TOO_MANY_DIGITS in body.translate(_DIGITS_ALIKE)
 
