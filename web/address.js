@@ -31,7 +31,10 @@ export function address(parameters, sequence) {
   return `?${query}${sequence === undefined ? "" : `#${sequence}`}`;
 }
 
-/** @typedef {Record<string, string | number | boolean | undefined>} Query Parameters; empty ones are omitted. */
+/**
+ * @typedef {Record<string, string | number | boolean | string[] | undefined>} Query Parameters; empty ones are omitted.
+ *   A list repeats its parameter.
+ */
 
 /**
  * The address of a resource of the service.
@@ -42,8 +45,10 @@ export function address(parameters, sequence) {
 export function urlOf(path, query = {}) {
   const url = new URL(path, API);
   for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== "") {
-      url.searchParams.set(name, String(value));
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined && each !== "") {
+        url.searchParams.append(name, String(each));
+      }
     }
   }
   return url.href;

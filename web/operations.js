@@ -15,7 +15,7 @@ function ifMatch({ version = 1 }) {
 }
 
 /**
- * @param {Record<string, string | number | boolean | undefined>} query
+ * @param {import("./address.js").Query} query
  * @param {Signal} [signal]
  * @returns {Promise<{ items: import("./types.js").SessionSummary[], cursor: string | undefined }>}
  */

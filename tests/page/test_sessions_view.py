@@ -134,6 +134,15 @@ def test_search_finds_while_typing(page: Page, named: dict[str, str]) -> None:
     expect(page).to_have_url(re.compile(f"session={named['Harbour plan']}|session="))
 
 
+def test_search_reads_the_names_of_all_sessions_at_once(page: Page, named: dict[str, str]) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto("/?view=search&q=apples OR quinces")
+    for name in named:
+        expect(page.get_by_role("heading", name=name).first).to_be_visible()
+    assert len([url for url in requests if "/api/v1/sessions" in url]) == 1
+
+
 def test_search_for_a_mistyped_word_suggests_another(page: Page, named: dict[str, str]) -> None:
     assert named
     page.goto("/?view=search&q=quincse -rye")

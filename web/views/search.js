@@ -3,7 +3,7 @@
 import { address } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
-import { getSession, getStatus, searchMessages, suggestSearches } from "../operations.js";
+import { getStatus, listSessions, searchMessages, suggestSearches } from "../operations.js";
 import { html } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
@@ -22,7 +22,7 @@ const ENTITIES = new Map([
 
 /**
  * @typedef {import("../types.js").SearchHit} SearchHit
- * @typedef {{ id: string, name?: string, hits: SearchHit[] }} Group
+ * @typedef {{ id: string, name: string | undefined, hits: SearchHit[] }} Group
  */
 
 /** @param {{ words: string, mode: string }} props The mode is empty for a search by words. */
@@ -110,19 +110,20 @@ async function find(words, mode, signal) {
   for (const hit of hits) {
     groups.set(hit.sessionId, [...(groups.get(hit.sessionId) ?? []), hit]);
   }
-  return { mode, groups: await Promise.all([...groups].map(async ([id, found]) => named(id, found, signal))) };
+  const names = hits.length ? await namesOf([...groups.keys()], signal) : new Map();
+  return { mode, groups: [...groups].map(([id, found]) => ({ id, name: names.get(id), hits: found })) };
 }
 
 /**
- * @param {string} id
- * @param {SearchHit[]} hits
+ * The names of sessions, by id. A session without a name, or deleted since the search, has none.
+ *
+ * @param {string[]} ids At most `LIMIT`.
  * @param {AbortSignal} signal
- * @returns {Promise<Group>}
+ * @returns {Promise<Map<string, string | undefined>>}
  */
-async function named(id, hits, signal) {
-  // It may have been deleted since.
-  const session = await getSession(id, signal).catch(() => undefined);
-  return session?.name === undefined ? { id, hits } : { id, name: session.name, hits };
+async function namesOf(ids, signal) {
+  const { items } = await listSessions({ ids, limit: LIMIT }, signal);
+  return new Map(items.map((session) => [session.id, session.name]));
 }
 
 /**
