@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from msgspec import Raw, UnsetType
 
@@ -33,7 +34,8 @@ class Words:
     @property
     def vector(self) -> str:
         """The text of the tsvector."""
-        return " ".join(f"'{lexeme}'" for lexeme in self.lexemes)
+        quoted = "' '".join(self.lexemes)
+        return f"'{quoted}'" if quoted else ""
 
 
 class Tokenizer(tokenizer.Tokenizer):
@@ -43,13 +45,12 @@ class Tokenizer(tokenizer.Tokenizer):
         """The words of a message: first of its content, then of its tools."""
         tools, names = ([tools_of(parts)], tool_forms(parts)) if isinstance(parts, Raw) else ([], [])
         entries = self.indexed_texts([content, *tools])
-        words = BEFORE_TOOLS.join([f" {each.words} " if each.size else "" for each in entries])
-        forms = BEFORE_TOOLS.join([_forms(each.forms) for each in entries])
-        lexemes = _lexemes(
-            [word for each in entries for word in each.different_words()],
-            [*names, *(form for each in entries for form in each.forms)],
-        )
-        return Words(sum(each.size for each in entries), f"{words}{BEFORE_FORMS}{forms}", lexemes)
+        forms = [_marked(each.forms) for each in entries]
+        words = BEFORE_TOOLS.join([_spaced(each.words) for each in entries])
+        text = f"{words}{BEFORE_FORMS}{BEFORE_TOOLS.join([_spaced('  '.join(each)) for each in forms])}"
+        different = dict.fromkeys(chain.from_iterable([each.different_words() for each in entries]))
+        lexemes = [*different, *dict.fromkeys(chain(_marked(names), *forms))]
+        return Words(sum([each.size for each in entries]), text, lexemes)
 
 
 class Tokenizers:
@@ -119,9 +120,9 @@ def _query(term: Term) -> str:
     return " | ".join([f"({exact})", *own, *other])
 
 
-def _forms(forms: Iterable[str]) -> str:
-    return "".join(f" {FORM_MARK}{form} " for form in forms)
+def _marked(forms: Iterable[str]) -> list[str]:
+    return [f"{FORM_MARK}{form}" for form in forms]
 
 
-def _lexemes(words: Iterable[str], forms: Iterable[str]) -> list[str]:
-    return [*(dict.fromkeys(words) | dict.fromkeys(f"{FORM_MARK}{form}" for form in forms))]
+def _spaced(words: str) -> str:
+    return f" {words} " if words else ""
