@@ -10,7 +10,6 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from ..storage.model.database_errors import DatabaseDamaged, Skipped
-from ..storage.model.errors import SessionNotFound
 from ..storage.model.interface import Storage
 from ..storage.model.part_records import file_ids_of
 from ..storage.model.records import Export, ExportHeader, ExportLine, Message, Session
@@ -52,7 +51,8 @@ async def copy(source: Storage, target: Storage, skipped: Skipped | None = None)
     ends the copy.
 
     An interrupted copy continues if it is run again: each session is copied completely or not at all. The sessions
-    must not change during the copy. Raises `CopyDiffers`, and `KeysUnreadable` before any session is copied.
+    must not change during the copy. Raises `CopyDiffers` after the copy, and `KeysUnreadable` before any session is
+    copied.
     """
     async with source, target:
         return await copy_opened(source, target, skipped)
@@ -87,14 +87,11 @@ async def _count(source: Storage, workspace: str, skipped: Skipped | None) -> in
 async def _copy(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> int:
     found = 0
     async with _lines(source, workspace) as lines:
-        while (line := await lines.next()) is not None:
-            if await _is_there(target, workspace, line):
-                found += 1
-                done(1)
-                await lines.skip_session()
-                continue
-            part = _Part(lines, target, workspace)
-            await target.import_sessions(workspace, Export(part.batches()), "fail")
+        while await lines.next() is not None:
+            part = _Part(lines)
+            # A session that the target has is compared later.
+            report = await target.import_sessions(workspace, Export(part.batches()), "skip")
+            found += report.skipped
             done(part.sessions)
     return found
 
@@ -127,20 +124,12 @@ class _Lines:
             lines.append(self._read.popleft())
         return lines
 
-    async def skip_session(self) -> None:
-        """Skip a session with its messages."""
-        self.take()
-        while (line := await self.next()) is not None and line.session is UNSET:
-            self.take()
-
 
 class _Part:
-    """At least `LINES_AT_ONCE` lines of whole sessions that `target` lacks."""
+    """At least `LINES_AT_ONCE` lines of whole sessions, or all that are left."""
 
-    def __init__(self, lines: _Lines, target: Storage, workspace: str) -> None:
+    def __init__(self, lines: _Lines) -> None:
         self._lines = lines
-        self._target = target
-        self._workspace = workspace
         self.sessions = 0
 
     async def batches(self) -> AsyncGenerator[list[ExportLine], None]:
@@ -148,8 +137,8 @@ class _Part:
         batch = [_HEADER]
         taken = 0
         while (line := await self._lines.next()) is not None:
-            if isinstance(line.session, Session):
-                if taken >= LINES_AT_ONCE or (taken and await _is_there(self._target, self._workspace, line)):
+            if line.session is not UNSET:
+                if taken >= LINES_AT_ONCE:
                     break
                 self.sessions += 1
             some = self._lines.take()
@@ -166,17 +155,6 @@ async def _lines(storage: Storage, workspace: str) -> AsyncIterator[_Lines]:
     export = await storage.export_sessions(workspace)
     async with aclosing(export.batches) as batches:
         yield _Lines(batches)
-
-
-async def _is_there(target: Storage, workspace: str, line: ExportLine) -> bool:
-    assert isinstance(line.session, Session), "A part ends before a session."
-    try:
-        existing = await target.get_session(workspace, line.session.id)
-    except SessionNotFound:
-        return False
-    if _encode(existing) != _encode(line.session):
-        raise CopyDiffers(_difference(line.session.id))
-    return True
 
 
 async def _compare(source: Storage, target: Storage, workspace: str, done: Callable[[int], None]) -> Copied:

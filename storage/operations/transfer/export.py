@@ -225,7 +225,7 @@ class _Reading:
             self.is_done = True
             return [*lines, ExportLine(end=ExportEnd(self._sessions, self._messages, self._files))]
         assert more is not None, "The last read has not ended."
-        self._sessions += sum(isinstance(line.session, Session) for line in more)
-        self._messages += sum(isinstance(line.message, Message) for line in more)
-        self._files += sum(isinstance(line.file, ExportFile) for line in more)
+        self._sessions += sum([line.session is not UNSET for line in more])
+        self._messages += sum([line.message is not UNSET for line in more])
+        self._files += sum([line.file is not UNSET for line in more])
         return lines + more

@@ -103,14 +103,14 @@ class ImportStaging:
             self._line += 1
             self._add(line)
         self._written.write(_encode_lines([line for line in lines if not _is_outside_sessions(line)]))
-        return [line.session for line in lines if isinstance(line.session, Session)]
+        return [line.session for line in lines if not isinstance(line.session, UnsetType)]
 
     def _add(self, line: ExportLine) -> None:
-        if self._line == 1 or isinstance(line.header, ExportHeader):
+        if self._line == 1 or line.header is not UNSET:
             self._check_header(line.header)
         elif self._is_ended:
             raise ImportInvalid(self._line, "nothing comes after the end")
-        elif isinstance(line.session, Session):
+        elif not isinstance(line.session, UnsetType):
             self._begin(line.session)
         elif isinstance(line.message, Message):
             self._count(line.message)
@@ -165,7 +165,9 @@ class ImportStaging:
         """The ids of the next sessions, at most `most` within about `most_bytes`. Does not change the position."""
         before = self.position
         ids: list[str] = []
-        while len(ids) < most and self.position < before + most_bytes and (line := self._file.readline()):
+        size = 0
+        while len(ids) < most and size < most_bytes and (line := self._file.readline()):
+            size += len(line)
             if line.startswith(_SESSION):
                 ids.append(_decode_id(line).session.id)
         self.position = before
@@ -182,9 +184,11 @@ class ImportStaging:
     def messages(self, most: int, most_bytes: int) -> list[Message]:
         """The next messages of the session, at most `most`, until they reach `most_bytes`."""
         messages: list[Message] = []
-        end = self.position + most_bytes
-        while len(messages) < most and self.position < end:
-            message = _decode(self._file.readline()).message
+        size = 0
+        while len(messages) < most and size < most_bytes:
+            line = self._file.readline()
+            size += len(line)
+            message = _decode(line).message
             assert isinstance(message, Message), "A session's messages come after it."
             messages.append(message)
         return messages
@@ -298,7 +302,7 @@ def _counts(end: ExportEnd) -> str:
 
 def _canonical(line: ExportLine) -> ExportLine:
     """A line with its ids in lower case and its times in UTC, because the storage compares and sorts this form."""
-    if isinstance(line.session, Session):
+    if not isinstance(line.session, UnsetType):
         return ExportLine(session=_canonical_session(line.session))
     message = line.message
     if not isinstance(message, Message):

@@ -25,17 +25,16 @@ Said = Message | BatchMessage
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of a message: their number, their text with the forms after them, and each once as a lexeme."""
+    """The words of a message: their number, their text with the forms after them, and the text of their tsvector."""
 
     size: int
     text: str
-    lexemes: list[str]
+    vector: str
 
     @property
-    def vector(self) -> str:
-        """The text of the tsvector."""
-        quoted = "' '".join(self.lexemes)
-        return f"'{quoted}'" if quoted else ""
+    def lexemes(self) -> list[str]:
+        """Each word and form once."""
+        return self.vector[1:-1].split("' '") if self.vector else []
 
 
 class Tokenizer(tokenizer.Tokenizer):
@@ -48,9 +47,12 @@ class Tokenizer(tokenizer.Tokenizer):
         forms = [_marked(each.forms) for each in entries]
         words = BEFORE_TOOLS.join([_spaced(each.words) for each in entries])
         text = f"{words}{BEFORE_FORMS}{BEFORE_TOOLS.join([_spaced('  '.join(each)) for each in forms])}"
-        different = dict.fromkeys(chain.from_iterable([each.different_words() for each in entries]))
-        lexemes = [*different, *dict.fromkeys(chain(_marked(names), *forms))]
-        return Words(sum([each.size for each in entries]), text, lexemes)
+        different, *others = [each.different_words() for each in entries]
+        for other in others:
+            different |= other
+        # No word begins with the mark of a form, and none has a quote.
+        lexemes = "' '".join([*different, *dict.fromkeys(chain(_marked(names), *forms))])
+        return Words(sum([each.size for each in entries]), text, f"'{lexemes}'" if lexemes else "")
 
 
 class Tokenizers:
