@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 from jsonschema_rs import ValidationError
 
 from .document import ContractError, Document, Json
@@ -26,14 +27,23 @@ class Schemas:
 
     def __init__(self, document: Document) -> None:
         self._components = _convert(document.spec.get("components", {}).get("schemas", {}))
+        # Most parameters share a schema with others.
+        self._validators: dict[tuple[bytes, bool], Validator] = {}
 
     def validator(self, schema: Json) -> "Validator":
         """The validator for a schema of the document."""
-        return _compile(self._with_components(schema))
+        return self._validator(schema, closed=False)
 
     def closed_validator(self, schema: Json) -> "Validator":
         """A validator that also refuses undeclared properties, for responses: a server sends only declared ones."""
-        return _compile(_close(self._with_components(schema)))
+        return self._validator(schema, closed=True)
+
+    def _validator(self, schema: Json, *, closed: bool) -> "Validator":
+        key = (msgspec.json.encode(schema), closed)
+        if key not in self._validators:
+            whole = self._with_components(schema)
+            self._validators[key] = _compile(_close(whole) if closed else whole)
+        return self._validators[key]
 
     def _with_components(self, schema: Json) -> Json:
         """A schema with the schemas to which it refers; with all schemas a validator would take a megabyte."""

@@ -6,6 +6,7 @@ unless it creates a resource, refuses a precondition that no resource without an
 """
 
 import re
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -228,12 +229,9 @@ def _file_id(document: Document, path: str) -> str | None:
 
 def _is_below_etag(document: Document, path: str) -> bool:
     """Whether the path, or a parent of it, has a GET that returns a record with an `ETag`."""
-    tagged = (
-        each
-        for each, method, operation in document.operations()
-        if method == "get" and _has_version(document, operation)
-    )
-    return any(path == each or path.startswith(f"{each}/") for each in tagged)
+    above = accumulate(path.split("/"), "{}/{}".format)
+    gets = (document.spec["paths"].get(each, {}).get("get") for each in above)
+    return any(get is not None and _has_version(document, get) for get in gets)
 
 
 def _versions(tags: str, *, weak: bool) -> tuple[int, ...]:
