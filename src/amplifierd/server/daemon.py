@@ -143,6 +143,8 @@ class _Server(uvicorn.Server):
 
 def build_app(settings: Settings) -> Any:
     """The application of one worker, with logs set up; its lifespan opens the storage. It exits with its supervisor."""
+    # As in commands/serve.py, because a worker is a new process.
+    gc.disable()
     configure_logging(settings)
     supervisor = parent_process()
     if supervisor is not None:
@@ -161,6 +163,7 @@ async def _open_or_exit(storage: Storage) -> AsyncIterator[None]:
         logger.warning("A worker exits, and another will retry: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
         os._exit(1)
+    _collect_garbage()
     try:
         with memory_trimmed():
             yield
