@@ -159,6 +159,15 @@ def postgres_database(postgres: str, template: str = "template0") -> Iterator[st
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def template_of(postgres: str, url: str) -> str:
+    """The name of a database that can be copied from now on; nobody can connect to it."""
+    name = urlsplit(url).path.removeprefix("/")
+    # A database in use cannot be copied, and closed connections take a moment to end.
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute(postgres, END_CONNECTIONS.format(name))
+    return name
+
+
 @contextmanager
 def own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     """The URL of an empty database with the schema, of the kind that is the fixture's parameter.
@@ -186,11 +195,7 @@ def postgres_template(postgres: str) -> Iterator[str]:
     """The name of an empty database with the schema: copying it is much faster than creating one."""
     with postgres_database(postgres) as url:
         asyncio.run(_create(url))
-        name = urlsplit(url).path.removeprefix("/")
-        # A database in use cannot be copied, and closed connections take a moment to end.
-        execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        execute(postgres, END_CONNECTIONS.format(name))
-        yield name
+        yield template_of(postgres, url)
 
 
 @pytest.fixture(scope="session")

@@ -53,9 +53,14 @@ def begun(running: ExitStack, port: int, target: str) -> Connection:
 
 def events_of(connection: Connection) -> Iterator[tuple[int, str]]:
     """The sequence and content of each message of a stream."""
-    rest = b""
+    received = bytearray()
     while True:
-        *events, rest = (rest + connection.chunk()).split(b"\n\n")
+        received += connection.chunk()
+        # To search for the end of a long event in every chunk would take longer than to receive it.
+        if not received.endswith(b"\n\n"):
+            continue
+        events = bytes(received).split(b"\n\n")
+        received.clear()
         for event in events:
             kind, _, data = event.partition(b"\ndata: ")
             if kind.endswith(b"event: message"):

@@ -1,7 +1,9 @@
 """The amount of data that PostgreSQL reads for a search, by its own statistics."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from hashlib import sha256
 
 import asyncpg
@@ -15,7 +17,10 @@ from amplifierd.storage.postgres.search import candidates
 from amplifierd.storage.postgres.store import PostgresStorage
 from amplifierd.storage.search import results
 from amplifierd.testing.storage.messages.test_search import hits
+from conftest import postgres_database, template_of
 from pgbouncer import pgbouncer
+
+Connect = Callable[[str], AbstractContextManager[str]]
 
 W = "default"
 MESSAGES = 5_000
@@ -42,35 +47,82 @@ FROM pg_statio_user_tables
 WHERE relname = 'search'
 """
 NO_AUTOVACUUM = "ALTER TABLE amplifierd.search SET (autovacuum_enabled = off, toast.autovacuum_enabled = off)"
-AUTOVACUUM = "ALTER TABLE amplifierd.search RESET (autovacuum_enabled, toast.autovacuum_enabled)"
 LONG_MESSAGES = 150
 WORDS_OF_A_LONG_MESSAGE = 2_500
 
 
+@pytest.fixture(scope="module")
+def short_messages(postgres: str) -> Iterator[str]:
+    """The template of a database with short messages, each with `common`, and one in a thousand with `rare`."""
+    with postgres_database(postgres) as url:
+        asyncio.run(write_short_messages(url))
+        yield template_of(postgres, url)
+
+
+@pytest.fixture(scope="module")
+def long_messages(postgres: str, short_messages: str) -> Iterator[str]:
+    """The template of a database that also has long messages, of many different words."""
+    with postgres_database(postgres, short_messages) as url:
+        asyncio.run(write_long_messages(url))
+        yield template_of(postgres, url)
+
+
 @pytest.fixture(params=["direct", "pgbouncer"])
-def url(request: pytest.FixtureRequest, second_postgres: str) -> Iterator[str]:
+def connect(request: pytest.FixtureRequest) -> Connect:
     """The URL of a database, without and with a pooler."""
-    with nullcontext(second_postgres) if request.param == "direct" else pgbouncer(second_postgres, "session") as url:
-        yield url
+    return nullcontext if request.param == "direct" else partial(pgbouncer, pool_mode="session")
 
 
 @pytest.fixture
-async def filled(url: str, second_postgres: str) -> AsyncIterator[PostgresStorage]:
-    """A storage with short messages, each with `common`, and one in a thousand with `rare`."""
-    async with open_storage(url) as storage:
+def short_url(postgres: str, short_messages: str, connect: Connect) -> Iterator[str]:
+    """The URL of a copy of `short_messages`."""
+    with postgres_database(postgres, short_messages) as url, connect(url) as connected:
+        yield connected
+
+
+@pytest.fixture
+def long_url(postgres: str, long_messages: str, connect: Connect) -> Iterator[str]:
+    """The URL of a copy of `long_messages`."""
+    with postgres_database(postgres, long_messages) as url, connect(url) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def filled(short_url: str) -> AsyncIterator[PostgresStorage]:
+    """A storage with the messages of `short_messages`."""
+    async with open_storage(short_url) as storage:
         assert isinstance(storage, PostgresStorage)
+        yield storage
+
+
+@pytest.fixture
+async def filled_with_long(long_url: str) -> AsyncIterator[PostgresStorage]:
+    """A storage with the messages of `long_messages`."""
+    async with open_storage(long_url) as storage:
+        assert isinstance(storage, PostgresStorage)
+        yield storage
+
+
+async def write_short_messages(url: str) -> None:
+    async with open_storage(url) as storage:
         for first in range(0, MESSAGES, MESSAGES_OF_A_SESSION):
             session = await storage.create_session(W, NewSession())
             numbers = range(first, first + MESSAGES_OF_A_SESSION)
             texts = [text_of(number) for number in numbers]
             await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
-        connection = await asyncpg.connect(second_postgres)
-        # It reads the table as well.
-        await connection.execute(NO_AUTOVACUUM)
-        await connection.execute("VACUUM ANALYZE amplifierd.search")
-        yield storage
-        await connection.execute(AUTOVACUUM)
-        await connection.close()
+    connection = await asyncpg.connect(url)
+    # It reads the table as well.
+    await connection.execute(NO_AUTOVACUUM)
+    await connection.execute("VACUUM ANALYZE amplifierd.search")
+    await connection.close()
+
+
+async def write_long_messages(url: str) -> None:
+    async with open_storage(url) as storage:
+        session = await storage.create_session(W, NewSession())
+        for number in range(LONG_MESSAGES):
+            words = [sha256(f"{number} {place}".encode()).hexdigest()[:9] for place in range(WORDS_OF_A_LONG_MESSAGE)]
+            await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=" ".join(words))]))
 
 
 def text_of(number: int) -> str:
@@ -151,32 +203,22 @@ async def test_earlier_messages_are_found_by_words_that_the_latest_have(
     assert first in found
 
 
-async def test_search_of_a_rare_word_reads_no_long_messages(filled: PostgresStorage) -> None:
-    await add_long_messages(filled)
-    before = await pages_of_long_values(filled)
-    assert len(await hits(filled, SearchQuery("rare"))) == MESSAGES / 1_000
-    assert await pages_of_long_values(filled) - before < LONG_MESSAGES
+async def test_search_of_a_rare_word_reads_no_long_messages(filled_with_long: PostgresStorage) -> None:
+    before = await pages_of_long_values(filled_with_long)
+    assert len(await hits(filled_with_long, SearchQuery("rare"))) == MESSAGES / 1_000
+    assert await pages_of_long_values(filled_with_long) - before < LONG_MESSAGES
 
 
 async def test_search_of_a_common_word_reads_no_long_messages(
-    filled: PostgresStorage, monkeypatch: pytest.MonkeyPatch
+    filled_with_long: PostgresStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "MAX_RANKED", candidates.SAMPLE + 50)
-    await add_long_messages(filled)
-    session = await filled.create_session(W, NewSession())
+    session = await filled_with_long.create_session(W, NewSession())
     texts = ["common"] * candidates.SAMPLE
-    await filled.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
-    before = await pages_of_long_values(filled)
-    assert len(await hits(filled, SearchQuery("common", limit=1_000))) == candidates.SAMPLE + 50
-    assert await pages_of_long_values(filled) - before < LONG_MESSAGES
-
-
-async def add_long_messages(storage: PostgresStorage) -> None:
-    """Append messages of many different words, without `common` and `rare`."""
-    session = await storage.create_session(W, NewSession())
-    for number in range(LONG_MESSAGES):
-        words = [sha256(f"{number} {place}".encode()).hexdigest()[:9] for place in range(WORDS_OF_A_LONG_MESSAGE)]
-        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=" ".join(words))]))
+    await filled_with_long.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
+    before = await pages_of_long_values(filled_with_long)
+    assert len(await hits(filled_with_long, SearchQuery("common", limit=1_000))) == candidates.SAMPLE + 50
+    assert await pages_of_long_values(filled_with_long) - before < LONG_MESSAGES
 
 
 async def pages_of_long_values(storage: PostgresStorage) -> int:

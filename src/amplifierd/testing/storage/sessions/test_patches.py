@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -91,16 +91,19 @@ OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
 
 
 @pytest.fixture
-def merged_by_storage(database: str) -> Callable[[Any, Any], Any]:
+def merged_by_storage(database: str) -> Iterator[Callable[[Any, Any], Any]]:
     """Merge a patch into a context by a storage."""
+    storage = open_storage(database)
 
     async def merged(context: Any, patch: Any) -> Any:
-        async with open_storage(database) as storage:
-            session = await storage.create_session(W, NewSession(context=raw(context)))
-            await storage.update_session(W, session.id, SessionPatch(context=raw(patch)))
-            return json.loads(bytes((await storage.get_session(W, session.id)).context))
+        session = await storage.create_session(W, NewSession(context=raw(context)))
+        await storage.update_session(W, session.id, SessionPatch(context=raw(patch)))
+        return json.loads(bytes((await storage.get_session(W, session.id)).context))
 
-    return lambda context, patch: asyncio.run(merged(context, patch))
+    with asyncio.Runner() as runner:
+        runner.run(storage.open())
+        yield lambda context, patch: runner.run(merged(context, patch))
+        runner.run(storage.close())
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
