@@ -101,14 +101,22 @@ class Data:
         """The source of a collection."""
         return str(self.folder / identifier)
 
-    def profiles(self, count: int) -> None:
-        """Create profiles of one module, and a session for each profile."""
+    def profiles(self, count: int, prefix: str, content: dict[str, Any]) -> None:
+        """Create profiles, and a session for each profile."""
         with httpx.Client(base_url=self._url, timeout=_MAX_SECONDS) as client:
             for number in range(count):
-                name = f"many/p{number}"
-                profile = {"name": name, "tools": [{"module": "x"}]}
-                client.post("/profiles", json=profile).raise_for_status()
+                name = f"{prefix}/p{number}"
+                client.post("/profiles", json={"name": name, **content}).raise_for_status()
                 client.post("/sessions", json={"profile": name}).raise_for_status()
+
+    def fork(self, session_id: str) -> str:
+        """The id of a new fork of a session."""
+        return str(self._request("POST", f"/sessions/{session_id}/fork", json={})["id"])
+
+    def directory(self, path: str, metadata: dict[str, str]) -> None:
+        """Amplify a directory, without a marker on the disk."""
+        new = {"relative_path": path, "metadata": metadata, "create_marker": False}
+        self._request("POST", "/amplified-directories", json=new)
 
     def small_file(self, number: int) -> str:
         """The path of a new small file."""

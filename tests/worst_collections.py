@@ -54,7 +54,7 @@ def plans_of_one_text_many_times(data: Data) -> list[Ask]:
 
 
 def sources_beside_many_profiles(data: Data) -> list[Ask]:
-    data.profiles(round(100_000 * data.scale))
+    data.profiles(round(100_000 * data.scale), "many", {"tools": [{"module": "x"}]})
     identifier = data.collection("sources", _modules())
     targets = [f"/modules/{identifier}/tool/t{number}/sources" for number in range(8)]
     return [Ask.of_json("PUT", target, {"source": "git+https://example.com/x"}) for target in targets]

@@ -14,6 +14,7 @@ import worst_changes
 import worst_collections
 import worst_files
 import worst_imports
+import worst_lists
 import worst_searches
 import worst_unread
 from fair_clients import JSON, KIB, MIB, Ask
@@ -96,36 +97,11 @@ def _workspace_tails(data: Data) -> list[Ask]:
     return [*[tail] * 50, *appends]
 
 
-def _sessions_where(query: str) -> Callable[[Data], Ask]:
-    def ask(data: Data) -> Ask:
-        data.many_sessions()
-        return Ask("GET", f"/sessions?limit=50&{query}")
-
-    return ask
-
-
-def _sessions_with(query: str) -> Callable[[Data], Ask]:
-    """Request sessions with common labels and a filter that none of them passes."""
-
-    def ask(data: Data) -> Ask:
-        data.many_sessions()
-        for _ in range(200):
-            data.session(labels={str(number): "x" for number in range(4)})
-        return Ask("GET", f"/sessions?limit=50&label=0&label=1:x&label=2&label=3:x&{query}")
-
-    return ask
-
-
 def _appends_with_labels(data: Data) -> list[Ask]:
     session_id = data.session(labels={f"{number:0200}": "v" * 200 for number in range(64)})
     patch = {"labels": {f"{number:0200}": "w" * 200 for number in range(64)}}
     append = Ask.of_json("POST", f"/sessions/{session_id}/messages", {"content": "x"})
     return [append, append, Ask.of_json("PATCH", f"/sessions/{session_id}", patch)]
-
-
-def _all_sessions(data: Data) -> Ask:
-    data.many_sessions()
-    return Ask("GET", "/sessions")
 
 
 def _large_batches(data: Data) -> Ask:
@@ -238,7 +214,7 @@ TABLE = [
         ("createProfile", "replaceProfile"),
         _long_key_over_a_long_list,
     ),
-    Row("all of 1,000,000 sessions", ("listSessions",), _all_sessions),
+    Row("all of 1,000,000 sessions", ("listSessions",), worst_lists.all_sessions),
     Row("batches of 8 MiB", ("sendMessages",), _large_batches),
     Row("messages of 8 MiB", ("sendMessage",), _large_messages),
     Row("messages of a role that none has", ("listMessages",), _messages_of_a_rare_role),
@@ -272,13 +248,21 @@ TABLE = [
     Row("suggestions for 3 words of 32 letters", ("suggestSearches",), worst_searches.mistyped_words),
     Row("suggestions for 246 words of identifiers", ("suggestSearches",), worst_searches.words_of_identifiers),
     Row("suggestions for 2 words of 20 letters", ("suggestSearches",), worst_searches.words_with_two_errors),
-    Row("sessions of a name that none has", ("listSessions",), _sessions_where("name=nobody")),
-    Row("sessions of a label and of a name that none has", ("listSessions",), _sessions_with("name=nobody")),
-    Row("total of the sessions of a profile", ("listSessions",), _sessions_where("profile=nobody&total=true")),
+    Row("sessions of a name that none has", ("listSessions",), worst_lists.sessions_where("name=nobody")),
+    Row("sessions of a label and of a name that none has", ("listSessions",), worst_lists.sessions_with("name=nobody")),
+    Row(
+        "total of the sessions of a profile", ("listSessions",), worst_lists.sessions_where("profile=nobody&total=true")
+    ),
     Row("64 labels of a session, on each append", ("sendMessage", "updateSession"), _appends_with_labels),
-    Row("sessions of a profile that none has", ("listSessions",), _sessions_where("profile=nobody")),
-    Row("sessions by name, of a profile that none has", ("listSessions",), _sessions_where("sort=name&profile=nobody")),
-    Row("sessions from before all", ("listSessions",), _sessions_where("created_before=2020-01-01T00:00:00Z")),
+    Row("sessions of a profile that none has", ("listSessions",), worst_lists.sessions_where("profile=nobody")),
+    Row(
+        "sessions by name, of a profile that none has",
+        ("listSessions",),
+        worst_lists.sessions_where("sort=name&profile=nobody"),
+    ),
+    Row(
+        "sessions from before all", ("listSessions",), worst_lists.sessions_where("created_before=2020-01-01T00:00:00Z")
+    ),
     Row("1,900 tails of one session", ("streamSessionEvents", "sendMessage"), _tails),
     Row("50 tails of a workspace", ("streamEvents",), _workspace_tails),
     Row("a context of 7 MiB", ("getSession",), _large_contexts),
@@ -392,4 +376,12 @@ TABLE = [
     Row(
         "search: a message of 7 MiB of different words", ("searchMessages",), worst_searches.message_of_different_words
     ),
+    Row("sessions with labels of 100 KiB", ("listSessions",), worst_lists.sessions_with_large_labels),
+    Row(
+        "lineage of 1,000 ancestors and children with labels of 100 KiB",
+        ("getSessionLineage",),
+        worst_lists.lineages_of_large_labels,
+    ),
+    Row("1,000 directories with metadata of 250 KiB", ("listAmplifiedDirectories",), worst_lists.large_directories),
+    Row("1,000 profiles with descriptions of 12 KiB", ("listProfiles",), worst_lists.large_profiles),
 ]

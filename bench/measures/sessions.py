@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from itertools import repeat
 from pathlib import Path
 
-from amplifierd.storage.sql.cursors import encode
+from amplifierd.storage.sql.pages import encode
 
 from ..curve import Curve, counted, growing
 from ..data import SESSIONS

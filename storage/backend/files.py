@@ -17,7 +17,7 @@ from ..model.records import Listing, Progressed
 from ..operations import files
 from ..operations.bulk.removal import CHUNKS_AT_ONCE
 from ..operations.files import CHUNK_BYTES, Upload
-from ..sql.cursors import decode_name, encode_name
+from ..sql.pages import decode_name, encode_name
 from ..sql.ports import Bindings, Reader
 from ..sql.statements import files as statements
 from ..sql.temporary_files import TemporaryDisk, spool_errors
@@ -29,6 +29,11 @@ CHUNKS_READ = 4
 MEMORY_BYTES = 64 * 1024
 
 _decode_file = msgspec.json.Decoder(File).decode
+
+
+def _cursor_after(record: bytes) -> str:
+    file = _decode_file(record)
+    return encode_name(f"{file.created_at} {file.id}")
 
 
 class TransactionalFiles(Transactions, Files):
@@ -95,16 +100,10 @@ class TransactionalFiles(Transactions, Files):
             "workspace": workspace,
             "at": at,
             "file_id": file_id,
-            "limit": self.dialect.no_limit if limit is None else limit + 1,
         }
         if limit is None:
-            return await self._listing(statement, bindings)
-        found: list[bytes] = [record for (record,) in await self._rows.all(statement, bindings)]
-        page = found[:limit]
-        if len(found) <= limit:
-            return Listing(b",".join(page))
-        last = _decode_file(page[-1])
-        return Listing(b",".join(page), next_cursor=encode_name(f"{last.created_at} {last.id}"))
+            return await self._listing(statement, bindings | {"limit": self.dialect.no_limit})
+        return await self._page(statement, bindings, limit, _cursor_after)
 
     async def delete_file(self, workspace: str, file_id: str) -> None:
         await self._delete(workspace, files.delete, file_id)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from msgspec import Raw, json, structs
+from msgspec import Raw, structs
 
 from ..model.database_errors import DatabaseDamaged, decoded_message
 from ..model.errors import ContextTooLarge, FilesUnknown, MessageNotFound, MetadataTooLarge, SessionNotFound
@@ -28,7 +28,6 @@ from ..model.records import (
     NewSession,
     Session,
     SessionPatch,
-    SessionSummary,
     Transcript,
     Versions,
 )
@@ -38,7 +37,7 @@ from ..operations.expiry import EXPIRED_WORKSPACE, FORGET_EXPIRED_RESPONSES, RES
 from ..operations.message_pages import range_of_page, sequences
 from ..operations.patches import corrections
 from ..operations.patches.object_patch import MAX_PREPARATIONS, PatchedObject, patch_object
-from ..operations.session_pages import by_any_index, count_all, filtered_page, page
+from ..operations.session_pages import by_any_index, count_all, filtered_page, lineage, page
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.ports import LONG_VALUE_BYTES, Bindings, Transaction, session_key
 from ..sql.statements import message_lists
@@ -55,13 +54,10 @@ from .profiles import TransactionalCollections, TransactionalModules, Transactio
 from .transfer import TransactionalTransfer
 from .workspaces import TransactionalWorkspaces
 
-MAX_RELATIVES = 1_000
 # The maximum number of messages that the database joins into one value, however short they are.
 MAX_JOINED = 1_000
 
 Result = TypeVar("Result")
-
-_decode_summary = json.Decoder(SessionSummary).decode
 
 
 class TransactionalStorage(
@@ -197,15 +193,8 @@ class TransactionalStorage(
 
     async def lineage(self, workspace: str, session_id: str) -> Lineage:
         await self._message_count(workspace, session_id)
-        bindings = session_key(workspace, session_id) | {"most": MAX_RELATIVES}
-        session_id = canonical_id(session_id)
-        ancestors = await self._rows.all(self.statements.ANCESTORS, bindings)
-        children = await self._rows.all(self.statements.CHILDREN, bindings)
-        return Lineage(
-            session_id,
-            _without_circle(session_id, [_decode_summary(summary) for (summary,) in ancestors]),
-            [_decode_summary(summary) for (summary,) in children],
-        )
+        statements, dialect = self.statements, self.dialect
+        return await self._read(lambda rows: lineage(rows, statements, dialect, workspace, session_id))
 
     async def append_message(
         self,
@@ -388,13 +377,3 @@ class TransactionalStorage(
             raise SessionNotFound(session_id)
         count: int = row[0]
         return count
-
-
-def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:
-    """The ancestors up to the first repetition; imported sessions may form a cycle."""
-    seen = {session_id}
-    for place, ancestor in enumerate(ancestors):
-        if ancestor.id in seen:
-            return ancestors[:place]
-        seen.add(ancestor.id)
-    return ancestors

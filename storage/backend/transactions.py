@@ -18,8 +18,8 @@ from ..operations.bulk.removal import Removals
 from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.idempotency import check_not_applied, forget, progress, run_once, run_part
 from ..operations.unit_of_work import UnitOfWork
-from ..sql.cursors import decode_name, encode_name
 from ..sql.dialect import Dialect
+from ..sql.pages import PAGE_BYTES, decode_name, encode_name, page_of
 from ..sql.ports import Bindings, Reader, Transaction, session_key
 from ..sql.statements.sessions import Statements
 from ..sql.temporary_files import TemporaryDisk
@@ -163,10 +163,15 @@ class Transactions(ABC):
         after = "" if cursor is None else decode_name(cursor)
         if limit is None:
             return await self._listing(statement, key | {"after": after, "limit": self.dialect.no_limit})
-        rows = await self._rows.all(statement, key | {"after": after, "limit": limit + 1})
-        page: list[bytes] = [record for (record,) in rows[:limit]]
-        next_cursor = encode_name(name_of(page[-1])) if len(rows) > limit else None
-        return Listing(b",".join(page), next_cursor=next_cursor)
+        return await self._page(statement, key | {"after": after}, limit, lambda record: encode_name(name_of(record)))
+
+    async def _page(self, statement: str, bindings: Bindings, limit: int, cursor_of: Callable[[bytes], str]) -> Listing:
+        """A page of the records that a statement lists; `cursor_of` returns the cursor after a record."""
+        rows = await self._rows.block(
+            self.dialect.until_bytes.format(statement), bindings | {"limit": limit + 1}, PAGE_BYTES + 1
+        )
+        page, is_followed = page_of([record for (record,) in rows], limit)
+        return Listing(b",".join(page), next_cursor=cursor_of(page[-1]) if is_followed else None)
 
     @abstractmethod
     async def _transact(

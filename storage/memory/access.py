@@ -12,7 +12,7 @@ from ..model.backend import StorageOptions
 from ..model.errors import IdempotencyKeyInUse, IdempotencyKeyReused, StorageUnavailable
 from ..model.records import AlreadyApplied, IdempotentRequest, Listing, Messages, Session
 from ..operations.sessions import DELETIONS_KEPT_SECONDS
-from ..sql.cursors import decode_name, encode_name
+from ..sql.pages import decode_name, encode_name, page_of
 from ..sql.temporary_files import TemporaryDisk
 from ..values.clock import Clock, after
 from ..values.uuid7 import new_session_id
@@ -222,6 +222,6 @@ def named_page(records: dict[str, object], limit: int | None, cursor: str | None
     names = sorted(name for name in records if name > after_name)
     if limit is None:
         return listing(records[name] for name in names)
-    page = names[:limit]
-    next_cursor = encode_name(page[-1]) if len(names) > limit else None
-    return Listing(b",".join(encode(records[name]) for name in page), next_cursor=next_cursor)
+    page, is_followed = page_of([encode(records[name]) for name in names], limit)
+    next_cursor = encode_name(names[len(page) - 1]) if is_followed else None
+    return Listing(b",".join(page), next_cursor=next_cursor)

@@ -11,7 +11,7 @@ from ..model.errors import FileNotFound
 from ..model.files import File, FileContent, Files, NewFile, TemporarySpace
 from ..model.records import Listing
 from ..operations.files import HELD_SECONDS
-from ..sql.cursors import decode_name, encode_name
+from ..sql.pages import decode_name, encode_name, page_of
 from ..values.clock import AFTER_LAST_MOMENT, after
 from .access import BLOCK_BYTES, MemoryAccess, Work, encode, listing
 from .contents import StoredFile, Workspace
@@ -42,9 +42,11 @@ class MemoryFiles(MemoryAccess, Files):
         found = [places[place] for place in sorted(places, reverse=True) if place < (at, file_id)]
         if limit is None:
             return listing(found)
-        page = found[:limit]
-        next_cursor = encode_name(f"{page[-1].created_at} {page[-1].id}") if len(found) > limit else None
-        return Listing(b",".join(map(encode, page)), next_cursor=next_cursor)
+        page, is_followed = page_of([*map(encode, found)], limit)
+        if not is_followed:
+            return Listing(b",".join(page))
+        last = found[len(page) - 1]
+        return Listing(b",".join(page), next_cursor=encode_name(f"{last.created_at} {last.id}"))
 
     async def delete_file(self, workspace: str, file_id: str) -> None:
         def delete(work: Work) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from ..model.directory_path import ROOT, normalize_or_keep
 from ..model.queries import DeletionQuery, SessionFilter, SessionQuery
 from ..model.records import Listing, Session
-from ..sql.cursors import decode, decode_session_name, encode, encode_session_name
+from ..sql.pages import decode, decode_session_name, encode, encode_session_name, page_of
 from ..values.clock import in_utc
 from ..values.uuid7 import canonical_id
 from .access import encode as encode_json
@@ -28,9 +28,9 @@ def list_sessions(conversations: Iterable[Conversation], query: SessionQuery) ->
     if query.limit is None:
         whole = listing(each.summary for each in after)
         return Listing(whole.first, whole.rest, total=total)
-    page = after[: query.limit]
-    cursor = _cursor(page[-1], query.sort) if len(after) > query.limit else None
-    return Listing(b",".join(encode_json(each.summary) for each in page), next_cursor=cursor, total=total)
+    page, is_followed = page_of([encode_json(each.summary) for each in after[: query.limit + 1]], query.limit)
+    cursor = _cursor(after[len(page) - 1], query.sort) if is_followed else None
+    return Listing(b",".join(page), next_cursor=cursor, total=total)
 
 
 def ordered(conversations: Iterable[Conversation], sort: str) -> list[Conversation]:

@@ -40,17 +40,17 @@ from ..operations.directories import normalize_or_not_found
 from ..operations.labels import check_labels
 from ..operations.messages import tokens_of, usage_of
 from ..operations.patches.object_patch import patch_object
+from ..sql.pages import MAX_RELATIVES, RELATIVES_BYTES
+from ..sql.ports import take_until_size
 from ..values.clock import later_than
 from ..values.json_text import MAX_SAFE_INTEGER, raw_text
 from ..values.uuid7 import canonical_id
-from .access import MemoryAccess, Work
+from .access import MemoryAccess, Work, encode
 from .contents import Conversation, Workspace
 from .directories import default_profile_of
 from .modules.mount_plans import sources_of
 from .profiles import profile_of, settings_of
 from .session_lists import list_sessions, ordered
-
-MAX_RELATIVES = 1_000
 
 
 class MemorySessions(MemoryAccess, Storage):
@@ -144,7 +144,8 @@ class MemorySessions(MemoryAccess, Storage):
             (each for each in stored.conversations.values() if each.session.parent_session_id == session.id),
             "created_at",
         )
-        return Lineage(session.id, _ancestors(stored, session), [each.summary for each in children[:MAX_RELATIVES]])
+        summaries = [each.summary for each in children[:MAX_RELATIVES]]
+        return Lineage(session.id, _until_full(_ancestors(stored, session)), _until_full(summaries))
 
     async def session_profile(self, workspace: str, session_id: str) -> ProfileSettings:
         conversation = (await self._workspace(workspace)).find(session_id)
@@ -292,6 +293,12 @@ def _fork(work: Work, session_id: str, fork: Fork, versions: Versions) -> Sessio
     conversation.mounted, conversation.texts = parent.mounted, parent.texts
     add(work, conversation)
     return session
+
+
+def _until_full(relatives: list[SessionSummary]) -> list[SessionSummary]:
+    """The first relatives, up to the one that reaches the limit of bytes."""
+    encoded = [(summary, encode(summary)) for summary in relatives]
+    return [summary for summary, _ in take_until_size(encoded, RELATIVES_BYTES, lambda each: len(each[1]))]
 
 
 def _ancestors(workspace: Workspace, session: Session) -> list[SessionSummary]:

@@ -1,15 +1,21 @@
-"""Pages of lists of sessions: each examines a bounded number of sessions."""
+"""Pages of lists of sessions, each of which examines a bounded number of sessions, and the lineage of a session."""
 
 from dataclasses import replace
 
 import msgspec
 
 from ..model.queries import SessionQuery
-from ..model.records import Listing, SessionSummary
-from ..sql.ports import Reader
+from ..model.records import Lineage, Listing, SessionSummary
+from ..sql.dialect import Dialect
+from ..sql.pages import MAX_RELATIVES, PAGE_BYTES, RELATIVES_BYTES, page_of
+from ..sql.ports import Reader, session_key
 from ..sql.statements.session_lists import SessionList
 from ..sql.statements.session_sorts import Position
+from ..sql.statements.sessions import Statements
+from ..values.uuid7 import canonical_id
 
+# The database joins the sessions of a page up to this limit, which is faster than reading each. All may be large.
+MAX_JOINED = 50
 # The maximum number of sessions from an index that are sorted for one page.
 MAX_SORTED = 1_000
 # Several indexes in the order of the list are compared by their number of sessions, counted up to this limit.
@@ -80,11 +86,48 @@ async def _examined_page(
 
 async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end: Position | None = None) -> Listing:
     """The page of a list. The next one begins after its last session, or after `end` if the page has all up to it."""
-    count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
     assert query.limit is not None
-    if count <= query.limit:
-        return Listing(lines.replace(b"\n", b","), next_cursor=None if end is None else sessions.sort.cursor(end))
-    listed, _, _ = lines.rpartition(b"\n")
-    _, _, last = listed.rpartition(b"\n")
-    position = sessions.sort.position(_decode_summary(last))
-    return Listing(listed.replace(b"\n", b","), next_cursor=sessions.sort.cursor(position))
+    count, lines = await _lines(rows, sessions, query.limit)
+    is_followed = count > query.limit
+    if len(lines) > PAGE_BYTES:
+        taken, is_followed = page_of(lines.splitlines(), query.limit)
+        lines = b"\n".join(taken)
+    elif is_followed:
+        lines, _, _ = lines.rpartition(b"\n")
+    if is_followed:
+        _, _, last = lines.rpartition(b"\n")
+        end = sessions.sort.position(_decode_summary(last))
+    return Listing(lines.replace(b"\n", b","), next_cursor=None if end is None else sessions.sort.cursor(end))
+
+
+async def _lines(rows: Reader, sessions: SessionList, limit: int) -> tuple[int, bytes]:
+    """The number of sessions up to one more than the limit, and a line for each; fewer if they are not a page."""
+    if limit <= MAX_JOINED:
+        count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
+        return count, lines
+    statement = sessions.dialect.until_bytes.format(sessions.listed(paged=False))
+    found = [record for (record,) in await rows.block(statement, sessions.bindings, PAGE_BYTES + 1)]
+    return len(found), b"\n".join(found)
+
+
+async def lineage(rows: Reader, statements: Statements, dialect: Dialect, workspace: str, session_id: str) -> Lineage:
+    """The ancestors and the children of a session, as far as they fit."""
+    bindings = session_key(workspace, session_id) | {"most": MAX_RELATIVES}
+    ancestors, children = [
+        [
+            _decode_summary(record)
+            for (record,) in await rows.block(dialect.until_bytes.format(statement), bindings, RELATIVES_BYTES)
+        ]
+        for statement in (statements.ANCESTORS, statements.CHILDREN)
+    ]
+    return Lineage(canonical_id(session_id), _without_circle(canonical_id(session_id), ancestors), children)
+
+
+def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:
+    """The ancestors up to the first repetition; imported sessions may form a cycle."""
+    seen = {session_id}
+    for place, ancestor in enumerate(ancestors):
+        if ancestor.id in seen:
+            return ancestors[:place]
+        seen.add(ancestor.id)
+    return ancestors

@@ -93,6 +93,15 @@ DIALECT = Dialect(
     joined=JOINED,
     named="strpos(folded_name, :name) > 0",
     no_limit=None,
+    # Without an order of its own, a window has that of the statement.
+    until_bytes="""
+SELECT record
+FROM (
+    SELECT record, SUM(octet_length(record)) OVER (ROWS UNBOUNDED PRECEDING) - octet_length(record) AS before
+    FROM ({}) AS listed (record)
+) AS sized
+WHERE before < :bytes
+""",
     found_by="session",
     found_by_label="session_label",
     with_session="""

@@ -51,7 +51,8 @@ class Dialect:
     sorted by in lists by name. `collection_lists` has the members of a collection's summary that versions before the
     migration of that name omit.
 
-    Of the templates, `found_by` is the source of sessions that an index finds, `found_by_label` that of labels,
+    Of the templates, `until_bytes` is a statement that lists records in bytes, and need not go on after the record that
+    reaches :bytes; `found_by` is the source of sessions that an index finds, `found_by_label` that of labels,
     `as_bytes` a text in bytes, `quoted` a text as JSON, `steps` the texts of a JSON array as the table `step` with
     their `value` and, in their order, `place`, and `as_path` a path in the order of an index.
     """
@@ -64,6 +65,7 @@ class Dialect:
     joined: str
     named: str
     no_limit: int | None
+    until_bytes: str
     found_by: str
     found_by_label: str
     with_session: str

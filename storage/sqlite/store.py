@@ -78,6 +78,8 @@ DIALECT = Dialect(
     joined="CAST(COALESCE(group_concat(record), '') AS BLOB)",
     named="instr(folded_name, :name) > 0",
     no_limit=-1,
+    # A reader stops at any row.
+    until_bytes="{}",
     found_by="session INDEXED BY {}",
     found_by_label="session_label INDEXED BY {}",
     with_session="""

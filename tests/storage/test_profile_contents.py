@@ -11,7 +11,7 @@ from amplifierd.storage.model.profile_records import (
     ProfilePatch,
 )
 from amplifierd.storage.model.records import CleanUp, Fork, NewSession, SessionPatch
-from amplifierd.storage.sql.cursors import decode_name, encode_name
+from amplifierd.storage.sql.pages import decode_name, encode_name
 from amplifierd.testing.storage.workspaces.test_profiles import raw
 
 W = "default"

@@ -6,8 +6,8 @@ from typing import Literal
 from ...model.queries import SessionSort
 from ...model.records import SessionSummary
 from ...values.clock import FIRST_MOMENT, LAST_MOMENT
-from ..cursors import decode, decode_session_name, encode, encode_session_name
 from ..dialect import Dialect
+from ..pages import decode, decode_session_name, encode, encode_session_name
 from ..ports import Bindings
 
 Position = tuple[str, str]

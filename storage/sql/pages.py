@@ -1,4 +1,6 @@
-"""Positions in lists as opaque texts.
+"""Pages of lists: their sizes, and positions in lists as opaque texts.
+
+A page has at most a number of records, and of bytes, because clients choose the sizes of records.
 
 A position in the list of sessions is a text of 32 characters (base64url, RFC 4648): eight bytes of microseconds since
 1970, negative for earlier times, and the sixteen bytes of the session's id. Any such text is a valid position, so that
@@ -6,14 +8,35 @@ a client that invents one gets a page and no error.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from uuid import UUID
 
 from ..values.clock import FIRST_MOMENT, LAST_MOMENT, microseconds_of, text_at
+
+# The limit of the records of a page, in bytes of JSON.
+PAGE_BYTES = 4 * 1024 * 1024
+# The limit of the ancestors of a session, and of its children.
+MAX_RELATIVES = 1_000
+# The ancestors, or children, end with the record that reaches this number of bytes of JSON.
+RELATIVES_BYTES = 1024 * 1024
 
 _FIRST_MICROSECOND = microseconds_of(FIRST_MOMENT)
 _LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
 # The form of a position by time.
 _LENGTH = 32
+
+
+def page_of(records: Sequence[bytes], limit: int) -> tuple[list[bytes], bool]:
+    """The first records that fit in a page, and whether others may follow.
+
+    There is at least one, if there is any: others may follow one that is larger than a page, even if none is known.
+    """
+    size = 0
+    for count, record in enumerate(records[:limit]):
+        size += len(record)
+        if size > PAGE_BYTES:
+            return [*records[: max(count, 1)]], True
+    return [*records[:limit]], len(records) > limit
 
 
 def encode(updated_at: str, session_id: str) -> str:
