@@ -134,7 +134,10 @@ class FileMoved(StorageUnavailable):
     """The file is no longer in its place: a write to it would be lost."""
 
     def __init__(self) -> None:
-        super().__init__("its file was moved, deleted or replaced; put it back, or restart the daemon")
+        super().__init__(
+            "its file was moved, deleted or replaced; put it back, or restart the daemon. A restart loses a deleted "
+            "file: copy it before, as the documentation of backups describes"
+        )
 
 
 def check_not_replaced(connection: apsw.Connection) -> None:

@@ -114,3 +114,18 @@ def test_moved_database_refuses_writes(tmp_path: Path, how: str) -> None:
             (tmp_path / "b.db").rename(path)
             assert client.post("/sessions").status_code == 201
             assert client.get("/health").status_code == 200
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Only Linux has this folder.")
+def test_deleted_database_can_be_copied_from_the_daemon(tmp_path: Path) -> None:
+    path, saved = tmp_path / "a.db", tmp_path / "saved.db"
+    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+        ids = {client.post("/sessions").json()["id"] for _ in range(20)}
+        path.unlink()
+        assert client.post("/sessions").status_code == 503
+        opened = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
+        deleted = next(file for file in opened if str(file.readlink()) == f"{path} (deleted)")
+        saved.write_bytes(deleted.read_bytes())
+        Path(f"{saved}-wal").write_bytes(Path(f"{path}-wal").read_bytes())
+    with Daemon(f"sqlite:///{saved}") as daemon, daemon.client() as client:
+        assert {session["id"] for session in client.get("/sessions").json()} == ids
