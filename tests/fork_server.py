@@ -123,6 +123,8 @@ def _main(arguments: list[str], environment: dict[str, str], folder: str) -> Non
 
     os.environ.clear()
     os.environ.update(environment)
+    # Otherwise it stays the one of the parent, whatever TMPDIR is now.
+    tempfile.tempdir = None
     os.chdir(folder)
     sys.argv = ["amplifierd", *arguments]
     main()

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from daemon import Daemon
+from fork_server import run_amplifierd
 from raw import Connection, get
 from waits import until
 
@@ -166,14 +167,9 @@ def daemon_alone(database: str) -> Iterator[Daemon]:
         yield daemon
 
 
-def command_of(daemon: Daemon, *arguments: str) -> list[str]:
-    """The command for an export with files."""
-    return [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, "--files", *arguments]
-
-
 def exported_by_command(daemon: Daemon, *arguments: str) -> tuple[int, str, str]:
     """Run an export with files. Returns its exit code, output and errors."""
-    done = subprocess.run(command_of(daemon, *arguments), capture_output=True, text=True, check=False)
+    done = run_amplifierd("export", "--database", daemon.database, "--files", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -181,7 +177,8 @@ def test_command_reports_a_deleted_session(tmp_path: Path) -> None:
     database = tmp_path / "a.db"
     with Daemon(f"sqlite:///{database}") as daemon, daemon.client() as client:
         path = session_of(client, [image(client, bytes_of(LARGE))])
-        command = command_of(daemon, "--format", "html", "--session", path.rpartition("/")[2], "-")
+        command = [sys.executable, "-m", "amplifierd", "export", "--database", daemon.database, "--files"]
+        command += ["--format", "html", "--session", path.rpartition("/")[2], "-"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as exporting:
             assert exporting.stdout is not None
             assert exporting.stdout.read(1)
@@ -232,9 +229,8 @@ def test_file_damaged_after_its_beginning_cuts_off_an_export(daemon_of_file: Dae
         code, _, errors = exported_by_command(daemon_of_file, "--format", "openai", "-")
         assert code == 1
         assert "deleted meanwhile, or its data is damaged. Run `amplifierd check`" in errors
-        checked = [sys.executable, "-m", "amplifierd", "check", "--database", daemon_of_file.database]
-        errors = subprocess.run(checked, capture_output=True, text=True, check=False).stdout
-        assert "is damaged and cannot be recovered" in errors
+        checked = run_amplifierd("check", "--database", daemon_of_file.database)
+        assert "is damaged and cannot be recovered" in checked.stdout
 
 
 # The texts of the system messages, and whether a user message with a file follows (None: no user message).

@@ -106,17 +106,17 @@ def writes_held_up(database: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("post", "body"), POSTS)
-def test_request_in_progress_is_409(database: str, post: str, body: Any) -> None:
-    with Daemon(database) as daemon, daemon.client() as client, ThreadPoolExecutor() as threads:
-        session_id = client.post("/sessions").json()["id"]
-        if "start" not in post:
-            client.post(f"/sessions/{session_id}/start")
+def test_request_in_progress_is_409(daemon: Daemon, client: httpx.Client, post: str, body: Any) -> None:
+    session_id = client.post("/sessions").json()["id"]
+    if "start" not in post:
+        client.post(f"/sessions/{session_id}/start")
 
-        def send(_number: int) -> int:
-            url = "/sessions" + post.format(session_id)
-            return client.post(url, json=body, headers={"Idempotency-Key": "k"}).status_code
+    def send(_number: int) -> int:
+        url = "/sessions" + post.format(session_id)
+        return client.post(url, json=body, headers={"Idempotency-Key": f"in-progress{post}"}).status_code
 
-        with writes_held_up(database):
+    with ThreadPoolExecutor() as threads:
+        with writes_held_up(daemon.database):
             sent = [threads.submit(send, number) for number in range(2)]
             [refused], [waiting] = wait(sent, return_when=FIRST_COMPLETED)
             assert refused.result() == 409

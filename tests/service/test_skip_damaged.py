@@ -176,13 +176,7 @@ def test_rows_that_a_damaged_index_hides_are_carried(tmp_path: Path, index: str,
         ["export", "--database", filled.database, str(file)],
         ["copy", "--from", filled.database, "--to", target],
     ):
-        ran = subprocess.run(
-            [sys.executable, "-m", "amplifierd", *command, "--skip-damaged"],
-            env=os.environ | {"TMPDIR": str(temporary)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = run_amplifierd(*command, "--skip-damaged", env=os.environ | {"TMPDIR": str(temporary)})
         assert ran.returncode == 0, ran.stderr
         assert list(temporary.iterdir()) == []
     assert path.read_bytes() == damaged
