@@ -9,11 +9,9 @@ from importlib import import_module
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from connexion.middleware.main import API, ConnexionMiddleware
+from connexion.middleware.main import ConnexionMiddleware
 from connexion.operations.abstract import AbstractOperation
 from connexion.resolver import Resolution, Resolver
-from connexion.spec import OpenAPISpecification
-from jsonschema_rs import Draft4Validator
 
 from ..access.cors import Cors, Preflights
 from ..access.origin_check import OriginCheck
@@ -64,18 +62,6 @@ class ContractApplication(ConnexionMiddleware):
     """The contract as an application; `longest_target` is the size in bytes of the longest target that it accepts."""
 
     longest_target: int
-
-    def add_routes(self, routes: Json, **options: Any) -> None:
-        """Add an API, as `add_api` does, whose validation would take a tenth of the start."""
-        # Connexion's classes have no types.
-        specification = _Routes(routes)  # type: ignore[no-untyped-call]
-        self.apis.append(API(specification, base_path=None, **self.options.__dict__, **options))
-
-
-class _Routes(OpenAPISpecification):
-    @classmethod
-    def _validate_spec(cls, spec: Json) -> None:
-        Draft4Validator(cls.openapi_schema).validate(spec)
 
 
 def compile_contract(
@@ -174,7 +160,7 @@ def _application(
     """Connexion's application, whose stack is built. Raises `ContractError` if it cannot be."""
     try:
         connexion = ContractApplication(pages, middlewares=middlewares, lifespan=lifespan, resolver=resolver)
-        connexion.add_routes(routes, compile_operation=compile_operation)
+        connexion.add_api(routes, compile_operation=compile_operation)
         _build(connexion)
     except ContractError:
         raise
