@@ -1,6 +1,7 @@
 """Storages and daemons for every test: real files, real sockets."""
 
 import asyncio
+import gc
 import json
 import os
 import random
@@ -107,6 +108,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.path.name != "test_fuzz.py")
     if _is_whole(config):
         items[:] = [item for item in items if item.path.name != "test_exercised.py"]
+
+
+def pytest_collection_finish() -> None:
+    """Leave the collected tests out of garbage collections: they stay, and are most of the objects in a long run."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
