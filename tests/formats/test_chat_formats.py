@@ -105,6 +105,14 @@ def test_librechat_is_a_tree() -> None:
     assert [part["type"] for part in response["parts"]] == ["reasoning", "tool_call", "tool_result", "text"]
 
 
+def test_librechat_keeps_arguments_and_outputs_that_are_json() -> None:
+    call = {"id": "c", "name": "calc", "args": {"x": [1, "é"]}, "output": {"sum": 1}}
+    message = {"messageId": "l1", "content": [{"type": "tool_call", "tool_call": call}]}
+    read = Read(json.dumps({"conversationId": LIBRECHAT_ID, "messages": [message]}).encode())
+    called, result = read.messages[LIBRECHAT_ID][0]["parts"]
+    assert (called["name"], called["input"], result["output"]) == ("calc", '{"x":[1,"é"]}', '{"sum":1}')
+
+
 def test_librechat_nests_messages_or_names_their_parents() -> None:
     tree = Read(SAMPLES["librechat"]())
     exported = {name: value for name, value in LIBRECHAT.items() if name != "messagesTree"}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import IO, Any
 
+from ..blocks import text_of
 from .interface import Chat, Fault, Head, Object, Place, Step, Turn
 from .json_records import Record, read_steps
 from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
@@ -92,12 +93,20 @@ def _parts(block: Any) -> list[Object]:
     if kind == "think" and thought is not None:
         return [{"type": "reasoning", "text": thought, **_native(without(block, "type", "think"))}]
     call = object_of(object_of(block).get("tool_call"))
-    call_id, name, arguments, output = texts_of(call, "id", "name", "args", "output")
+    call_id, name = texts_of(call, "id", "name")
     if kind == "tool_call" and call_id is not None and name is not None:
         rest = _native(without(call, "id", "name", "args", "output"))
-        called = {"type": "tool_call", "call": call_id, "name": name, "input": arguments or "", **rest}
+        output = _text(call.get("output"))
+        called = {"type": "tool_call", "call": call_id, "name": name, "input": _text(call.get("args")), **rest}
         return [called, *([{"type": "tool_result", "call": call_id, "output": output}] if output else [])]
     return [{"type": "data", "kind": f"{NAME}.block", "value": block}]
+
+
+def _text(value: Any) -> str:
+    """Arguments or an output: a text as it is, another value as JSON, and nothing as an empty text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else text_of(value)
 
 
 def _native(rest: Object) -> Object:
