@@ -5,6 +5,9 @@ import { authorizationOf, forgetEarly, KEY_NAME, takeEarly } from "./early.js";
 import { signal } from "./preact.js";
 import { TEXTS } from "./texts.js";
 
+// The records of a list that the page shows.
+const MOST_RECORDS = 1000;
+
 export const key = signal(sessionStorage.getItem(KEY_NAME) ?? "");
 /** The server's reason for requiring a key; empty if it requires none. */
 export const keyRefusal = signal("");
@@ -97,6 +100,28 @@ export async function page(path, options) {
   const next = /<([^>]*)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "");
   const cursor = next?.[1] ? (new URL(next[1], response.url).searchParams.get("cursor") ?? undefined) : undefined;
   return { items: await response.json(), cursor };
+}
+
+/**
+ * The first records of a list, from all of its pages: a page ends early if its records are large.
+ *
+ * @param {string} path
+ * @param {Options} options
+ * @param {(page: any) => any[]} recordsOf The records of a page.
+ * @returns {Promise<any[]>}
+ */
+export async function records(path, options, recordsOf = (page) => page) {
+  /** @type {any[]} */
+  const found = [];
+  /** @type {string | undefined} */
+  let cursor;
+  do {
+    const query = { ...options.query, limit: MOST_RECORDS - found.length, cursor };
+    const next = await page(path, { ...options, query });
+    found.push(...recordsOf(next.items));
+    cursor = next.cursor;
+  } while (cursor !== undefined && found.length < MOST_RECORDS);
+  return found;
 }
 
 /** @param {Response} response */

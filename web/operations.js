@@ -1,7 +1,7 @@
 // The operations of the contract that the page uses, with the types of the contract.
 
 import { segment } from "./address.js";
-import { json, page, request } from "./api.js";
+import { json, page, records, request } from "./api.js";
 
 /**
  * @typedef {import("./types.js").Session} Session
@@ -87,7 +87,7 @@ export const searchMessages = (query, signal) => json("search", { query, signal 
 export const suggestSearches = (query, signal) => json("search/suggestions", { query, signal });
 
 /** @type {(signal?: Signal) => Promise<import("./types.js").ProfileSummary[]>} */
-export const listProfiles = (signal) => json("profiles", { query: { limit: 1000 }, signal });
+export const listProfiles = (signal) => records("profiles", { signal });
 
 /** @type {(name: string, signal?: Signal) => Promise<import("./types.js").Profile>} */
 export const getProfile = (name, signal) => json(`profiles/${segment(name)}`, { signal });
@@ -111,13 +111,13 @@ export const activateProfile = (name) => json(`profiles/${segment(name)}/activat
 export const deleteProfile = (name) => request(`profiles/${segment(name)}`, { method: "DELETE" });
 
 /** @type {(signal?: Signal) => Promise<import("./types.js").CollectionSummary[]>} */
-export const listCollections = (signal) => json("collections", { query: { limit: 1000 }, signal });
+export const listCollections = (signal) => records("collections", { signal });
 
 /** @type {(identifier: string, signal?: Signal) => Promise<import("./types.js").Collection>} */
 export const getCollection = (identifier, signal) => json(`collections/${segment(identifier)}`, { signal });
 
 /** @type {(type: string, signal?: Signal) => Promise<import("./types.js").ModuleSummary[]>} */
-export const listModules = (type, signal) => json("modules", { query: { type, limit: 1000 }, signal });
+export const listModules = (type, signal) => records("modules", { query: { type }, signal });
 
 /** @type {(id: string, signal?: Signal) => Promise<import("./types.js").Module>} */
 export const getModule = (id, signal) => json(`modules/${segment(id)}`, { signal });
@@ -125,8 +125,9 @@ export const getModule = (id, signal) => json(`modules/${segment(id)}`, { signal
 /** @type {(session: string, signal?: Signal) => Promise<import("./types.js").MountPlan>} */
 export const getMountPlan = (session, signal) => json(`sessions/${segment(session)}/mount-plan`, { signal });
 
-/** @type {(signal?: Signal) => Promise<import("./types.js").DirectoryList>} */
-export const listDirectories = (signal) => json("amplified-directories", { query: { limit: 1000 }, signal });
+/** @type {(signal?: Signal) => Promise<import("./types.js").AmplifiedDirectory[]>} */
+export const listDirectories = (signal) =>
+  records("amplified-directories", { signal }, (/** @type {import("./types.js").DirectoryList} */ list) => list.directories);
 
 /** @type {(body: import("./types.js").CreateDirectoryRequest) => Promise<unknown>} */
 export const createDirectory = (body) => json("amplified-directories", { method: "POST", body });

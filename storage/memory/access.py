@@ -222,6 +222,6 @@ def named_page(records: dict[str, object], limit: int | None, cursor: str | None
     names = sorted(name for name in records if name > after_name)
     if limit is None:
         return listing(records[name] for name in names)
-    page, is_followed = page_of([encode(records[name]) for name in names], limit)
+    page, is_followed = page_of([encode(records[name]) for name in names[: limit + 1]], limit)
     next_cursor = encode_name(names[len(page) - 1]) if is_followed else None
     return Listing(b",".join(page), next_cursor=next_cursor)

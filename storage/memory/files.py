@@ -42,7 +42,7 @@ class MemoryFiles(MemoryAccess, Files):
         found = [places[place] for place in sorted(places, reverse=True) if place < (at, file_id)]
         if limit is None:
             return listing(found)
-        page, is_followed = page_of([*map(encode, found)], limit)
+        page, is_followed = page_of([*map(encode, found[: limit + 1])], limit)
         if not is_followed:
             return Listing(b",".join(page))
         last = found[len(page) - 1]

@@ -305,3 +305,20 @@ def test_status_is_shown(page: Page) -> None:
     page.goto("/?view=status")
     expect(page.locator(".facts")).to_contain_text("Healthy")
     expect(page.locator(".facts")).to_contain_text("SQLite")
+
+
+def test_directories_of_all_pages_are_listed(page: Page, client: httpx.Client) -> None:
+    names = [f"large/{number:02}" for number in range(20)]
+    for name in names:
+        new = {"relative_path": name, "create_marker": False, "metadata": {"text": "x" * 250_000}}
+        client.post("/amplified-directories", json=new).raise_for_status()
+    assert "next" in client.get("/amplified-directories", params={"limit": 1000}).links
+    page.goto("/?view=directories")
+    expect(page.locator(".path", has_text="large/")).to_have_text(names)
+
+
+def test_search_shows_hits_without_names_if_those_cannot_be_read(page: Page, new_session: Callable[..., str]) -> None:
+    new_session("A damson tree.", name="Orchard")
+    page.route(re.compile("/api/v1/sessions[?]ids="), lambda route: route.abort())
+    page.goto("/?view=search&q=damson")
+    expect(page.locator("[data-item] mark").first).to_have_text("damson")

@@ -1,7 +1,10 @@
 """An unavailable or failing storage: every operation reports it, nothing is written, and the daemon recovers."""
 
 import fcntl
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +18,8 @@ from amplifierd.settings import CONTRACT
 from corrupt import vandalise
 from daemon import Daemon
 from operations import OPERATIONS, send
+
+ROOT = Path(__file__).parents[2]
 
 # The bytes of the shared memory that SQLite locks for writes and recovery: https://www.sqlite.org/walformat.html#wal_locks
 LOCKS_AT, LOCKS = 120, 3
@@ -117,15 +122,28 @@ def test_moved_database_refuses_writes(tmp_path: Path, how: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Only Linux has this folder.")
-def test_deleted_database_can_be_copied_from_the_daemon(tmp_path: Path) -> None:
-    path, saved = tmp_path / "a.db", tmp_path / "saved.db"
-    with Daemon(f"sqlite:///{path}") as daemon, daemon.client() as client:
+@pytest.mark.parametrize("deleted", [("a.db",), ("a.db", "a.db-wal", "a.db-shm")])
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_deleted_database_can_be_copied_as_documented(
+    tmp_path: Path, options: tuple[str, ...], deleted: tuple[str, ...]
+) -> None:
+    _, _, section = (ROOT / "docs" / "backup.md").read_text().partition("## A deleted file")
+    script = section.split("```sh\n")[1].partition("```")[0]
+    with Daemon(f"sqlite:///{tmp_path}/a.db", *options) as daemon, daemon.client() as client:
         ids = {client.post("/sessions").json()["id"] for _ in range(20)}
-        path.unlink()
+        for name in deleted:
+            (tmp_path / name).unlink()
         assert client.post("/sessions").status_code == 503
-        opened = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
-        deleted = next(file for file in opened if str(file.readlink()) == f"{path} (deleted)")
-        saved.write_bytes(deleted.read_bytes())
-        Path(f"{saved}-wal").write_bytes(Path(f"{path}-wal").read_bytes())
-    with Daemon(f"sqlite:///{saved}") as daemon, daemon.client() as client:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-ec", script],
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Nothing is wrong in 20 sessions" in done.stdout
+    with Daemon(f"sqlite:///{tmp_path}/saved.db") as daemon, daemon.client() as client:
         assert {session["id"] for session in client.get("/sessions").json()} == ids

@@ -25,7 +25,7 @@ export function DirectoriesView() {
       <h1>${TEXTS.directories.title}</h1>
       ${mayWrite.value && html`<button class="primary" onClick=${() => setEdited("new")}>${TEXTS.directories.create}</button>`}
     </div>
-    <${LoadedList} loaded=${loaded} items=${loaded.value?.directories} none=${TEXTS.directories.none}>
+    <${LoadedList} loaded=${loaded} items=${loaded.value} none=${TEXTS.directories.none}>
       ${(/** @type {AmplifiedDirectory} */ one) =>
         html`<li key=${one.relativePath}><${Row} directory=${one} onEdit=${() => setEdited(one)} /></li>`}
     <//>

@@ -122,7 +122,8 @@ async function find(words, mode, signal) {
  * @returns {Promise<Map<string, string | undefined>>}
  */
 async function namesOf(ids, signal) {
-  const { items } = await listSessions({ ids, limit: LIMIT }, signal);
+  // The hits are shown without names rather than not at all.
+  const { items } = await listSessions({ ids, limit: LIMIT }, signal).catch(() => ({ items: [] }));
   return new Map(items.map((session) => [session.id, session.name]));
 }
 

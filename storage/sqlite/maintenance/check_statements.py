@@ -2,7 +2,6 @@
 
 from ...sql.statements.integrity import strays
 from ..statements import LAST_SEQUENCE, PLACES, places_of
-from .word_sums import FACTOR
 
 # Each session, and the extent of its entries in the search index.
 SESSIONS = """
@@ -57,17 +56,10 @@ CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_word USING fts5vocab (main, searc
 """
 
 # Each word and form at each of its places, with the number of its session.
-WORDS = f"""
-SELECT doc >> 31, CAST(term AS BLOB), {FACTOR}
+WORDS = """
+SELECT doc >> 31, CAST(col || ' ' || term || ' ' || doc || ' ' || "offset" AS BLOB)
 FROM temp.search_word
-"""  # noqa: S608  # of the text above
-
-# Each different word or form, and the number of its places. The table is in the order of terms.
-DIFFERENT_WORDS = f"""
-SELECT CAST(term AS BLOB), SUM({FACTOR}), COUNT(*)
-FROM temp.search_word
-GROUP BY term
-"""  # noqa: S608  # of the text above
+"""
 
 AHEAD = """
 SELECT search_progress.workspace

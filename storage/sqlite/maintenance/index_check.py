@@ -1,8 +1,8 @@
 """Checks that the search index has the words of all messages, each in its place, and no others.
 
-The index cannot list the words of a message. So the words in the messages and the words in the index are summed, in any
-order (see word_sums.py), and the sums are compared. Only if they differ are the words in the index summed for each
-session, which takes longer.
+The index cannot list the words of a message. So the words in the messages and the words in the index are summed for
+each session, in any order, and the sums are compared. The summands are hashes of texts, by SipHash (PEP 456): the
+hashes of similar tuples would cancel each other out.
 """
 
 from array import array
@@ -16,13 +16,17 @@ from ...sql.ports import Row
 from ..statements import LAST_SEQUENCE
 from . import check_statements
 from .readable_rows import ReadableRows
-from .word_sums import PRIME, WordSums
 
 # Sessions whose numbers differ by a multiple of this share a sum: the sums take 8 MiB for any number of sessions.
 SUMS = 2**20
 
+# Progress is reported after this number of words.
+WORDS_AT_ONCE = 10_000
+
 # All bytes of a varint except the last one have this bit.
 FIRST_OF_VARINT = 0x80
+
+_MAX_SUM = 2**64 - 1
 
 
 class IndexCheck:
@@ -31,7 +35,6 @@ class IndexCheck:
     def __init__(self, rows: ReadableRows) -> None:
         self._rows = rows
         self._tokenizer = Tokenizer()
-        self._word_sums = WordSums()
         self._sums = array("Q", bytes(8 * SUMS))
         # The number of words that the index should have.
         self._words = 0
@@ -50,7 +53,9 @@ class IndexCheck:
             return True
         entry = entry_of(message, self._tokenizer)
         self._words += entry.size + len(entry.forms)
-        self._add(slot, self._word_sums.of_message(number << 31 | sequence, entry))
+        place = number << 31 | sequence
+        self._sums[slot] = self._sums[slot] + _sum("words", entry.words.split(), place) & _MAX_SUM
+        self._sums[slot] = self._sums[slot] + _sum("forms", entry.forms, place) & _MAX_SUM
         return size is not None and [entry.size, len(entry.forms)] == _decode_sizes(size)
 
     def findings(self, passed: Callable[[float], None]) -> Iterator[Finding]:
@@ -84,22 +89,19 @@ class IndexCheck:
             self._sums[slot] = 0
 
     def _subtract_index(self, passed: Callable[[float], None]) -> None:
-        if self._is_index_right(passed):
-            self._sums = array("Q", bytes(8 * SUMS))
-            return
-        for number, word, factor in self._rows.execute(check_statements.WORDS):
-            self._add(number % SUMS, -hash(word) * factor)
+        sums = self._sums
+        share = WORDS_AT_ONCE / max(self._words, WORDS_AT_ONCE)
+        for count, (number, word) in enumerate(self._rows.execute(check_statements.WORDS), 1):
+            if count % WORDS_AT_ONCE == 0:
+                passed(share)
+            slot = number % SUMS
+            sums[slot] = sums[slot] - hash(word) & _MAX_SUM
 
-    def _is_index_right(self, passed: Callable[[float], None]) -> bool:
-        """Whether the words in the index have the sum of those in the messages."""
-        difference = sum(self._sums)
-        for word, factors, count in self._rows.execute(check_statements.DIFFERENT_WORDS):
-            difference -= hash(word) * factors
-            passed(count / max(self._words, count))
-        return difference % PRIME == 0
 
-    def _add(self, slot: int, summand: int) -> None:
-        self._sums[slot] = (self._sums[slot] + summand) % PRIME
+def _sum(column: str, words: list[str], place: int) -> int:
+    # The texts are those of WORDS.
+    head = column.encode()
+    return sum(hash(b"%b %b %d %d" % (head, word.encode(), place, offset)) for offset, word in enumerate(words))
 
 
 def _decode_sizes(sizes: bytes) -> list[int]:
