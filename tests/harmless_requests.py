@@ -2,7 +2,7 @@
 
 _POINT = "It reads or writes one record of bounded size, by its key."
 _SOURCE = "It is replaceModuleSource with another statement."
-_FEW = "It answers a page of at most 1,000 small records from an index."
+_FEW = "It answers a page of at most 1,000 records and 4 MiB, or the whole list in pieces, from an index."
 
 HARMLESS = {
     "getHealth": "It is what the others are held to.",

@@ -19,7 +19,7 @@ from ..operations.events.change_notifier import ChangeNotifier
 from ..operations.idempotency import check_not_applied, forget, progress, run_once, run_part
 from ..operations.unit_of_work import UnitOfWork
 from ..sql.dialect import Dialect
-from ..sql.pages import PAGE_BYTES, decode_name, encode_name, page_of
+from ..sql.pages import PAGE_BYTES, decode_name, encode_name, first_records, page_of
 from ..sql.ports import Bindings, Reader, Transaction, session_key
 from ..sql.statements.sessions import Statements
 from ..sql.temporary_files import TemporaryDisk
@@ -167,10 +167,9 @@ class Transactions(ABC):
 
     async def _page(self, statement: str, bindings: Bindings, limit: int, cursor_of: Callable[[bytes], str]) -> Listing:
         """A page of the records that a statement lists; `cursor_of` returns the cursor after a record."""
-        rows = await self._rows.block(
-            self.dialect.until_bytes.format(statement), bindings | {"limit": limit + 1}, PAGE_BYTES + 1
-        )
-        page, is_followed = page_of([record for (record,) in rows], limit)
+        limited = bindings | {"limit": limit + 1}
+        records = await first_records(self._rows, self.dialect, statement, limited, PAGE_BYTES + 1)
+        page, is_followed = page_of(records, limit)
         return Listing(b",".join(page), next_cursor=cursor_of(page[-1]) if is_followed else None)
 
     @abstractmethod

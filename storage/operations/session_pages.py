@@ -7,7 +7,7 @@ import msgspec
 from ..model.queries import SessionQuery
 from ..model.records import Lineage, Listing, SessionSummary
 from ..sql.dialect import Dialect
-from ..sql.pages import MAX_RELATIVES, PAGE_BYTES, RELATIVES_BYTES, page_of
+from ..sql.pages import MAX_RELATIVES, PAGE_BYTES, RELATIVES_BYTES, first_records, page_of
 from ..sql.ports import Reader, session_key
 from ..sql.statements.session_lists import SessionList
 from ..sql.statements.session_sorts import Position
@@ -101,26 +101,24 @@ async def page(rows: Reader, sessions: SessionList, query: SessionQuery, *, end:
 
 
 async def _lines(rows: Reader, sessions: SessionList, limit: int) -> tuple[int, bytes]:
-    """The number of sessions up to one more than the limit, and a line for each; fewer if they are not a page."""
+    """The number of the next sessions, and a line for each: one more than the limit, or the first beyond a page."""
     if limit <= MAX_JOINED:
         count, lines = await rows.one(sessions.listed(paged=True), sessions.bindings)
         return count, lines
-    statement = sessions.dialect.until_bytes.format(sessions.listed(paged=False))
-    found = [record for (record,) in await rows.block(statement, sessions.bindings, PAGE_BYTES + 1)]
+    statement = sessions.listed(paged=False)
+    found = await first_records(rows, sessions.dialect, statement, sessions.bindings, PAGE_BYTES + 1)
     return len(found), b"\n".join(found)
 
 
 async def lineage(rows: Reader, statements: Statements, dialect: Dialect, workspace: str, session_id: str) -> Lineage:
     """The ancestors and the children of a session, as far as they fit."""
+    session_id = canonical_id(session_id)
     bindings = session_key(workspace, session_id) | {"most": MAX_RELATIVES}
     ancestors, children = [
-        [
-            _decode_summary(record)
-            for (record,) in await rows.block(dialect.until_bytes.format(statement), bindings, RELATIVES_BYTES)
-        ]
+        [_decode_summary(each) for each in await first_records(rows, dialect, statement, bindings, RELATIVES_BYTES)]
         for statement in (statements.ANCESTORS, statements.CHILDREN)
     ]
-    return Lineage(canonical_id(session_id), _without_circle(canonical_id(session_id), ancestors), children)
+    return Lineage(session_id, _without_circle(session_id, ancestors), children)
 
 
 def _without_circle(session_id: str, ancestors: list[SessionSummary]) -> list[SessionSummary]:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from ..values.clock import FIRST_MOMENT, LAST_MOMENT, microseconds_of, text_at
+from .dialect import Dialect
+from .ports import Bindings, Reader
 
 # The limit of the records of a page, in bytes of JSON.
 PAGE_BYTES = 4 * 1024 * 1024
@@ -24,6 +26,14 @@ _FIRST_MICROSECOND = microseconds_of(FIRST_MOMENT)
 _LAST_MICROSECOND = microseconds_of(LAST_MOMENT)
 # The form of a position by time.
 _LENGTH = 32
+
+
+async def first_records(
+    rows: Reader, dialect: Dialect, statement: str, bindings: Bindings, most_bytes: int
+) -> list[bytes]:
+    """The first records that a statement lists, until they reach `most_bytes`; at least one, if there is one."""
+    found = await rows.block(dialect.until_bytes.format(statement), bindings, most_bytes)
+    return [record for (record,) in found]
 
 
 def page_of(records: Sequence[bytes], limit: int) -> tuple[list[bytes], bool]:

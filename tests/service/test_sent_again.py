@@ -113,7 +113,7 @@ def test_request_in_progress_is_409(daemon: Daemon, client: httpx.Client, post: 
 
     def send(_number: int) -> int:
         url = "/sessions" + post.format(session_id)
-        return client.post(url, json=body, headers={"Idempotency-Key": f"in-progress{post}"}).status_code
+        return client.post(url, json=body, headers={"Idempotency-Key": f"in-progress-{session_id}"}).status_code
 
     with ThreadPoolExecutor() as threads:
         with writes_held_up(daemon.database):

@@ -105,7 +105,7 @@ async def _serve_from(
     # Not in the application's lifespan: uvicorn would log a traceback if the storage cannot be opened.
     async with opened(storage, partial(_prepare, storage, settings), server.another(), listener, readiness):
         _announce(settings)
-        _collect_garbage()
+        _enable_garbage_collection()
         await server.serve(sockets=[listener])
 
 
@@ -114,7 +114,7 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
     refuse_several_processes(settings.database)
     asyncio.run(_try(settings, listener))
     _announce(settings)
-    _collect_garbage()
+    _enable_garbage_collection()
     config = _configure(settings, partial(build_app, settings))
     Supervisor(config, listener, partial(_exit_now, settings)).run()
 
@@ -163,7 +163,7 @@ async def _open_or_exit(storage: Storage) -> AsyncIterator[None]:
         logger.warning("A worker exits, and another will retry: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
         os._exit(1)
-    _collect_garbage()
+    _enable_garbage_collection()
     try:
         with memory_trimmed():
             yield
@@ -297,7 +297,7 @@ async def _check(storage: Storage, settings: Settings) -> None:
     )
 
 
-def _collect_garbage() -> None:
+def _enable_garbage_collection() -> None:
     # Garbage collection is off since the start (see commands/serve.py). Objects created until now are never scanned.
     gc.freeze()
     gc.enable()
