@@ -1,7 +1,10 @@
 """Limits of searches: the messages they examine and rank, the text of a page, and the time they wait."""
 
 import asyncio
-import time
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType
 
 import msgspec
 import pytest
@@ -178,33 +181,27 @@ async def test_page_text_is_limited(storage: Storage, session: Session, monkeypa
     assert pages == [[12, 11], [10, 9], [8]]
 
 
-async def test_query_is_split_outside_the_event_loop(storage: Storage) -> None:
-    # Each of these characters becomes eighteen characters of words.
-    text = "\ufdfa" * 1_000
-    await storage.search_messages(W, SearchQuery("x"))
-    begun = time.thread_time()
-    for _ in range(10):
-        await storage.search_messages(W, SearchQuery(text))
-    of_event_loop = time.thread_time() - begun
-    begun = time.thread_time()
-    for _ in range(10):
-        parse_query(SearchQuery(text), Tokenizer().sought)
-    of_parsing = time.thread_time() - begun
-    assert of_event_loop < of_parsing / 3
-
-
-async def test_batch_is_split_outside_the_event_loop(storage: Storage) -> None:
+async def test_texts_are_split_outside_the_event_loop(storage: Storage) -> None:
     session = await storage.create_session(W, NewSession())
     texts = [f"indexed word{number} other{number}" for number in range(1_000)]
-    messages = NewMessages([BatchMessage(content=text) for text in texts])
-    begun = time.thread_time()
-    await storage.append_messages(W, session.id, messages)
-    of_event_loop = time.thread_time() - begun
-    tokenizer = Tokenizer()
-    begun = time.thread_time()
-    for text in texts:
-        tokenizer.indexed(text)
-    assert of_event_loop < time.thread_time() - begun
+    with functions_called_here() as called:
+        await storage.append_messages(W, session.id, NewMessages([BatchMessage(content=text) for text in texts]))
+        [hit] = await hits(storage, "word7")
+    assert hit.sequence == 8
+    assert hits.__code__ in called
+    assert not called & {Tokenizer.indexed_texts.__code__, parse_query.__code__}
+
+
+@contextmanager
+def functions_called_here() -> Iterator[set[CodeType]]:
+    """The Python functions that this thread calls during a `with`."""
+    called = set[CodeType]()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, _event, _argument: called.add(frame.f_code))
+    try:
+        yield called
+    finally:
+        sys.setprofile(before)
 
 
 async def test_search_that_times_out_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
