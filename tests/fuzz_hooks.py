@@ -1,6 +1,7 @@
 """Hooks that tell Schemathesis the rules of the contract that schemas cannot express."""
 
 import gc
+import hashlib
 import json
 import os
 import re
@@ -9,13 +10,16 @@ from uuid import uuid4
 
 import schemathesis
 from schemathesis.generation import GenerationMode
+from schemathesis.transport.serialization import serialize_binary
 
 # Schemathesis keeps many objects of the contract. With the default thresholds, garbage collection takes a tenth of the
 # time.
 gc.set_threshold(100_000, 20, 20)
 
 KEY = re.compile(r"[!-~]{1,255}")
-EMPTY_END = {"end": {"sessions": 0, "messages": 0, "files": 0}}
+HEADER = {"header": {"format": "amplifierd-export", "version": 2}}
+EMPTY = {"sessions": 0, "messages": 0, "files": 0}
+NO_BYTES = hashlib.sha256().hexdigest()
 # The body member that names a profile, by operation.
 PROFILE_MEMBERS = {"createSession": "profile", "generateMountPlan": "profile_id"}
 # The profiles that this run created, some of which may have been deleted.
@@ -121,8 +125,7 @@ def use_existing_names(operation: str, body: dict[str, Any]) -> None:
     elif operation == "POST /mount-plans/generate":
         name_plan(body)
     elif operation == "POST /import":
-        begin_export(body)
-        limit_file(body)
+        name_record(body)
     elif operation == "PATCH /sessions/{session_id}/messages/{sequence}":
         make_patch_consistent(body)
     elif operation == "PATCH /sessions/{session_id}":
@@ -181,17 +184,19 @@ def leave_session_out(body: dict[str, Any]) -> None:
         overrides.pop("session", None)
 
 
-def begin_export(line: dict[str, Any]) -> None:
-    """Replace a line that cannot be the first with a header; the schema cannot express this rule."""
-    if "message" in line or "end" in line:
+def name_record(line: dict[str, Any]) -> None:
+    """Make a line valid if only a header precedes it, or replace it with a header."""
+    if isinstance(line.get("session"), dict):
+        session = line["session"]
+        session |= {"id": str(uuid4()), "profile": "default", "messageCount": 0}
+        for name in ("parentSessionId", "forkedAtSequence", "lastMessage", "openCalls", "usage"):
+            session.pop(name, None)
+        name_labels(session)
+    elif isinstance(line.get("file"), dict):
+        line["file"] |= {"id": NO_BYTES, "size": 0}
+    elif "header" not in line:
         line.clear()
-        line["header"] = {"format": "amplifierd-export", "version": 2}
-
-
-def limit_file(line: dict[str, Any]) -> None:
-    """Give a line's file an allowed size; the limit is a setting."""
-    if isinstance(line.get("file"), dict):
-        line["file"]["size"] %= 1_000
+        line |= HEADER
 
 
 def name_labels(body: dict[str, Any]) -> None:
@@ -233,8 +238,23 @@ def make_consistent(message: Any) -> None:
 
 @schemathesis.serializer("application/x-ndjson")
 def ndjson(_context: Any, value: Any) -> bytes:
-    """A body of one line; after a header also the end, without which an export is incomplete."""
-    lines = [value, EMPTY_END] if isinstance(value, dict) and "header" in value else [value]
+    """A body of one line; a record of an export is between a header and the end."""
+    if isinstance(value, dict) and not value.keys() - {"header", "session", "file"}:
+        return export_of(value)
+    return json.dumps(value).encode()
+
+
+@schemathesis.serializer("application/octet-stream")
+def octets_of(context: schemathesis.SerializationContext, value: Any) -> bytes:
+    """The bytes; for half of the imports an export, because random bytes are none."""
+    octets = serialize_binary(value)
+    return export_of(HEADER) if context.case.operation.label == "POST /import" and len(octets) % 2 == 0 else octets
+
+
+def export_of(line: dict[str, Any]) -> bytes:
+    """An export of one record, or of none if the line is a header."""
+    counts = EMPTY | {"sessions": int("session" in line), "files": int("file" in line)}
+    lines = [*([] if "header" in line else [HEADER]), line, {"end": counts}]
     return "\n".join(map(json.dumps, lines)).encode()
 
 
