@@ -334,6 +334,17 @@ def libre_message(key: str, *children: Object, **members: Any) -> Object:
     return {"messageId": key, "createdAt": "2026-04-09T14:32:05.230Z", **members, "children": [*children]}
 
 
+def claude_block(kind: str, **members: Any) -> Object:
+    """A block of Claude.ai, which has no id."""
+    return {"start_timestamp": None, "stop_timestamp": None, "flags": None, "type": kind, **members}
+
+
+def claude_answer(*blocks: Object) -> bytes:
+    """An export of Claude.ai with one answer."""
+    answer = {"uuid": "h1", "text": "", "content": [*blocks], "sender": "assistant"}
+    return json.dumps([{"uuid": CLAUDE_AI_ID, "name": "Rain", "chat_messages": [answer]}]).encode()
+
+
 LIBRECHAT_ID = "af1ea676-5555-444f-a9ed-7c8dbf062733"
 LIBRECHAT: Object = {
     "conversationId": LIBRECHAT_ID,

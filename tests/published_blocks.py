@@ -49,6 +49,8 @@ ANTHROPIC_BLOCKS: list[Object] = [
         ],
     },
     {"type": "tool_result", "tool_use_id": "toolu_02", "is_error": True},
+    {"type": "tool_result", "tool_use_id": "toolu_02", "content": {"degrees": 15.0}},
+    {"type": "tool_result", "tool_use_id": "toolu_02", "content": None},
     {"type": "tool_result", "tool_use_id": "toolu_03", "content": [], "cache_control": {"type": "ephemeral"}},
     {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "rain"}},
     {
@@ -180,7 +182,18 @@ OPENAI_CHAT: list[Object] = [
         "content": [{"type": "text", "text": "15"}, {"type": "text", "text": "°"}],
     },
     {"role": "tool", "tool_call_id": "call_1", "content": []},
+    {"role": "tool", "tool_call_id": "call_1", "content": {"degrees": 15.0}},
+    {"role": "tool", "tool_call_id": "call_1", "content": None},
+    {"role": "tool", "tool_call_id": "call_1"},
+    {"role": "tool", "tool_call_ids": ["call_1"], "content": "15 degrees", "agent": "main"},
+    {"role": "tool", "tool_call_ids": ["call_1", "call_2"], "content": "15 degrees"},
+    {"role": "tool", "tool_name": "weather", "content": "15 degrees"},
     {"role": "function", "name": "weather", "content": "15 degrees"},
+    {"role": "function", "name": "weather", "content": None},
+    {"role": "function", "content": "15 degrees"},
+    {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "weather", "arguments": {"days": 1.0}}}]},
+    {"role": "assistant", "content": "", "tool_calls": [{"id": "", "index": 0, "function": {"name": "now"}}]},
+    {"role": "assistant", "content": None, "function_call": {"name": "now", "arguments": {}}, "tool_calls": None},
 ]
 
 OPENAI_RESPONSES: list[Object] = [

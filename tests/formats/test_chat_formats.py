@@ -1,6 +1,7 @@
 """Exports of chat services, and messages in the formats of their APIs."""
 
 import json
+from typing import Any
 
 from histories import (
     CHATGPT_ID,
@@ -10,6 +11,8 @@ from histories import (
     SAMPLES,
     SESSION,
     WEBUI_ID,
+    claude_answer,
+    claude_block,
     lines,
 )
 from history_reading import Read
@@ -46,6 +49,57 @@ def test_claude_ai_keeps_attachments_and_thoughts() -> None:
     assert [part["type"] for part in second["parts"]] == ["reasoning", "text"]
 
 
+def test_claude_ai_pairs_calls_and_results_without_ids() -> None:
+    result = [{"type": "text", "text": "Wet.", "uuid": "t1"}]
+    source = claude_answer(
+        claude_block("tool_use", name="search", input={"query": "rain"}, message="Searching"),
+        claude_block("tool_use", name="search", input={"query": "snow"}),
+        claude_block("tool_use", name="chats", input={}),
+        claude_block("tool_result", name="chats", content=[], is_error=False),
+        claude_block("tool_result", name="search", content=result, is_error=False),
+        claude_block("token_budget"),
+        claude_block("tool_result", name="search", content="Cold.", is_error=True),
+        claude_block("tool_result", name="search", content=None, tool_use_id=None),
+    )
+    read = Read(source)
+    [message] = read.messages[CLAUDE_AI_ID]
+    calls = [(part["call"], part["name"], part["input"]) for part in message["parts"] if part["type"] == "tool_call"]
+    assert calls == [
+        ("h1/1", "search", '{"query":"rain"}'),
+        ("h1/2", "search", '{"query":"snow"}'),
+        ("h1/3", "chats", "{}"),
+    ]
+    results = [part["call"] for part in message["parts"] if part["type"] == "tool_result"]
+    # The last one answers no call.
+    assert results == ["h1/3", "h1/1", "h1/2", "h1/8"]
+    texts = [(part["call"], part["text"]) for part in message["parts"] if part["type"] == "text"]
+    assert texts == [("h1/1", "Wet.")]
+    snow = next(part for part in message["parts"] if part.get("output") == "Cold.")
+    assert (snow["call"], snow["error"]) == ("h1/2", True)
+    # Nothing else becomes data, and a second import has the same ids.
+    assert [part["kind"] for part in message["parts"] if part["type"] == "data"] == ["anthropic.token_budget"]
+    assert Read(source).messages == read.messages
+
+
+def test_claude_ai_keeps_the_ids_of_calls() -> None:
+    source = claude_answer(
+        claude_block("tool_use", id="toolu_1", name="search", input={}),
+        claude_block("tool_use", name="search", input={}),
+        claude_block("tool_result", name="search", content="Second."),
+        claude_block("tool_result", tool_use_id="toolu_1", name="search", content="First."),
+    )
+    [message] = Read(source).messages[CLAUDE_AI_ID]
+    found = [(part["type"], part["call"]) for part in message["parts"]]
+    assert found[:2] == [("tool_call", "toolu_1"), ("tool_call", "h1/2")]
+    assert found[2:] == [("tool_result", "h1/2"), ("tool_result", "toolu_1")]
+
+
+def test_claude_ai_pairs_a_result_without_a_name() -> None:
+    source = claude_answer(claude_block("tool_use", name="search", input={}), claude_block("tool_result", content=""))
+    [message] = Read(source).messages[CLAUDE_AI_ID]
+    assert [part["call"] for part in message["parts"]] == ["h1/1", "h1/1"]
+
+
 def test_openai_messages_keep_calls_and_results() -> None:
     read = Read(SAMPLES["openai-messages"]())
     first, second = read.sessions
@@ -54,6 +108,41 @@ def test_openai_messages_keep_calls_and_results() -> None:
     assert [part["type"] for message in messages[2:4] for part in message["parts"]] == ["tool_call", "tool_result"]
     assert first["context"] == {"openai-messages": {"tools": []}}
     assert len(read.messages[second["id"]]) == 1
+
+
+def test_openai_messages_have_functions_without_ids() -> None:
+    called = {"name": "weather", "arguments": '{"city": "Paris"}'}
+    record = {
+        "messages": [
+            {"role": "user", "content": "What is the weather?"},
+            {"role": "assistant", "content": None, "function_call": called},
+            {"role": "function", "name": "weather", "content": "15 degrees"},
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"function": {"name": "now", "arguments": {"zone": 1}}}],
+            },
+            {"role": "tool", "tool_name": "now", "content": {"hour": 12}},
+            {"role": "tool", "tool_call_ids": ["call_1"], "content": "a.py"},
+        ]
+    }
+    read = Read(lines(record))
+    [session] = read.sessions
+    messages = read.messages[session["id"]]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "tool", "tool"]
+    parts = [without_native(message["parts"][-1]) for message in messages[1:]]
+    assert parts == [
+        {"type": "tool_call", "call": "weather", "name": "weather", "input": '{"city": "Paris"}'},
+        {"type": "tool_result", "call": "weather", "output": "15 degrees"},
+        {"type": "tool_call", "call": "now", "name": "now", "input": '{"zone":1}'},
+        {"type": "tool_result", "call": "now", "output": '{"hour":12}'},
+        {"type": "tool_result", "call": "call_1", "output": "a.py"},
+    ]
+
+
+def without_native(part: dict[str, Any]) -> dict[str, Any]:
+    """A part without what only its format understands."""
+    return {name: value for name, value in part.items() if name != "native"}
 
 
 def test_anthropic_messages_begin_with_the_system_s() -> None:

@@ -96,7 +96,7 @@ def _read_result(block: Object) -> list[Object] | None:
         parts = read_result(call, rest.pop("content"), NAME, rest, _read_one)
     else:
         parts = [with_native({"type": "tool_result", "call": call}, NAME, rest)]
-    if parts is not None and error is not None:
+    if error is not None:
         parts[0]["error"] = error
     return parts
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from .blocks import data_part, is_data_of, native_of, with_native
+from .blocks import data_part, is_data_of, native_of, text_of, value_of, with_native
 from .interface import ROLES, Message, Object
 
 # The roles that a format does not have, by the format, and how it writes them.
@@ -11,6 +11,9 @@ _OTHER_ROLES = {
     "anthropic": {"tool": "user", "developer": "system"},
     "ai-sdk": {"tool": "assistant", "developer": "system"},
 }
+
+# In place of a result's content in its `native`: the output is the JSON text of a value.
+_JSON = "json"
 
 BlockReader = Callable[[Any], Object]
 # The block for the first of these parts, and the number of parts in it; None if the format has no such block.
@@ -38,16 +41,19 @@ def text_of_parts(parts: list[Object]) -> str:
     return "".join(part["text"] for part in parts if part["type"] == "text")
 
 
-def read_result(call: str, content: Any, name: str, native: Object, read_block: BlockReader) -> list[Object] | None:
-    """The parts of a call's result, whose content is a text or a list of blocks; None if it is neither."""
+def read_result(call: str, content: Any, name: str, native: Object, read_block: BlockReader) -> list[Object]:
+    """The parts of a call's result, whose content is a text, a list of blocks, or another JSON value."""
+    head: Object = {"type": "tool_result", "call": call}
     if isinstance(content, str):
-        return [with_native({"type": "tool_result", "call": call, "output": content}, name, native)]
+        return [with_native({**head, "output": content}, name, native)]
+    if content is None:
+        return [with_native(head, name, {**native, "content": None})]
     if not isinstance(content, list):
-        return None
+        return [with_native({**head, "output": text_of(content)}, name, {**native, "content": _JSON})]
     # None of its blocks can be a call: a part belongs to one result at most.
     inner = [data_part(block, name) if "call" in part else part for block in content for part in [read_block(block)]]
     # An empty list differs from a missing one.
-    head = with_native({"type": "tool_result", "call": call}, name, native if inner else {**native, "content": []})
+    head = with_native(head, name, native if inner else {**native, "content": []})
     return [head, *({**part, "call": call} for part in inner)]
 
 
@@ -57,6 +63,8 @@ def write_result(parts: list[Object], name: str, write_block: BlockWriter) -> tu
     count = 1 + _count_related(parts)
     inner = [{key: value for key, value in part.items() if key != "call"} for part in parts[1:count]]
     native = native_of(head, name)
+    if native.get("content") == _JSON:
+        native["content"] = value_of(head.get("output", "null"))
     if not inner:
         return ({"content": head["output"]} if "output" in head else {}) | native, count
     if "output" in head:

@@ -72,9 +72,8 @@ def _read_item(item: Object, item_type: str) -> tuple[list[Object], set[str], st
         return *_read_image(item), "assistant"
     if item_type in CALLS:
         return *CALLS[item_type].read(item), "assistant" if CALLS[item_type].input_key else "tool"
-    if item_type in _RESULTS and fits("call", item.get("call_id")):
-        parts = read_result(item["call_id"], item.get("output"), NAME, {}, _read_block)
-        return parts or [], {"call_id", "output"}, "tool"
+    if item_type in _RESULTS and fits("call", item.get("call_id")) and "output" in item:
+        return read_result(item["call_id"], item["output"], NAME, {}, _read_block), {"call_id", "output"}, "tool"
     return [], set(), "assistant"
 
 

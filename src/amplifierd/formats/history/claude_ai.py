@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from ..anthropic import Anthropic
+from ..blocks import fits, type_of
 from .interface import Chat, Fault, Head, Object, Place, Step, Turn
 from .json_records import Record, read_steps
-from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
+from .values import labels_of, line_of, list_of, message_id_of, object_of, text_part, texts_of, time_of, without
 
 NAME = "claude-ai"
 
@@ -57,8 +58,9 @@ def _conversation(record: Record) -> Iterator[Step]:
 
 def _turn(chat: str, number: int, source: Object, line: int) -> Turn:
     uuid, parent, sender = texts_of(source, "uuid", "parent_message_uuid", "sender")
-    content = source.get("content")
-    read = _ANTHROPIC.read({"content": content}) if isinstance(content, list) and content else None
+    key = uuid or f"{number}"
+    content = list_of(source.get("content"))
+    read = _ANTHROPIC.read({"content": _with_call_ids(content, message_id_of(key))}) if content else None
     parts: list[Object] = read["parts"] if read is not None else _text_of(source)
     consumed = ["uuid", "content", "attachments", *([] if read is not None else ["text"])]
     message = {
@@ -68,7 +70,39 @@ def _turn(chat: str, number: int, source: Object, line: int) -> Turn:
         "timestamp": time_of(source.get("created_at")),
     }
     place: str | Place | None = Place.PREVIOUS if parent is None else None if parent == _NO_PARENT else parent
-    return Turn(chat=chat, key=uuid or f"{number}", parent=place, line=line, message=message)
+    return Turn(chat=chat, key=key, parent=place, line=line, message=message)
+
+
+def _with_call_ids(content: list[Any], key: str) -> list[Any]:
+    """The blocks of a message; a call or a result without an id gets one.
+
+    The id of a call is that of its message and its place there. A result answers the first call of its name, or of any
+    name if it has none, that no other result answers.
+    """
+    answered = {block["tool_use_id"] for block in content if fits("call", object_of(block).get("tool_use_id"))}
+    # The ids of the calls without a result, with their names.
+    waiting: dict[str, str | None] = {}
+    blocks: list[Any] = []
+    for number, block in enumerate(content, 1):
+        block_type = type_of(block)
+        if block_type == "tool_use":
+            call = block["id"] if fits("call", block.get("id")) else f"{key}/{number}"
+            if call not in answered:
+                waiting[call] = texts_of(block, "name")[0]
+            blocks.append({**block, "id": call})
+        elif block_type == "tool_result":
+            own = block.get("tool_use_id")
+            call = own if fits("call", own) else _call_of(block, waiting) or f"{key}/{number}"
+            waiting.pop(call, None)
+            blocks.append({**block, "tool_use_id": call})
+        else:
+            blocks.append(block)
+    return blocks
+
+
+def _call_of(result: Object, waiting: dict[str, str | None]) -> str | None:
+    [name] = texts_of(result, "name")
+    return next((call for call, called in waiting.items() if name is None or name == called), None)
 
 
 def _text_of(source: Object) -> list[Object]:
