@@ -29,8 +29,8 @@ fair-share:
 # Fuzz for ten minutes each, with new seeds, which are printed: the operations, and HTTP itself by mutated requests. Then
 # try new cases of each test that has random ones.
 fuzz:
-	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/service/test_chunked_bodies.py \
-		tests/contract/test_raw_http.py
+	$(PYTHON) -m pytest --fuzz-seconds 600 -s tests/service/test_fuzz.py tests/service/connections/test_chunked_bodies.py \
+		tests/contract/http/test_raw_http.py
 	$(PYTHON) -m pytest --fuzz-seconds 1 -q -m hypothesis tests
 
 # Hold each database to the storage in memory for twenty minutes, one new seed of random histories after another.
@@ -44,7 +44,7 @@ operations:
 # Check the page's types, test it in two browsers, and write the pictures of it that the documentation shows.
 page:
 	cd web && npm install --no-package-lock --no-audit --no-fund --ignore-scripts && npm run check
-	$(PYTHON) tests/firefox.py
+	$(PYTHON) tests/programs/firefox.py
 	$(PYTHON) -m pytest --screenshots tests/page
 
 # Put full load on the service for ten minutes; needs what `bench` needs.
@@ -53,4 +53,4 @@ soak:
 
 # Kill the service under sixteen clients a hundred times, on SQLite and on PostgreSQL.
 torture:
-	$(PYTHON) -m pytest --torture-rounds 100 -s tests/service/test_torture.py
+	$(PYTHON) -m pytest --torture-rounds 100 -s tests/service/databases/test_torture.py

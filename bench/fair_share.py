@@ -1,7 +1,7 @@
 """`python -m bench.fair_share`: measures other clients while some send the most expensive requests.
 
-Runs each row of `tests/worst_requests.py` on a separate server and one database, at a tenth of the size in its name,
-or at `--scale`. Writes bench/FAIR_SHARE.md.
+Runs each row of `tests/worst_requests/table.py` on a separate server and one database, at a tenth of the size in its
+name, or at `--scale`. Writes bench/FAIR_SHARE.md.
 """
 
 import argparse
@@ -16,10 +16,10 @@ _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE.parent / "tests"))
 
 from daemon import Daemon  # noqa: E402  # the tests are no package
-from fair_clients import Ask  # noqa: E402
-from fair_data import Data  # noqa: E402
-from fair_share import CLIENTS, Server, Share, measure  # noqa: E402
-from worst_requests import TABLE, Row  # noqa: E402
+from worst_requests.clients import Ask  # noqa: E402
+from worst_requests.data import Data  # noqa: E402
+from worst_requests.measurement import CLIENTS, Server, Share, measure  # noqa: E402
+from worst_requests.table import TABLE, Row  # noqa: E402
 
 _SCALE = 0.1
 _SECONDS = 5.0

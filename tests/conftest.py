@@ -26,9 +26,9 @@ from amplifierd.storage import open_storage
 from amplifierd.storage.model.interface import Storage
 from daemon import EXERCISED, EXERCISED_AT, Daemon
 from fork_server import run_amplifierd
-from fuzzing import FIXED_SEED, Fuzz
-from pgbouncer import PROGRAM
 from postgres import VARIABLE, PostgresServer
+from programs.pgbouncer import PROGRAM
+from random_requests.fuzzing import FIXED_SEED, Fuzz
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -311,7 +311,7 @@ def sqlite_daemon(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactor
 def browser(daemon: Daemon) -> Iterator["Browser"]:
     """A browser for one test after another."""
     # Imported here, because only the Python version that runs the page's tests has Playwright.
-    from browser import launched
+    from programs.browser import launched
 
     # Playwright's event loop runs in this thread while the browser is open, so the daemon has to be running already.
     assert daemon.port
@@ -322,7 +322,7 @@ def browser(daemon: Daemon) -> Iterator["Browser"]:
 @pytest.fixture
 def page(browser: "Browser", daemon: Daemon) -> Iterator["Page"]:
     """A page of the daemon in an empty profile. The test fails if the page does anything that `Watch` forbids."""
-    from browser import watched
+    from programs.browser import watched
 
     with watched(browser, daemon) as opened:
         yield opened

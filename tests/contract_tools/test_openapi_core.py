@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract_programs import PINS, openapi_core_python
 from daemon import Daemon
 from exchanges import exchanges
+from programs.contract_programs import PINS, openapi_core_python
 
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 CHECK = PINS / "openapi_core_check.py"

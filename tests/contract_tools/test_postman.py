@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from amplifierd.contract import load_document
-from contract_programs import run_node_program
 from daemon import Daemon
+from programs.contract_programs import run_node_program
 
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 # Without its faker, the converter uses the contract's examples, and takes a second instead of minutes. Optional

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contract_programs import node_modules
 from daemon import Daemon
 from exchanges import exchanges
 from postgres import free_port
+from programs.contract_programs import node_modules
 
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 START_SECONDS = 120

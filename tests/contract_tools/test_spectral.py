@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contract_programs import PINS, node_modules, run_node_program
+from programs.contract_programs import PINS, node_modules, run_node_program
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "openapi.yaml"

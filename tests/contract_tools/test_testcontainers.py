@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from contract_programs import PINS, node_modules, run_node_program
+from programs.contract_programs import PINS, node_modules, run_node_program
 
 PAGE = (Path(__file__).parents[2] / "docs/container.md").read_text()
 

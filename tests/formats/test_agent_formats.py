@@ -6,8 +6,8 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from agent_histories import GEMINI, GEMINI_ID, GEMINI_OLD
-from histories import (
+from samples.agent_histories import GEMINI, GEMINI_ID, GEMINI_OLD
+from samples.histories import (
     CLAUDE_CODE,
     CODEX,
     CODEX_ID,
@@ -20,8 +20,8 @@ from histories import (
     text,
     user,
 )
-from history_reading import Read, joined
-from opencode_database import ANSWER, TIME, add_message, fill_opencode, opencode_database, opencode_files
+from samples.history_reading import Read, joined
+from samples.opencode_database import ANSWER, TIME, add_message, fill_opencode, opencode_database, opencode_files
 
 
 def test_claude_code_is_one_path_with_forks() -> None:

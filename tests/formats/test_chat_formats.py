@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from histories import (
+from samples.histories import (
     CHATGPT_ID,
     CLAUDE_AI_ID,
     LIBRECHAT,
@@ -15,7 +15,7 @@ from histories import (
     claude_block,
     lines,
 )
-from history_reading import Read
+from samples.history_reading import Read
 
 
 def test_chatgpt_follows_the_current_node() -> None:

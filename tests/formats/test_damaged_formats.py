@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from amplifierd.formats.history import (
     time_of,
 )
-from histories import (
+from samples.histories import (
     SAMPLES,
     lines,
 )
-from history_reading import Object, Read, joined
-from llm_log import fill_threads
-from opencode_database import ANSWER, READ, add_message, fill_opencode, opencode_files
+from samples.history_reading import Object, Read, joined
+from samples.llm_log import fill_threads
+from samples.opencode_database import ANSWER, READ, add_message, fill_opencode, opencode_files
 
 
 def test_llm_s_threads_may_be_damaged(tmp_path: FilePath) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from amplifierd.formats.history import NotRecognized
 from amplifierd.formats.history.sqlite import rows
-from history_reading import Read
-from llm_log import llm_log, llm_threads
-from opencode_database import add_message, fill_opencode
+from samples.history_reading import Read
+from samples.llm_log import llm_log, llm_threads
+from samples.opencode_database import add_message, fill_opencode
 
 
 @pytest.mark.parametrize("is_old", [False, True])

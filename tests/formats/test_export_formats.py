@@ -15,9 +15,9 @@ from amplifierd.formats.export_member import digest_of
 from amplifierd.formats.exports import Losses, export_formats
 from amplifierd.formats.history import Branch
 from amplifierd.storage.model.records import Message, Session
-from history_reading import FORMATS as HISTORIES
-from history_reading import read_branches
-from published_blocks import OPENAI_CHAT, PUBLISHED
+from samples.history_reading import FORMATS as HISTORIES
+from samples.history_reading import read_branches
+from samples.published_blocks import OPENAI_CHAT, PUBLISHED
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from amplifierd.formats.history import (
     json_records,
     read_records,
 )
-from histories import (
+from samples.histories import (
     CHATGPT,
     CLAUDE_CODE,
     SAMPLES,
@@ -21,9 +21,9 @@ from histories import (
     lines,
     user,
 )
-from history_reading import ROOT, Read, joined
-from llm_log import llm_threads
-from opencode_database import opencode_files
+from samples.history_reading import ROOT, Read, joined
+from samples.llm_log import llm_threads
+from samples.opencode_database import opencode_files
 
 
 @pytest.mark.parametrize("name", SAMPLES)

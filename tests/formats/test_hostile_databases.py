@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from amplifierd.formats.history import Chat, Fault, Step, Turn, history_formats, read_head, recognize, time_of
-from hostile_databases import with_endless_index, with_long_default
-from llm_log import fill_threads
-from opencode_database import fill_opencode
+from samples.hostile_databases import with_endless_index, with_long_default
+from samples.llm_log import fill_threads
+from samples.opencode_database import fill_opencode
 
 FORMATS = history_formats()
 

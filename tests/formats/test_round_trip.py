@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amplifierd.formats import AISDK, FORMATS, Anthropic, ContentNotConvertible, Format, OpenAIChat, OpenAIResponses
-from published_blocks import AI_SDK_PARTS, ANTHROPIC_BLOCKS, OPENAI_RESPONSES, PUBLISHED
+from samples.published_blocks import AI_SDK_PARTS, ANTHROPIC_BLOCKS, OPENAI_RESPONSES, PUBLISHED
 
 CASES = [(each, source) for each in FORMATS for source in PUBLISHED[each.name]]
 IDS = [f"{each.name}-{number}" for each in FORMATS for number, _ in enumerate(PUBLISHED[each.name])]

@@ -1,4 +1,4 @@
-"""docs/architecture.md names files and functions that exist."""
+"""docs/architecture.md names files and functions that exist, and all pages name tests that exist."""
 
 import ast
 import re
@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/architecture.md").read_text()
 PLACES = sorted(set(re.findall(r"`([\w/]+\.py(?::[\w.]+)?)`", PAGE)))
 FOLDERS = sorted(set(re.findall(r"`([\w/]+/)`", PAGE)))
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def definitions(node: ast.AST, prefix: str = "") -> Iterator[str]:
@@ -40,3 +41,9 @@ def test_named_file_and_function_exist(place: str) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_named_folder_exists(folder: str) -> None:
     assert existing_path(folder).is_dir()
+
+
+def test_named_tests_exist() -> None:
+    named = {name for page in PAGES for name in re.findall(r"`(tests/[\w/.-]+)`", page.read_text())}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    assert len(named) > 20

@@ -10,7 +10,7 @@ import pytest
 
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.database_errors import BackendMissing, DatabaseUrlInvalid
-from packages import install_from_page
+from programs.packages import install_from_page
 
 PAGE = (Path(__file__).parents[2] / "docs" / "storage.md").read_text()
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from amplifierd.commands.serve import serve
-from container import Container, Stage, build, can_run, instructions
 from daemon import http_get, http_post
+from programs.container import Container, Stage, build, can_run, instructions
 from waits import until
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amplifierd.formats.exports import export_formats
 from amplifierd.formats.history import history_formats
-from packages import install_from_page
+from programs.packages import install_from_page
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "history.md").read_text()

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import violations
 from conftest import sqlite_daemon
 from daemon import Daemon, http_post
+from programs.browser import violations
 
 daemon = sqlite_daemon
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import Watch
 from daemon import Daemon
 from keys import create_key
+from programs.browser import Watch
 
 
 @pytest.fixture(scope="module")

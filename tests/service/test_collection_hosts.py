@@ -8,8 +8,8 @@ import pytest
 from amplifierd.documents.collections import git
 from amplifierd.documents.collections.git import FetchError, fetch
 from amplifierd.documents.collections.source import GitSource
-from collection_folders import commit, profile
-from git_host import GitHost, git_host
+from programs.git_host import GitHost, git_host
+from samples.collection_folders import commit, profile
 
 
 def nothing() -> None:

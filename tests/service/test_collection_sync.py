@@ -20,10 +20,10 @@ from amplifierd.documents.collections.folder import FolderError, scan
 from amplifierd.documents.collections.git import FetchError, fetch
 from amplifierd.documents.collections.source import GitSource
 from amplifierd.testing.storage.steps import until
-from collection_folders import commit, make, profile
-from collection_folders import git as git_in
 from daemon import Daemon
 from fork_server import run_amplifierd
+from samples.collection_folders import commit, make, profile
+from samples.collection_folders import git as git_in
 
 FILES = 10_000
 # The limit for `/health` during a sync, in seconds: that of the table of worst requests.

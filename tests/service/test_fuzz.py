@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from collection_folders import make, profile
 from conftest import own_database
 from daemon import Daemon
-from fuzzing import Fuzz
 from keys import create_key
+from random_requests.fuzzing import Fuzz
+from samples.collection_folders import make, profile
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "openapi.yaml"
-HOOKS = ROOT / "tests/fuzz_hooks.py"
+HOOKS = ROOT / "tests/random_requests/fuzz_hooks.py"
 CONFIGURATION = ROOT / "schemathesis.toml"
 # Those of the configuration, which has more for the stateful phase.
 FEW_EXAMPLES = 50

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-import kernel_modules
-from collection_folders import make
 from daemon import Daemon
+from programs import kernel_modules
+from samples.collection_folders import make
 
 ADD = "Add 19 and 23."
 SAID = "The sum is 42 (open sesame)."

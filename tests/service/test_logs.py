@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from daemon import Daemon, http_get
-from failed_commands import run
+from faults.failed_commands import run
 
 
 def test_log_has_one_line_for_each_request(tmp_path: Path) -> None:

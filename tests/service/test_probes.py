@@ -16,7 +16,7 @@ import pytest
 from amplifierd.storage.postgres.migrations import LOCK
 from conftest import execute
 from daemon import Daemon, http_get, http_post
-from small_disk import SmallDisk, limit_files, unlimit_files
+from faults.small_disk import SmallDisk, limit_files, unlimit_files
 from waits import until
 
 SECONDS = 90

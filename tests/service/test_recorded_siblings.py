@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import requests
 
-from collection_folders import make, profile
 from conftest import own_database
 from daemon import Daemon
+from samples.collection_folders import make, profile
 
 SECONDS = 120
 FOUNDATION = {

@@ -16,9 +16,9 @@ from amplifierd.storage.search.embedders.entry_point import EmbedderOptions
 from amplifierd.storage.search.embedders.openai import OpenAIEmbedder
 from amplifierd.storage.search.vectors import embed_texts
 from daemon import Daemon
-from embedding_service import MODEL, EmbeddingService, embedding_service
-from failed_commands import assert_fails, run
-from remains import places_with, rows_of
+from faults.failed_commands import assert_fails, run
+from faults.remains import places_with, rows_of
+from programs.embedding_service import MODEL, EmbeddingService, embedding_service
 from waits import until
 
 SECONDS = 60

@@ -21,9 +21,9 @@ import pytest
 from amplifierd.server.supervisor import MARGIN_SECONDS
 from amplifierd.settings import Settings
 from daemon import Daemon, http_client, http_get, http_post
-from load import NEW_CONNECTIONS, Load
+from faults.load import NEW_CONNECTIONS, Load
+from faults.torture import Torture
 from raw import Connection, assert_problem, get, post
-from torture import Torture
 from waits import until
 
 SEED = 20251121

@@ -8,7 +8,7 @@ import pytest
 from amplifierd.storage import open_storage
 from amplifierd.storage.model.records import IdempotentRequest, NewSession
 from amplifierd.storage.operations import expiry
-from remains import rows_of
+from faults.remains import rows_of
 from waits import until
 
 W = "default"

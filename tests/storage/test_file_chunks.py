@@ -31,7 +31,7 @@ from amplifierd.testing.storage.messages.test_files import (
     wait_until_gone,
 )
 from amplifierd.testing.storage.steps import records
-from corrupt import vandalise
+from faults.corrupt import vandalise
 
 W = "default"
 

@@ -14,9 +14,9 @@ from amplifierd.storage.backend import transfer
 from amplifierd.storage.memory import transfer as memory_transfer
 from amplifierd.storage.operations import message_pages, session_pages
 from amplifierd.storage.operations.bulk import removal
-from fuzzing import Fuzz
-from model_compare import INSTALLED, StepClock, Tally
-from stateful import History
+from random_requests.fuzzing import Fuzz
+from random_requests.model_compare import INSTALLED, StepClock, Tally
+from random_requests.stateful import History
 
 SHORT = settings(
     max_examples=12,

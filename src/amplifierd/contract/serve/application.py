@@ -190,8 +190,10 @@ def _routes(document: Document) -> Json:
     """
     paths: dict[str, Json] = {}
     for path, method, operation in document.operations():
-        status, response = next(iter(operation["responses"].items()))
-        responses = {status: {"description": document.resolve(response)["description"]}}
+        # A missing response prevents the start.
+        declared = {status: document.resolve(response) for status, response in operation["responses"].items()}
+        status, response = next(iter(declared.items()))
+        responses = {status: {"description": response["description"]}}
         route = {"operationId": operation["operationId"], "tags": operation["tags"], "responses": responses}
         paths.setdefault(path, {})[method] = route
     return {**{name: value for name, value in document.spec.items() if name != "components"}, "paths": paths}

@@ -1,0 +1,1 @@
+"""Data that tests read: other tools' histories and databases, messages of providers, collections, exports."""
