@@ -290,6 +290,17 @@ def test_overlay_of_an_unknown_agent_is_refused(
     assert (error["pointer"], error["detail"]) == (pointer, f"is not an agent of the profile: {reason}")
 
 
+@pytest.mark.parametrize("settings", [{"hooks": [{"module": "\0a"}]}, {"session": {"orchestrator": {"module": "\0a"}}}])
+def test_module_whose_name_cannot_be_a_key_is_refused(client: httpx.Client, settings: dict[str, Any]) -> None:
+    requests = [
+        client.post("/profiles", json={"name": "nul", **settings}),
+        client.post("/mount-plans/generate", json={"profile_id": "default", "settings_overrides": settings}),
+    ]
+    for response in requests:
+        assert response.status_code == 422, response.text
+        assert [each["pointer"].endswith("/module") for each in response.json()["errors"]] == [True]
+
+
 def test_session_keeps_its_plan(client: httpx.Client, folder: Path) -> None:
     session = client.post("/sessions", json={"profile": "foundation/base"}).json()
     url = f"/sessions/{session['id']}/mount-plan"
