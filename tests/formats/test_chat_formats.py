@@ -16,6 +16,7 @@ from samples.histories import (
     lines,
 )
 from samples.history_reading import Read
+from samples.message_lists import AI_SDK
 
 
 def test_chatgpt_follows_the_current_node() -> None:
@@ -143,6 +144,43 @@ def test_openai_messages_have_functions_without_ids() -> None:
 def without_native(part: dict[str, Any]) -> dict[str, Any]:
     """A part without what only its format understands."""
     return {name: value for name, value in part.items() if name != "native"}
+
+
+def test_ai_sdk_messages_have_their_parts() -> None:
+    read = Read(SAMPLES["ai-sdk"]())
+    [session] = read.sessions
+    assert (session["name"], session["labels"]["source-id"], read.ids()) == ("Weather", "chat-1", ["m1", "m2"])
+    question, response = read.messages[session["id"]]
+    assert (question["content"], question["timestamp"]) == ("What is the weather?", "2025-08-24T01:46:40.000000Z")
+    assert [part["type"] for part in response["parts"]] == ["data", "reasoning", "tool_call", "tool_result", "text"]
+    assert (response["content"], response["model"]) == ("15 degrees.", "gpt-5")
+    assert (response["parts"][2]["input"], response["parts"][3]["output"]) == ('{"city":"Paris"}', '{"degrees":15}')
+
+
+def test_ai_sdk_messages_can_be_a_whole_file() -> None:
+    """Programs save the messages of a chat as an array, or the messages of all chats as rows."""
+    messages = AI_SDK["messages"]
+    read = Read(json.dumps(messages, indent=2).encode())
+    [session] = read.sessions
+    assert (read.format.name, read.ids(), read.faults) == ("ai-sdk", ["m1", "m2"], [])
+    grown = Read(json.dumps([*messages, {**messages[0], "id": "m3"}]).encode())
+    assert (grown.sessions[0]["id"], grown.ids()) == (session["id"], ["m1", "m2", "m3"])
+    rows = Read(lines(*({**each, "chatId": f"c{place}"} for place, each in enumerate([*messages, messages[0]]))))
+    assert [each["labels"]["source-id"] for each in rows.sessions] == ["c0", "c1", "c2"]
+
+
+def test_ai_sdk_messages_without_an_id_are_numbered() -> None:
+    message = {"role": "user", "parts": [{"type": "text", "text": "Hello"}], "createdAt": "2026-01-01T00:00:00Z"}
+    read = Read(lines({"messages": [message, message]}))
+    assert (read.format.name, read.ids()) == ("ai-sdk", ["1", "2"])
+    assert read.messages[read.sessions[0]["id"]][1]["timestamp"] == "2026-01-01T00:00:00.000000Z"
+
+
+def test_chat_completions_with_parts_of_others_are_not_of_the_ai_sdk() -> None:
+    gemini = {"role": "user", "content": "Hello", "parts": [{"text": "Hello"}]}
+    other = {"role": "user", "content": "Hello", "parts": [{"type": "text", "content": "Hello"}]}
+    for message in (gemini, other, {"role": "user", "content": "Hello"}):
+        assert Read(lines({"messages": [message]})).format.name == "openai-messages"
 
 
 def test_anthropic_messages_begin_with_the_system_s() -> None:

@@ -109,6 +109,7 @@ JSON_SAMPLES = [name for name, sample in SAMPLES.items() if sample()[:1] in b"[{
 # Types of records and blocks that have other names here, a root that is no message, and a state that another followed.
 OTHER_WORDS = {
     *("summary", "thinking", "think", "tool_use", "function", "response_item", "session_meta", "summary_text"),
+    "tool-weather",
     *("00000000-0000-0000-0000-000000000000", "executing"),
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from samples.agent_histories import GEMINI
 from samples.llm_log import llm_log
+from samples.message_lists import AI_SDK, ANTHROPIC, OPENAI, SHAREGPT
 from samples.opencode_database import opencode_database
 
 SESSION = "5c2f6a54-7b0e-4d55-9f6e-0d7a3a4f1c11"
@@ -248,35 +249,6 @@ CLAUDE_AI = [
     }
 ]
 
-OPENAI: list[Object] = [
-    {
-        "messages": [
-            {"role": "system", "content": "Be short."},
-            {"role": "user", "content": [{"type": "text", "text": "What is the weather?"}]},
-            {
-                "role": "assistant",
-                "content": None,
-                "tool_calls": [
-                    {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-                ],
-            },
-            {"role": "tool", "tool_call_id": "call_1", "content": "15 degrees"},
-            {"role": "assistant", "content": "15 degrees."},
-        ],
-        "tools": [],
-    },
-    {"messages": [{"role": "user", "content": "Hello"}]},
-]
-SHAREGPT = [
-    {
-        "id": "identity_0",
-        "conversations": [
-            {"from": "human", "value": "Who are you?"},
-            {"from": "gpt", "value": "A model.", "weight": 1},
-        ],
-    }
-]
-
 WEBUI_ID = "3d1c8a5e-4444-4c1e-9a52-8f1b7c6d5e4f"
 
 
@@ -377,29 +349,12 @@ LIBRECHAT: Object = {
 }
 
 
-ANTHROPIC: list[Object] = [
-    {
-        "system": "Be brief.",
-        "messages": [
-            {"role": "user", "content": "What is in a.txt?"},
-            {
-                "role": "assistant",
-                "content": [
-                    {"type": "thinking", "thinking": "Read it.", "signature": "c2ln"},
-                    {"type": "tool_use", "id": "c1", "name": "read", "input": {"file": "a.txt"}},
-                ],
-            },
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "one"}]},
-        ],
-        "max_tokens": 100,
-    }
-]
-
 SAMPLES: dict[str, Callable[[], bytes]] = {
     "claude-code": lambda: lines(*CLAUDE_CODE),
     "codex": lambda: lines(*CODEX),
     "chatgpt": lambda: json.dumps(CHATGPT, indent=1).encode(),
     "claude-ai": lambda: json.dumps(CLAUDE_AI).encode(),
+    "ai-sdk": lambda: json.dumps(AI_SDK).encode(),
     "anthropic-messages": lambda: lines(*ANTHROPIC),
     "openai-messages": lambda: lines(*OPENAI),
     "sharegpt": lambda: json.dumps(SHAREGPT).encode(),

@@ -174,7 +174,7 @@ def test_repeated_import_has_no_second_effect(client: httpx.Client, conversation
 def test_unknown_format_is_400_with_the_known_ones(client: httpx.Client) -> None:
     refused = send(client, b"{}", "format=chat-gpt")
     assert refused.status_code == 400
-    assert "no format is called 'chat-gpt'; known are amplifierd, auto, anthropic-messages, chatgpt," in refused.text
+    assert "no format is called 'chat-gpt'; known are amplifierd, auto, ai-sdk, anthropic-messages," in refused.text
     for wrong in ("format=", "format=A", f"format={'x' * 65}", "format=auto&format=auto"):
         assert send(client, b"{}", wrong).status_code == 400
 

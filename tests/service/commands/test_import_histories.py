@@ -197,7 +197,7 @@ def test_unknown_format_is_named(tmp_path: Path, import_: Import) -> None:
     file = tmp_path / "a"
     file.write_bytes(SAMPLES["codex"]())
     status, output = import_("--format", "codes", file)
-    assert (status, "No format is called 'codes'; known are auto, amplifierd, anthropic-messages," in output) == (
+    assert (status, "No format is called 'codes'; known are auto, amplifierd, ai-sdk," in output) == (
         1,
         True,
     )

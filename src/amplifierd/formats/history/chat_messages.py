@@ -1,4 +1,4 @@
-"""Conversations as lists of messages: OpenAI's and Anthropic's `messages`, and ShareGPT's `conversations`."""
+"""Conversations as lists of messages: OpenAI's, Anthropic's and the AI SDK's `messages`, ShareGPT's `conversations`."""
 
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -6,8 +6,11 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from ..ai_sdk import AISDK
+from ..ai_sdk import NAME as AI_SDK
 from ..anthropic import NAME as ANTHROPIC
 from ..anthropic import Anthropic
+from ..blocks import type_of
 from ..export_member import EXPORT_MEMBER, labels_in, restore_messages, session_in
 from ..interface import ROLES, Message
 from ..openai_chat import NAME as OPENAI_CHAT
@@ -35,6 +38,7 @@ _ROLES = {
 _TELLING = 2
 _CHAT = OpenAIChat()
 _ANTHROPIC = Anthropic()
+_AI_SDK = AISDK()
 # Types of blocks that chat completions lack.
 _ANTHROPIC_BLOCKS = frozenset(
     {"tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document", "server_tool_use"}
@@ -69,6 +73,31 @@ class AnthropicMessages:
         yield from _sessions(source, _Messages(self.name, "messages", read_anthropic_message, "system"))
 
 
+class UIMessages:
+    """A session for each record with `messages` of the AI SDK; one for each `chatId` if each record is a message."""
+
+    name = AI_SDK
+
+    def recognizes(self, head: Head, /) -> bool:
+        """See `HistoryFormat`."""
+        return any(map(_has_ui_messages, head.records)) or any(map(_is_ui_message, head.records))
+
+    def read(self, source: IO[bytes], /) -> Iterator[Step]:
+        """See `HistoryFormat`."""
+        form = _Messages(self.name, "messages", read_ui_message, key_of=_id_of)
+        first = ""
+        for number, record in enumerate(read_records(source), 1):
+            if isinstance(record, Fault):
+                yield record
+            elif _is_ui_message(record.value):
+                first = first or _key_of_messages([record.value], number)
+                chat = texts_of(record.value, "chatId")[0] or first
+                own = _id_of(record.value, number)
+                yield Turn(chat=chat, key=own, line=record.line, message=read_ui_message(record.value))
+            else:
+                yield from _session(record, number, form)
+
+
 class ShareGPT:
     """A session for each record with `conversations`."""
 
@@ -83,13 +112,41 @@ class ShareGPT:
         yield from _sessions(source, _Messages(self.name, "conversations", read_sharegpt_message))
 
 
+def _place_of(_message: Object, place: int) -> str:
+    return f"{place}"
+
+
 class _Messages(NamedTuple):
-    """The member of a record with its messages, and how to read one; the member `first` has the first one's content."""
+    """The member of a record with its messages, how to read one, and its key by its place, from 1.
+
+    The member `first` has the content of the first message.
+    """
 
     name: str
     member: str
     read: Callable[[Object], Object]
     first: str | None = None
+    key_of: Callable[[Object, int], str] = _place_of
+
+
+def _is_ui_message(record: Object) -> bool:
+    """Whether a record is a message of the AI SDK, which has a list of parts beside or instead of a content."""
+    parts = record.get("parts")
+    return "role" in record and isinstance(parts, list) and all(map(_is_ui_part, parts))
+
+
+def _is_ui_part(part: Any) -> bool:
+    kind = type_of(part)
+    return bool(kind) and (kind != "text" or isinstance(part.get("text"), str))
+
+
+def _has_ui_messages(record: Object) -> bool:
+    return any(map(_is_ui_message, _objects(record.get("messages"))[:1]))
+
+
+def _id_of(message: Object, place: int) -> str:
+    """The id of a message of the AI SDK; its place if it has none."""
+    return texts_of(message, "id")[0] or _place_of(message, place)
 
 
 def _have_messages(head: Head) -> bool:
@@ -135,7 +192,8 @@ def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
         sentence = f"Its messages are not those of which the member {EXPORT_MEMBER} tells; that is not used."
         yield Fault(kind="other messages", line=record.line, sentence=sentence)
     for place, read in enumerate(found if kept is None else kept, 1):
-        yield Turn(chat=key, key=f"{place}", line=record.line, message=read)
+        own = form.key_of(sources[place - 1], place) if kept is found else _place_of(read, place)
+        yield Turn(chat=key, key=own, line=record.line, message=read)
 
 
 def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
@@ -159,8 +217,10 @@ def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
 def _key_of(value: Object, messages: list[Any], number: int) -> str:
     """The id of a conversation; without an id, one made from its place and its first messages."""
     own = texts_of(session_in(value), "id")[0] or texts_of(value, "id")[0]
-    if own is not None:
-        return own
+    return own if own is not None else _key_of_messages(messages, number)
+
+
+def _key_of_messages(messages: list[Any], number: int) -> str:
     return f"{number}-{sha256(msgspec.json.encode(messages[:_TELLING])).hexdigest()[:32]}"
 
 
@@ -189,6 +249,16 @@ def read_openai_message(source: Object) -> Object:
 def read_anthropic_message(source: Object) -> Object:
     """A message of the Messages API."""
     return _as_list(_ANTHROPIC.read(source), ANTHROPIC)
+
+
+def read_ui_message(source: Object) -> Object:
+    """A message of the AI SDK, with the time and the model that programs keep in its metadata."""
+    message: Object = {**_AI_SDK.read(source)}
+    message.setdefault("metadata", {})
+    about = object_of(source.get("metadata"))
+    message["timestamp"] = time_of(source.get("createdAt")) or time_of(about.get("createdAt"))
+    model = line_of(about.get("model"))
+    return message | ({"model": model} if model is not None and message["role"] == "assistant" else {})
 
 
 def _as_list(message: Message, name: str) -> Object:
