@@ -19,7 +19,33 @@ MAX_NODES = 4_000
 
 # A PNG of one pixel.
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII=")
+# An Arabic text whose second paragraph is English; its list, quote and code.
+ARABIC = """مرحبا
+
+An English paragraph.
+
+1. أولاً
+
+> اقتباس
+
+```bash
+git rebase # تعليق
+```
+
+| الأمر |
+|---|
+| دمج |
+"""
 CODE = "Look:\n\n```python\nprint('once')\n```\n\n| a | b |\n|---|---|\n| 1 | $x^2$ |\n"
+
+# Whether the text of an element begins at the left end of the message, and ends at the right one.
+SIDES = """element => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const text = range.getBoundingClientRect();
+    const message = element.closest("article").getBoundingClientRect();
+    return [text.left - message.left < 60, message.right - text.right < 80];
+}"""
 
 # The reader scrolls after messages have arrived, before the page has drawn them.
 SCROLL_BEFORE_DRAWING = """() => {
@@ -184,6 +210,25 @@ def test_markdown_is_shown(page: Page, new_session: Callable[..., str]) -> None:
     expect(message.locator("pre .hljs-string")).to_have_text("'once'")
     message.get_by_role("button", name="Copy").click()
     expect(message.get_by_role("button", name="Copied")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_exported", [False, True], ids=["transcript", "HTML export"])
+def test_paragraphs_begin_where_their_script_does(
+    page: Page, client: httpx.Client, new_session: Callable[..., str], *, is_exported: bool
+) -> None:
+    session = new_session(ARABIC)
+    if is_exported:
+        page.set_content(client.get(f"/sessions/{session}/export", params={"format": "html"}).text)
+    else:
+        page.goto(f"/?session={session}")
+    message = page.get_by_role("article")
+    left, right = [True, False], [False, True]
+    assert message.get_by_text("مرحبا").evaluate(SIDES) == right
+    assert message.get_by_text("An English paragraph.").evaluate(SIDES) == left
+    assert message.get_by_text("أولاً").evaluate(SIDES) == right
+    assert message.get_by_text("اقتباس").evaluate(SIDES) == right
+    assert message.get_by_text("دمج").evaluate(SIDES) == right
+    assert message.locator("pre code").evaluate(SIDES) == left
 
 
 def test_tools_and_reasoning_are_folded(page: Page, new_session: Callable[..., str]) -> None:

@@ -21,7 +21,10 @@ a { color: var(--link); }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0 0 2rem; color: var(--dim); font-size: .875rem; }
 dd { margin: 0; }
-article { border-top: 1px solid var(--line); padding: 1rem 0; unicode-bidi: isolate; }
+article { border-top: 1px solid var(--line); padding: 1rem 0; }
+article > div :is(p, li, h1, h2, h3, h4, h5, h6, th, td), pre { unicode-bidi: plaintext; }
+code { direction: ltr; unicode-bidi: isolate; }
+pre:has(code) { direction: ltr; unicode-bidi: isolate; }
 article.user { background: var(--user); border: 0; border-radius: .75rem; padding: 1rem; margin: .5rem 0; }
 article > header { display: flex; flex-wrap: wrap; gap: 0 .75rem; align-items: baseline; }
 article > header h2 { font-size: 1rem; margin: 0; }
@@ -33,7 +36,7 @@ pre code { padding: 0; }
 table { display: block; overflow-x: auto; border-collapse: collapse; }
 th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: start; }
 .right { text-align: right; } .center { text-align: center; }
-blockquote { margin: 0; padding-left: 1rem; border-left: .25rem solid var(--line); color: var(--dim); }
+blockquote { margin: 0; padding-inline-start: 1rem; border-inline-start: .25rem solid var(--line); color: var(--dim); }
 img { max-width: 100%; height: auto; }
 details { border: 1px solid var(--line); border-radius: .5rem; padding: .4rem .75rem; margin: .5rem 0; }
 summary { cursor: pointer; color: var(--dim); font-size: .875rem; }

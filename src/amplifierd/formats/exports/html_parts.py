@@ -37,8 +37,8 @@ def message_html(message: Message) -> str:
     about += [] if message.edited_at is UNSET else ["edited"]
     heading = f"<h2>{escape(shortened(author))}</h2><p>#{message.sequence} · {' · '.join(about)}</p>"
     return (
-        f'<article class="{message.role}" id="m{message.sequence}" dir="auto">'
-        f"<header>{heading}</header>\n{body}</article>\n"
+        f'<article class="{message.role}" id="m{message.sequence}"><header>{heading}</header>\n'
+        f'<div dir="auto">{body}</div></article>\n'
     )
 
 
