@@ -6,6 +6,7 @@ import json
 import pytest
 
 from amplifierd.formats.history import (
+    Fault,
     NotRecognized,
     json_records,
     read_records,
@@ -105,8 +106,30 @@ def test_record_that_violates_the_contract_is_kept_as_a_file() -> None:
 def test_conversations_beside_a_broken_one_are_read() -> None:
     other = {**CHATGPT[0], "conversation_id": "other", "mapping": 5}
     read = Read(json.dumps([other, *CHATGPT, 7]).encode())
-    assert read.faults == [("no conversation", 1)]
+    assert read.faults == [("no conversation", 1), ("not an object", 1)]
     assert len(read.sessions) == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, json_records.CHUNK_BYTES])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('[{"a":1}, 7, "x{y",\n [{"b":2}], {"c":3}\n, true]', [(1, "a"), (1, None), (2, "c"), (3, None)]),
+        ('[\n\n"\\"]", {"a":1}]', [(3, None), (3, "a")]),
+        ("[1, 2]", [(1, None)]),
+        ('[{"a":1}]\nend', [(1, "a"), (2, None)]),
+        ('\n{\n"a":1}\nend\n{"b":\n2}', [(2, "a"), (4, None), (5, "b")]),
+        ('\ufeff[{"a":1},\n\t{"b":2}]\n', [(1, "a"), (2, "b")]),
+        ("[]", []),
+    ],
+)
+def test_values_that_are_not_objects_are_faults(
+    monkeypatch: pytest.MonkeyPatch, size: int, source: str, expected: list[tuple[int, str | None]]
+) -> None:
+    monkeypatch.setattr(json_records, "CHUNK_BYTES", size)
+    found = [*read_records(io.BytesIO(source.encode()))]
+    assert [(each.line, None if isinstance(each, Fault) else next(iter(each.value))) for each in found] == expected
+    assert {each.kind for each in found if isinstance(each, Fault)} <= {"not an object"}
 
 
 def test_truncated_file_is_reported() -> None:

@@ -1,6 +1,7 @@
 """The JSON values of a file: one on each line, the elements of an array, or one value. Each is decoded separately.
 
-A value that is not JSON is a fault of its line, and reading continues with the next value.
+A value that is not JSON is a fault of its line, and reading continues with the next value. So is any other text between
+two objects, such as an element of the array that is not an object.
 """
 
 import json
@@ -23,6 +24,7 @@ _SPACE = b" \t\r\n"
 
 _OUTSIDE = re.compile(rb'["\[\]{}]')
 _IN_STRING = re.compile(rb'["\\]')
+_OTHER = re.compile(rb"[^\s,]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _decode = msgspec.json.Decoder().decode
 
@@ -53,6 +55,9 @@ def read_head(source: IO[bytes]) -> Head:
 def read_records(source: IO[bytes]) -> Iterator[Record | Fault]:
     """The objects of a source, in its order, and a fault for each other value."""
     for raw in _raw_values(source):
+        if isinstance(raw, Fault):
+            yield raw
+            continue
         if raw.size > MAX_BYTES:
             sentence = f"The record has {raw.size} bytes; the limit is {MAX_BYTES}."
             yield Fault(kind="too large", line=raw.line, sentence=sentence)
@@ -113,7 +118,7 @@ def _float(text: str) -> float | str:
     return value if math.isfinite(value) else text
 
 
-def _raw_values(source: IO[bytes]) -> Iterator[_Raw]:
+def _raw_values(source: IO[bytes]) -> Iterator[_Raw | Fault]:
     is_lines, first = _layout_of(source)
     if is_lines:
         yield from _lines(source)
@@ -165,16 +170,18 @@ def _lines(source: IO[bytes]) -> Iterator[_Raw]:
             yield _Raw(number, text, size)
 
 
-def _values(source: IO[bytes], level: int) -> Iterator[_Raw]:
-    """The values at a level of nesting: 0 for those of the source, 1 for the elements of its array."""
+def _values(source: IO[bytes], level: int) -> Iterator[_Raw | Fault]:
+    """The objects at a level of nesting: 0 for those of the source, 1 for the elements of its array."""
     splitter = _Splitter(level)
+    if source.read(len(_BOM)) != _BOM:
+        source.seek(0)
     while chunk := source.read(CHUNK_BYTES):
         yield from splitter.feed(chunk)
     yield from splitter.end()
 
 
 class _Splitter:
-    """Finds where the objects at a level begin and end."""
+    """Finds where the objects at a level begin and end, and what else is at that level."""
 
     def __init__(self, level: int) -> None:
         self._level = level
@@ -183,41 +190,63 @@ class _Splitter:
         self._is_escaped = False
         self._line = 1
         self._first_line: int | None = None
+        # The line of the first value since the last object that is not an object.
+        self._other_line: int | None = None
         self._parts: list[bytes] = []
         self._size = 0
 
-    def feed(self, chunk: bytes) -> Iterator[_Raw]:
-        """The objects that end in a chunk."""
+    def feed(self, chunk: bytes) -> Iterator[_Raw | Fault]:
+        """The objects that end in a chunk, and a fault for all other values between two of them."""
         place = 1 if self._is_escaped else 0
         self._is_escaped = False
         start = 0 if self._first_line is not None else None
         counted = 0
         while found := (_IN_STRING if self._in_string else _OUTSIDE).search(chunk, place):
-            place, byte = found.end(), found[0]
+            begin, place, byte = place, found.end(), found[0]
+            is_object = byte == b"{" and self._depth == self._level
+            is_array = byte == b"[" and self._depth < self._level
+            if start is None:
+                is_own = is_object or is_array or byte in b"]}"
+                self._find_other(chunk, begin, found.start() if is_own else place, counted)
             if byte == b"\\":
                 self._is_escaped = place == len(chunk)
                 place += 1
             elif byte == b'"':
                 self._in_string = not self._in_string
             elif byte in b"[{":
-                if self._depth == self._level and byte == b"{":
+                if is_object:
                     self._line += chunk.count(b"\n", counted, found.start())
                     start, counted = found.start(), found.start()
                     self._first_line = self._line
+                    yield from self._take_other()
                 self._depth += 1
             else:
                 self._depth = max(0, self._depth - 1)
                 if self._depth == self._level and self._first_line is not None:
                     yield self._take_value(chunk[start:place])
                     start = None
+        if start is None:
+            self._find_other(chunk, place, len(chunk), counted)
         self._line += chunk.count(b"\n", counted)
         if start is not None:
             self._keep(chunk[start:])
 
-    def end(self) -> Iterator[_Raw]:
+    def end(self) -> Iterator[_Raw | Fault]:
         """The incomplete value at the end of the source."""
+        yield from self._take_other()
         if self._first_line is not None:
             yield self._take_value(b"")
+
+    def _find_other(self, chunk: bytes, begin: int, end: int, counted: int) -> None:
+        """Find a value that is not an object in a part of a chunk; the lines up to `counted` are counted."""
+        if self._other_line is None and self._depth <= self._level and (found := _OTHER.search(chunk, begin, end)):
+            self._other_line = self._line + chunk.count(b"\n", counted, found.start())
+
+    def _take_other(self) -> Iterator[Fault]:
+        line, self._other_line = self._other_line, None
+        if line is not None:
+            sentence = "What begins here is not an object; everything up to the next object is left out."
+            yield Fault(kind="not an object", line=line, sentence=sentence)
 
     def _keep(self, part: bytes) -> None:
         self._size += len(part)
