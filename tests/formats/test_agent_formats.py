@@ -131,6 +131,89 @@ def test_codex_names_a_session_after_the_first_prompt(texts: list[str], name: st
     assert Read(lines(first, codex_prompt(*texts), *later)).sessions[0]["name"] == (name or "Later.")
 
 
+def test_codex_searches_without_an_id_are_calls() -> None:
+    search = {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "rain"}}
+    read = Read(lines(CODEX[0], codex_line("response_item", search), codex_line("response_item", search)))
+    for message in read.messages[CODEX_ID]:
+        call, result = message["parts"]
+        assert (call["type"], call["name"], call["input"]) == (
+            "tool_call",
+            "web_search",
+            json.dumps(search["action"], separators=(",", ":")),
+        )
+        assert (result["type"], result["call"]) == ("tool_result", call["call"])
+
+
+def codex_answer(answer: str) -> dict[str, object]:
+    """A message of the model in Codex."""
+    content = [{"type": "output_text", "text": answer}]
+    return codex_line("response_item", {"type": "message", "role": "assistant", "content": content})
+
+
+def codex_turn(name: str) -> list[dict[str, object]]:
+    """The lines of a turn in Codex: the prompt, and an answer."""
+    return [codex_prompt(name), codex_answer(f"Answer of {name}")]
+
+
+def rolled_back(count: object) -> dict[str, object]:
+    """The line that Codex writes for turns that were rolled back."""
+    return codex_line("event_msg", {"type": "thread_rolled_back", "num_turns": count})
+
+
+CODEX_CONTEXT = [
+    codex_line("response_item", {"type": "message", "role": "developer", "content": []}),
+    codex_prompt(
+        "# AGENTS.md instructions for /a\n\n<INSTRUCTIONS>\n</INSTRUCTIONS>",
+        "<environment_context>\n</environment_context>",
+    ),
+]
+
+
+def test_codex_turns_that_were_rolled_back_are_a_branch() -> None:
+    begin = [CODEX[0], *CODEX_CONTEXT, *codex_turn("One")]
+    change = codex_prompt("<environment_context>\n<cwd>/b</cwd>\n</environment_context>")
+    source = [*begin, change, *codex_turn("Two"), *codex_turn("Three"), rolled_back(2), *codex_turn("Four")]
+    read = Read(lines(*source))
+    main, fork = read.sessions
+    assert (read.ids(0), read.ids(1)) == (
+        ["1", "2", "3", "4", "10", "11"],
+        ["1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    )
+    assert (main["id"], fork["parentSessionId"], fork["forkedAtSequence"], read.faults) == (CODEX_ID, CODEX_ID, 4, [])
+    assert read.messages[CODEX_ID][4]["metadata"]["codex"]["before"] == [source[10]]
+    # A session that was imported before keeps its messages.
+    again = Read(lines(*source), stored_last="9")
+    assert (again.ids(0), again.ids(1)) == (read.ids(1), read.ids(0))
+
+
+def test_codex_conversation_can_end_with_a_roll_back() -> None:
+    source = [CODEX[0], *CODEX_CONTEXT, *codex_turn("One"), *codex_turn("Two"), rolled_back(1)]
+    read = Read(lines(*source))
+    assert (read.ids(0), read.ids(1)) == (["1", "2", "3", "4"], ["1", "2", "3", "4", "5", "6"])
+    assert read.sessions[0]["context"]["after"] == [source[-1]]
+    grown = Read(lines(*source, *codex_turn("Three")), stored_last="4")
+    assert (grown.ids(0), grown.ids(1)) == (["1", "2", "3", "4", "7", "8"], read.ids(1))
+    assert [each["id"] for each in grown.sessions] == [each["id"] for each in read.sessions]
+
+
+@pytest.mark.parametrize(
+    ("count", "ids"),
+    [(0, ["1", "2", "3", "4", "5", "6", "7"]), (9, ["1", "2", "7"]), (None, ["1", "2", "3", "4", "5", "6", "7"])],
+)
+def test_codex_rolls_back_turns_of_the_user_only(count: object, ids: list[str]) -> None:
+    source = [
+        CODEX[0],
+        *CODEX_CONTEXT,
+        *codex_turn("One"),
+        *codex_turn("Two"),
+        rolled_back(count),
+        codex_prompt("Last"),
+    ]
+    read = Read(lines(*source))
+    assert read.ids(0) == ids
+    assert read.sessions[0]["name"] == ("Last" if count == 9 else "One")
+
+
 def test_gemini_cli_keeps_calls_results_and_rewinds() -> None:
     read = Read(SAMPLES["gemini-cli"]())
     main, fork = read.sessions

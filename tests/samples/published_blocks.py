@@ -257,6 +257,11 @@ OPENAI_RESPONSES: list[Object] = [
     },
     {"type": "file_search_call", "id": "fs_2", "status": "searching", "queries": ["rain"], "results": None},
     {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "rain"}},
+    {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "rain"}},
+    {"type": "web_search_call", "id": None, "status": "completed"},
+    {"type": "mcp_call", "server_label": "demo", "name": "echo", "arguments": "{}", "output": "hi"},
+    {"type": "tool_search_call", "call_id": "call_7", "execution": "client", "arguments": {"query": "map"}},
+    {"type": "tool_search_output", "call_id": "call_7", "execution": "client", "tools": [{"name": "map"}]},
     {
         "type": "computer_call",
         "id": "cu_1",

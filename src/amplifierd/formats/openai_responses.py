@@ -71,7 +71,7 @@ def _read_item(item: Object, item_type: str) -> tuple[list[Object], set[str], st
     if item_type == _IMAGE:
         return *_read_image(item), "assistant"
     if item_type in CALLS:
-        return *CALLS[item_type].read(item), "assistant" if CALLS[item_type].input_key else "tool"
+        return *CALLS[item_type].read(item, NAME), "assistant" if CALLS[item_type].input_key else "tool"
     if item_type in _RESULTS and fits("call", item.get("call_id")) and "output" in item:
         return read_result(item["call_id"], item["output"], NAME, {}, _read_block), {"call_id", "output"}, "tool"
     return [], set(), "assistant"
@@ -98,7 +98,7 @@ def _write_item(parts: list[Object], item_type: str) -> Object:
     if item_type == _IMAGE:
         return _write_image(parts)
     if item_type in CALLS:
-        return CALLS[item_type].write(parts)
+        return CALLS[item_type].write(parts, NAME)
     members, count = write_result(parts, NAME, partial(_write_block, text="input_text"))
     if count < len(parts):
         raise ContentNotConvertible(f"The parts after the result of call {parts[0]['call']} are another item.")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .blocks import fits, text_of, value_of
+from .blocks import fits, native_of, text_of, value_of, with_native
 from .interface import Object
 
 
@@ -11,7 +11,8 @@ from .interface import Object
 class CallShape:
     """An item that is a call, a result, or both: the keys of its id, name, input and output.
 
-    `name` is fixed if the item has none. The keys in `json` have any JSON value in the item.
+    `name` is fixed if the item has none. The keys in `json` have any JSON value in the item. An item that is both may
+    lack its id and its input: the name of the tool is used as the id, and an empty text as the input.
     """
 
     call: str
@@ -21,18 +22,28 @@ class CallShape:
     output_key: str = ""
     json: frozenset[str] = field(default_factory=frozenset)
 
-    def read(self, item: Object) -> tuple[list[Object], set[str]]:
+    def read(self, item: Object, format_name: str) -> tuple[list[Object], set[str]]:
         """The parts of an item, and the keys that they use; none if the item lacks the fields of its type."""
+        named = item.get(self.name_key) if self.name_key else self.name
+        is_both = bool(self.input_key and self.output_key)
         call = item.get(self.call)
+        lacking: list[str] = []
+        if is_both and not fits("call", call):
+            call = named
+            lacking.append(self.call)
         if not fits("call", call):
             return [], set()
         parts: list[Object] = []
-        consumed = {self.call}
+        consumed = {self.call} - {*lacking}
         if self.input_key:
             texts, consumed_here = self._texts(item, {"name": self.name_key, "input": self.input_key})
+            if "input" not in texts and is_both:
+                texts["input"] = ""
+                lacking.append(self.input_key)
             if not fits("name", texts.setdefault("name", self.name)) or "input" not in texts:
                 return [], set()
-            parts.append({"type": "tool_call", "call": call, **texts})
+            native = {"lacks": lacking} if lacking else {}
+            parts.append(with_native({"type": "tool_call", "call": call, **texts}, format_name, native))
             consumed |= consumed_here
         if self.output_key:
             texts, consumed_here = self._texts(item, {"output": self.output_key})
@@ -40,12 +51,13 @@ class CallShape:
             consumed |= consumed_here
         return parts, consumed
 
-    def write(self, parts: list[Object]) -> Object:
+    def write(self, parts: list[Object], format_name: str) -> Object:
         """The members of the item for these parts."""
-        members: Object = {self.call: parts[0]["call"]}
+        lacking = native_of(parts[0], format_name).get("lacks", ())
+        members: Object = {} if self.call in lacking else {self.call: parts[0]["call"]}
         for part in parts:
             for name, key in (("name", self.name_key), ("input", self.input_key), ("output", self.output_key)):
-                if key and name in part:
+                if key and key not in lacking and name in part:
                     members[key] = value_of(part[name]) if key in self.json else part[name]
         return members
 
@@ -69,6 +81,8 @@ CALLS = {
     "local_shell_call": CallShape("call_id", "local_shell", input_key="action", json=frozenset({"action"})),
     "shell_call": CallShape("call_id", "shell", input_key="action", json=frozenset({"action"})),
     "apply_patch_call": CallShape("call_id", "apply_patch", input_key="operation", json=frozenset({"operation"})),
+    "tool_search_call": CallShape("call_id", "tool_search", input_key="arguments", json=frozenset({"arguments"})),
+    "tool_search_output": CallShape("call_id", output_key="tools", json=frozenset({"tools"})),
     "computer_call_output": CallShape("call_id", output_key="output", json=frozenset({"output"})),
     "local_shell_call_output": CallShape("id", output_key="output"),
     "shell_call_output": CallShape("call_id", output_key="output", json=frozenset({"output"})),

@@ -126,7 +126,11 @@ class Layout:
     @property
     def has_choice(self) -> bool:
         """Whether the path of the session depends on what was stored before."""
-        return self._conversation.chat.current is not None and any(len(each) > 1 for each in self._children.values())
+        current = self._conversation.chat.current
+        if current is None:
+            return False
+        has_later = self._conversation.place_of(current) in self._children
+        return has_later or any(len(each) > 1 for each in self._children.values())
 
     def branches(self, stored_last: str | None = None) -> Iterator[Branch | Fault]:
         """The session, then its forks; `stored_last` is the id of the stored session's last message."""
@@ -151,7 +155,7 @@ class Layout:
         find = self._conversation.place_of
         current = find(self._conversation.chat.current or "")
         stored = find(stored_last or "")
-        leaf = self._branch_end(self._children[-1][0] if current is None else current)
+        leaf = self._branch_end(self._children[-1][0]) if current is None else current
         if stored is not None and stored not in path_to(self._conversation, leaf):
             return self._branch_end(stored)
         return leaf

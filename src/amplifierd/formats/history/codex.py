@@ -4,8 +4,9 @@ Since 2025-09 a line has a `type` and a `payload`. Before, the first line descri
 an item.
 """
 
+import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 from ..blocks import type_of
 from ..openai_responses import OpenAIResponses
@@ -42,12 +43,29 @@ _ITEM_TYPES = frozenset(
 _RESPONSES = OpenAIResponses()
 # Codex sends the instructions of a project as a message of the user.
 _INSTRUCTIONS = "# AGENTS.md instructions"
+# A message of the user with one of these elements is not a turn of the user: Codex wrote it.
+_CONTEXT_ELEMENTS = (
+    "user_instructions",
+    "environment_context",
+    "skill",
+    "skills_instructions",
+    "user_shell_command",
+    "turn_aborted",
+    "subagent_notification",
+    "agent_message_board_notification",
+    "recommended_plugins",
+    "hook_prompt",
+)
+_CONTEXT = re.compile(rf"\s*<({'|'.join(_CONTEXT_ELEMENTS)})[\s>]")
 # Editors write what is open before the prompt.
 _PROMPT_FOLLOWS = "## My request for Codex:"
 
 
 class Codex:
-    """A session for each rollout, named after the first prompt, and a message for each item."""
+    """A session for each rollout, named after the first prompt, and a message for each item.
+
+    Turns that were rolled back are a branch.
+    """
 
     name = NAME
 
@@ -82,6 +100,7 @@ class _Reader:
         self._turn: Turn | None = None
         self._is_answer = False
         self._waiting: list[Object] = []
+        self._path = _Path()
 
     def read(self, record: Record) -> Iterator[Step]:
         value = record.value
@@ -110,6 +129,8 @@ class _Reader:
         for aside in self._waiting:
             if self._chat:
                 yield AttachedRecord(chat=self._chat, record=aside)
+        if self._path.is_shortened and self._chat:
+            yield Chat(key=self._chat, current=self._path.tip)
 
     def _session(self, meta: Object, value: Object) -> Step:
         session, cwd, parent = texts_of(meta, "id", "cwd", "forked_from_id")
@@ -137,16 +158,69 @@ class _Reader:
         if self._is_answer and self._model is not None:
             message.setdefault("model", self._model)
         self._count += 1
-        self._turn = Turn(chat=self._chat, key=f"{self._count}", line=line, message=message)
+        key, parent = f"{self._count}", self._path.tip
+        self._path.add(key, item, message)
+        self._turn = Turn(chat=self._chat, key=key, parent=parent, line=line, message=message)
 
     def _event(self, value: Object, payload: Object) -> None:
         """Keep a record that is not a message until the next message; a token count is added to the last answer."""
+        if payload.get("type") == "thread_rolled_back":
+            self._path.roll_back(payload.get("num_turns"))
+            self._is_answer = False
+            self._name = self._name if self._path.has_turns else None
         if value.get("type") == "turn_context":
             self._model = texts_of(payload, "model")[0] or self._model
         usage = _usage_of(payload) if payload.get("type") == "token_count" else {}
         if usage and self._turn is not None and self._is_answer and "usage" not in self._turn.message:
             self._turn.message["usage"] = usage
         self._waiting.append(value)
+
+
+class _Path:
+    """The messages of the conversation that were not rolled back."""
+
+    def __init__(self) -> None:
+        # The key of each message, and whether Codex wrote it as context of the next turn.
+        self._messages: list[tuple[str, bool]] = []
+        # The places at which turns of the user begin.
+        self._turns: list[int] = []
+        self.is_shortened = False
+
+    @property
+    def tip(self) -> str | None:
+        """The key of the last message."""
+        return self._messages[-1][0] if self._messages else None
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether a turn of the user is left."""
+        return bool(self._turns)
+
+    def add(self, key: str, item: Object, message: Object) -> None:
+        """Add the next message, read from an item."""
+        is_context = message["role"] == "developer" or (message["role"] == "user" and _is_context(message))
+        if (message["role"] == "user" and not is_context) or type_of(item) == "agent_message":
+            self._turns.append(len(self._messages))
+        self._messages.append((key, is_context))
+
+    def roll_back(self, count: Any) -> None:
+        """Remove the last turns of the user with all that follows them, as Codex does when it resumes the session.
+
+        The context before the first of these turns is removed as well, but not that of the first turn of all.
+        """
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1 or not self._turns:
+            return
+        end = self._turns[max(0, len(self._turns) - count)]
+        while end > self._turns[0] and self._messages[end - 1][1]:
+            end -= 1
+        del self._messages[end:]
+        self._turns = [place for place in self._turns if place < end]
+        self.is_shortened = True
+
+
+def _is_context(message: Object) -> bool:
+    texts = [part["text"] for part in message["parts"] if part["type"] == "text"]
+    return any(text.startswith(_INSTRUCTIONS) or _CONTEXT.match(text) for text in texts)
 
 
 def _name_of(message: Object) -> str | None:
