@@ -184,6 +184,28 @@ def test_deleted_message_is_left_out(name: str) -> None:
     assert (faults, [message.content for message in found]) == ([], ["Rain?"])
 
 
+@pytest.mark.parametrize("name", READ_AS)
+def test_fork_stays_a_fork_of_its_messages(name: str) -> None:
+    messages = [
+        message_of(1, "user", None, content="", deleted_at=TIME),
+        message_of(2, "user", None, content="Rain?"),
+        message_of(3, "assistant", [{"type": "data", "kind": "a.b", "value": 1}]),
+        message_of(4, "user", None, content="Snow?"),
+    ]
+    parent = "2489e9ad-2ee2-4e00-8ec9-32d5f69181c1"
+    for at, expected in ((0, 0), (1, 0), (2, 1), (3, 2), (4, 3)):
+        fork = session_of(4, parent_session_id=parent, forked_at_sequence=at)
+        [(session, found)], faults = imported(exported(fork, messages, name), READ_AS[name])
+        assert (faults, session.parent_session_id, len(found)) == ([], parent, 3)
+        assert session.forked_at_sequence == expected
+    # The session of an agent has a parent, but is not a fork.
+    text = exported(session_of(4, parent_session_id=parent), messages, name)
+    for wrong in ("", '"forkedAtSequence":true,', '"forkedAtSequence":"1",', '"forkedAtSequence":-1,'):
+        changed = text.replace(b'"parentSessionId"', wrong.encode() + b'"parentSessionId"')
+        [(session, _)], _ = imported(changed, READ_AS[name])
+        assert (session.parent_session_id, session.forked_at_sequence) == (parent, UNSET)
+
+
 OTHER = [None, 5, "", "text", "none", [], {}, ["x"], {"type": 5}, {"type": "custom"}, {"content": "text"}]
 VALUES = st.sampled_from(OTHER) | st.dictionaries(
     st.sampled_from(["type", "fields", "content", "role", "rest", "own", "url", "source"]), st.sampled_from(OTHER)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,13 @@ def digest_of(written: list[Any]) -> str:
     return sha256(canonical(written)).hexdigest()[:DIGEST_CHARACTERS]
 
 
+class RestoredMessages(NamedTuple):
+    """The messages of a session, and how many of them are copied from its parent; None if it is not a fork."""
+
+    messages: list[Object]
+    forked_at: int | None = None
+
+
 def session_in(record: Object) -> Object:
     """The session of a record; an empty object if it is not an export."""
     return object_of(object_of(record.get(EXPORT_MEMBER)).get("session"))
@@ -43,27 +50,39 @@ def labels_in(session: Object) -> dict[str, str]:
     return {key: value for key, value in valid[:_MAX_LABELS] if value is not None}
 
 
-def restore_messages(record: Object, sources: list[Object], found: list[Object]) -> list[Object] | None:
+def restore_messages(record: Object, sources: list[Object], found: list[Object]) -> RestoredMessages | None:
     """Restore the members of messages that an export kept beside them; `found` are the messages read from `sources`.
 
-    Returns `found` if the record is not an export, None if it is an export of other messages.
+    The messages are `found` if the record is not an export. Returns None if it is an export of other messages.
     """
     member = object_of(record.get(EXPORT_MEMBER))
     if "messages" not in member:
-        return found
+        return RestoredMessages(found)
     rests = [object_of(rest) for rest in list_of(member["messages"])]
     counts = [_count(rest) for rest in rests]
     if sum(counts) != len(found):
         return None
-    return [*_restore_each(sources, found, rests, counts)]
+    restored = [*_restore_each(sources, found, rests, counts)]
+    copied = _forked_at(session_in(record))
+    # An edited message can be several, and a deleted one is none.
+    forked_at = None if copied is None else sum(sequence <= copied for sequence, _ in restored)
+    return RestoredMessages([message for _, message in restored], forked_at)
+
+
+def _forked_at(session: Object) -> int | None:
+    """The sequence of the last message that a fork copied."""
+    copied = session.get("forkedAtSequence")
+    is_fork = isinstance(session.get("parentSessionId"), str)
+    return copied if is_fork and isinstance(copied, int) and not isinstance(copied, bool) and copied >= 0 else None
 
 
 def _restore_each(
     sources: list[Object], found: list[Object], rests: list[Object], counts: list[int]
-) -> Iterator[Object]:
+) -> Iterator[tuple[int, Object]]:
+    """The messages, each with the sequence that it had in the export."""
     place = 0
     ids: set[str] = set()
-    for rest, count in zip(rests, counts, strict=True):
+    for sequence, (rest, count) in enumerate(zip(rests, counts, strict=True), 1):
         group, written = found[place : place + count], sources[place : place + count]
         place += count
         if "deletedAt" in rest:
@@ -72,7 +91,7 @@ def _restore_each(
         for message in messages:
             identity = rest.get("id")
             message_id = message_id_of(identity) if isinstance(identity, str) else None
-            yield {**message, "id": None if message_id in ids else message_id}
+            yield sequence, {**message, "id": None if message_id in ids else message_id}
             ids.update([message_id] if message_id else [])
 
 

@@ -177,10 +177,11 @@ class Layout:
         chat = self._conversation.chat
         nodes = [self._nodes[place] for place in path]
         usage = usage_of_nodes(nodes)
-        own_id = self.session_id
+        own_id, forked_at = self.session_id, chat.forked_at
         parent = session_id_of(self._collection.format_name, chat.parent) if chat.parent is not None else None
         if parent_id is not None:
-            own_id, parent = session_id_of(self._collection.format_name, chat.key, nodes[begins].key), parent_id
+            own_id = session_id_of(self._collection.format_name, chat.key, nodes[begins].key)
+            parent, forked_at = parent_id, begins
         created_at = chat.created_at or nodes[0].timestamp
         known = self._conversation.titles
         titles = [known[node.key] for node in nodes[begins:] if node.key in known]
@@ -205,7 +206,7 @@ class Layout:
             name=name or UNSET,
             started_at=created_at,
             parent_session_id=parent if parent is not None and parent != own_id else UNSET,
-            forked_at_sequence=UNSET if parent_id is None else begins,
+            forked_at_sequence=UNSET if forked_at is None else forked_at,
             usage=UNSET if usage is None else usage.usage,
             labels=labels,
             archived=chat.archived or UNSET,

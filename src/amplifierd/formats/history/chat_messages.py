@@ -179,24 +179,25 @@ def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
         yield Fault(kind="no conversation", line=record.line, sentence=sentence)
         return
     key = _key_of(value, messages, number)
-    yield _chat_of(value, key, form)
+    sources = [*_system_messages(value, form), *_objects(messages)]
+    first = len(sources) - len(_objects(messages))
+    found = [form.read(each) for each in sources[:first]] + [_in_list(form, each) for each in sources[first:]]
+    restored = restore_messages(value, sources, found)
+    yield _chat_of(value, key, form, None if restored is None else restored.forked_at)
     for place, message in enumerate(messages, 1):
         if not isinstance(message, dict):
             sentence = f"Message {place} of the conversation is not an object."
             yield Fault(kind="no message", line=record.line, sentence=sentence)
-    first = _system_messages(value, form)
-    sources = [*first, *_objects(messages)]
-    found = [form.read(each) for each in first] + [_in_list(form, each) for each in _objects(messages)]
-    kept = restore_messages(value, sources, found)
-    if kept is None:
+    if restored is None:
         sentence = f"Its messages are not those of which the member {EXPORT_MEMBER} tells; that is not used."
         yield Fault(kind="other messages", line=record.line, sentence=sentence)
-    for place, read in enumerate(found if kept is None else kept, 1):
+    kept = found if restored is None else restored.messages
+    for place, read in enumerate(kept, 1):
         own = form.key_of(sources[place - 1], place) if kept is found else _place_of(read, place)
         yield Turn(chat=key, key=own, line=record.line, message=read)
 
 
-def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
+def _chat_of(value: Object, key: str, form: _Messages, forked_at: int | None) -> Chat:
     session = session_in(value)
     title = value.get("title")
     consumed = (form.member, EXPORT_MEMBER, *(["title"] if isinstance(title, str) and line_of(title) == title else []))
@@ -209,6 +210,7 @@ def _chat_of(value: Object, key: str, form: _Messages) -> Chat:
         labels=labels_of(model=value.get("model")) | labels_in(session),
         context=({form.name: context} if context else {}) | object_of(session.get("context")),
         parent=parent,
+        forked_at=forked_at,
         archived=session.get("archived") is True,
         pinned=session.get("pinned") is True,
     )

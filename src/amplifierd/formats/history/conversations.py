@@ -67,6 +67,7 @@ class Conversation:
             context=own.context | chat.context,
             current=chat.current or own.current,
             parent=chat.parent or own.parent,
+            forked_at=own.forked_at if chat.forked_at is None else chat.forked_at,
             archived=chat.archived or own.archived,
             pinned=chat.pinned or own.pinned,
         )

@@ -20,8 +20,9 @@ class Chat(Struct, frozen=True, kw_only=True):
     """The data of a conversation. It may be yielded several times: later values replace earlier ones.
 
     `key` is the source's id of the conversation. `current` is the key of the message at which it continues, if the
-    source names it. `parent` is the key of the conversation to which it belongs, such as the caller's for an agent.
-    `context` has the data without a field of its own.
+    source names it. `parent` is the key of the conversation to which it belongs, such as the caller's for an agent;
+    if it is a fork, its first `forked_at` messages are copies of the parent's. `context` has the data without a field
+    of its own.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Chat(Struct, frozen=True, kw_only=True):
     context: Object = {}
     current: str | None = None
     parent: str | None = None
+    forked_at: int | None = None
     archived: bool = False
     pinned: bool = False
 
