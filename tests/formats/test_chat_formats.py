@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
+import pytest
+
 from samples.histories import (
+    CHATGPT,
     CHATGPT_ID,
     CLAUDE_AI_ID,
     LIBRECHAT,
@@ -13,6 +16,8 @@ from samples.histories import (
     WEBUI_ID,
     claude_answer,
     claude_block,
+    gpt_node,
+    gpt_text,
     lines,
 )
 from samples.history_reading import Read
@@ -38,6 +43,72 @@ def test_chatgpt_keeps_the_stored_path() -> None:
     read = Read(SAMPLES["chatgpt"](), stored_last="answer---first")
     assert read.ids(0) == ["question-1", "answer---first"]
     assert read.ids(1) == ["question-1", "thoughts-second", "answer---second-x", "question-2-with-image"]
+
+
+def gpt_chat(*nodes: tuple[str, dict[str, Any]]) -> bytes:
+    """An export of ChatGPT with one conversation; each node follows the one before it."""
+    linked = {
+        key: {**node, "parent": nodes[place - 1][0] if place else None} for place, (key, node) in enumerate(nodes)
+    }
+    return json.dumps([{**CHATGPT[0], "mapping": linked, "current_node": nodes[-1][0]}]).encode()
+
+
+def gpt_sent(
+    key: str, role: str, content: dict[str, Any], recipient: str = "all", name: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """A node of ChatGPT: a message to a recipient, or one of a tool."""
+    _, node = gpt_node(key, None, role, content)
+    author: dict[str, Any] = {"role": role, "name": name, "metadata": {}}
+    return key, {**node, "message": {**node["message"], "author": author, "recipient": recipient}}
+
+
+def test_chatgpt_s_code_is_a_call_and_its_output_a_result() -> None:
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-2"}
+    read = Read(
+        gpt_chat(
+            gpt_sent("n1", "user", gpt_text("Add 2 and 2.")),
+            gpt_sent(
+                "n02", "assistant", {"content_type": "code", "language": "unknown", "text": "print(2 + 2)"}, "python"
+            ),
+            gpt_sent("n003", "tool", {"content_type": "execution_output", "text": "4\n"}, name="python"),
+            gpt_sent("n0004", "tool", {"content_type": "multimodal_text", "parts": [image]}, name="python"),
+            gpt_sent("n00005", "assistant", gpt_text('{"query": "rain"}'), "browser.search"),
+            gpt_sent("n000006", "tool", {"content_type": "system_error", "name": "E", "text": "No."}, name="browser"),
+            gpt_sent("n0000007", "assistant", gpt_text("It is 4.")),
+            gpt_sent("n00000008", "tool", gpt_text("A file."), name="file_search"),
+        )
+    )
+    messages = read.messages[CHATGPT_ID]
+    assert read.faults == []
+    assert [without_native(part) for message in messages[1:4] for part in message["parts"]] == [
+        {"type": "tool_call", "call": "n02", "name": "python", "input": "print(2 + 2)"},
+        {"type": "tool_result", "call": "n02", "output": "4\n"},
+        {"type": "tool_result", "call": "n02"},
+        {"type": "file", "media": "image/*", "url": "file-service://file-2", "call": "n02"},
+    ]
+    assert [message["parts"] for message in messages[4:]] == [
+        [{"type": "tool_call", "call": "n00005", "name": "browser.search", "input": '{"query": "rain"}'}],
+        [{"type": "tool_result", "call": "n00005", "output": "No.", "error": True}],
+        [{"type": "text", "text": "It is 4."}],
+        # A result without a call has the name of the tool.
+        [{"type": "tool_result", "call": "file_search", "output": "A file."}],
+    ]
+    # What the code was written in stays.
+    assert messages[1]["metadata"]["chatgpt"]["content"] == {"content_type": "code", "language": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ({"content_type": "code", "language": "python", "text": "print(1)"}, "```python\nprint(1)\n```"),
+        ({"content_type": "code", "language": "unknown", "text": "a\n```\nb"}, "````\na\n```\nb\n````"),
+        ({"content_type": "code", "language": "a b", "text": ""}, "```\n\n```"),
+        ({"content_type": "execution_output", "text": "4"}, "```\n4\n```"),
+    ],
+)
+def test_chatgpt_s_code_for_the_user_is_fenced(content: dict[str, Any], shown: str) -> None:
+    [message] = Read(gpt_chat(gpt_sent("n1", "assistant", content))).messages[CHATGPT_ID]
+    assert message["content"] == shown
 
 
 def test_claude_ai_keeps_attachments_and_thoughts() -> None:

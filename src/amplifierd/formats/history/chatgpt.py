@@ -1,11 +1,13 @@
 """ChatGPT's export (`conversations.json`, also in several files): a tree of messages for each conversation."""
 
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
+from ..blocks import fits
 from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
-from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
+from .values import labels_of, line_of, list_of, message_id_of, object_of, text_part, texts_of, time_of, without
 
 NAME = "chatgpt"
 
@@ -21,6 +23,13 @@ _TEXTS = {
     "system_error": ("text", "text"),
     "reasoning_recap": ("reasoning", "content"),
 }
+_TEXT_LISTS = frozenset({"text", "multimodal_text"})
+# The recipient of a message to the user; any other is a tool.
+_TO_USER = "all"
+# Contents that are shown as code.
+_CODE = frozenset({"code", "execution_output"})
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#._-]{1,30}")
+_UNKNOWN_LANGUAGE = "unknown"
 
 
 class ChatGPT:
@@ -61,8 +70,9 @@ def _conversation(record: Record) -> Iterator[Step]:
         archived=value.get("is_archived") is True,
         pinned=value.get("is_starred") is True,
     )
+    calls = _open_calls(mapping)
     for node_key in _in_order(mapping):
-        yield from _node(key, node_key, mapping, record.line)
+        yield from _node(key, node_key, mapping, calls[node_key], record.line)
 
 
 def _in_order(mapping: Object) -> list[str]:
@@ -99,7 +109,49 @@ def _message_before(mapping: Object, key: Any) -> str | None:
     return key if isinstance(key, str) else None
 
 
-def _node(chat: str, key: str, mapping: Object, line: int) -> Iterator[Step]:
+def _open_calls(mapping: Object) -> dict[str, str | None]:
+    """By each node, the last call of a tool up to it that neither the user nor an answer follows."""
+    found: dict[str, str | None] = {}
+    for start in mapping:
+        path: list[str] = []
+        place: Any = start
+        while isinstance(place, str) and place in mapping and place not in found:
+            # In a cycle, the search ends here.
+            found[place] = None
+            path.append(place)
+            place = object_of(mapping[place]).get("parent")
+        call = found.get(place) if isinstance(place, str) else None
+        for key in reversed(path):
+            found[key] = call = _call_after(key, object_of(object_of(mapping[key]).get("message")), call)
+    return found
+
+
+def _call_after(key: str, message: Object, before: str | None) -> str | None:
+    if _called_tool(message) is not None:
+        return key
+    [role] = texts_of(message.get("author"), "role")
+    [kind] = texts_of(message.get("content"), "content_type")
+    return None if role == "user" or (role == "assistant" and kind in _TEXT_LISTS) else before
+
+
+def _called_tool(message: Object) -> str | None:
+    """The tool that a message of the model calls; None if it calls none."""
+    [role], [recipient] = texts_of(message.get("author"), "role"), texts_of(message, "recipient")
+    is_call = role == "assistant" and recipient != _TO_USER and fits("name", recipient)
+    return recipient if is_call and _text_of(object_of(message.get("content"))) else None
+
+
+def _text_of(content: Object) -> str | None:
+    """The code of a content, or its only text; None if it has neither."""
+    match content:
+        case {"content_type": "code", "text": str(text)}:
+            return text
+        case {"content_type": "text" | "multimodal_text", "parts": [str(text)]}:
+            return text
+    return None
+
+
+def _node(chat: str, key: str, mapping: Object, call: str | None, line: int) -> Iterator[Step]:
     node = object_of(mapping[key])
     message = node.get("message")
     if not isinstance(message, dict) and (message is not None or not node):
@@ -109,15 +161,24 @@ def _node(chat: str, key: str, mapping: Object, line: int) -> Iterator[Step]:
             yield AttachedRecord(chat=chat, record={key: mapping[key]})
         return
     parent = _message_before(mapping, node.get("parent"))
-    yield Turn(chat=chat, key=key, parent=parent, line=line, message=_message(message))
+    yield Turn(chat=chat, key=key, parent=parent, line=line, message=_message(message, key, call))
 
 
-def _message(source: Object) -> Object:
+def _message(source: Object, key: str, call: str | None) -> Object:
+    """A message; `call` is the key of the node that called the tool, if it is a result."""
     author = object_of(source.get("author"))
     [own_role] = texts_of(author, "role")
     role = own_role if own_role in _ROLES else "assistant"
     content = object_of(source.get("content"))
     parts, rest = _parts(content)
+    [kind], tool = texts_of(content, "content_type"), _called_tool(source)
+    if tool is not None:
+        parts = [{"type": "tool_call", "call": message_id_of(key), "name": tool, "input": _text_of(content)}]
+    elif role == "tool":
+        called = message_id_of(call) if call is not None else line_of(author.get("name")) or message_id_of(key)
+        parts = _result(called, parts, is_error=kind == "system_error")
+    elif kind in _CODE:
+        parts = [_fenced(part, content.get("language")) for part in parts]
     own = without(source, "content", "id") | ({"content": rest} if rest else {})
     message: Object = {
         "role": role,
@@ -136,7 +197,7 @@ def _message(source: Object) -> Object:
 def _parts(content: Object) -> tuple[list[Object], Object]:
     """The parts of a content, and the members that the parts do not contain."""
     [kind] = texts_of(content, "content_type")
-    if kind in {"text", "multimodal_text"} and isinstance(content.get("parts"), list):
+    if kind in _TEXT_LISTS and isinstance(content.get("parts"), list):
         texts = [_part(each) for each in content["parts"] if each != ""]
         return texts, without(content, "parts")
     if kind == "thoughts":
@@ -145,6 +206,24 @@ def _parts(content: Object) -> tuple[list[Object], Object]:
     if isinstance(content.get(member), str):
         return [{"type": part_type, "text": content[member]}], without(content, member)
     return ([_data(str(kind), content)], {}) if content else ([], {})
+
+
+def _result(call: str, parts: list[Object], *, is_error: bool) -> list[Object]:
+    """The result of a call: its text, and further parts."""
+    is_text = bool(parts) and parts[0]["type"] == "text" and "native" not in parts[0]
+    head: Object = {"type": "tool_result", "call": call, **({"output": parts[0]["text"]} if is_text else {})}
+    others = [{**part, "call": call} for part in (parts[1:] if is_text else parts)]
+    return [head | ({"error": True} if is_error else {}), *others]
+
+
+def _fenced(part: Object, language: Any) -> Object:
+    """A text as a code block of Markdown, with a fence that the text does not have."""
+    if part["type"] != "text":
+        return part
+    longest = max((len(ticks) for ticks in re.findall("`+", part["text"])), default=0)
+    fence = "`" * max(3, longest + 1)
+    is_known = isinstance(language, str) and language != _UNKNOWN_LANGUAGE and _LANGUAGE.fullmatch(language)
+    return text_part(f"{fence}{language if is_known else ''}\n{part['text']}\n{fence}")
 
 
 def _part(value: Any) -> Object:
