@@ -149,7 +149,8 @@ def build_app(settings: Settings) -> Any:
     supervisor = parent_process()
     if supervisor is not None:
         stop_with_parent(supervisor.pid, max_age=None)
-    storage = _storage(settings)
+    # The supervisor has created it. If its file was deleted since, an empty one would hide what the others still serve.
+    storage = _storage(settings, create=False)
     return create_app(settings, storage, opened=_open_or_exit(storage))
 
 
@@ -263,10 +264,11 @@ def _allow_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _storage(settings: Settings) -> Storage:
+def _storage(settings: Settings, *, create: bool = True) -> Storage:
     embedder = None if settings.embedder is None else configured_embedder(settings, settings.embedder)
     return open_storage(
         settings.database,
+        create=create,
         idempotency_ttl=settings.idempotency_ttl,
         single_machine=settings.single_machine,
         installed=InstalledModules(installed_modules),

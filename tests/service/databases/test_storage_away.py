@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from amplifierd.settings import CONTRACT
 from daemon import Daemon
 from faults.corrupt import vandalise
 from operations import OPERATIONS, send
+from waits import until
 
 ROOT = Path(__file__).parents[3]
 
@@ -119,6 +121,17 @@ def test_moved_database_refuses_writes(tmp_path: Path, how: str) -> None:
             (tmp_path / "b.db").rename(path)
             assert client.post("/sessions").status_code == 201
             assert client.get("/health").status_code == 200
+
+
+def test_new_worker_does_not_replace_a_deleted_database(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with Daemon(f"sqlite:///{path}", "--workers", "2") as daemon, daemon.client() as client:
+        assert client.post("/sessions").status_code == 201
+        until(lambda: len(daemon.workers) == 2)
+        path.unlink()
+        os.kill(daemon.workers[0], signal.SIGKILL)
+        daemon.wait_for_log("A worker exits, and another will retry")
+        assert not path.exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Only Linux has this folder.")
