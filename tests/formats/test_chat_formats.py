@@ -20,7 +20,7 @@ from samples.histories import (
     gpt_text,
     lines,
 )
-from samples.history_reading import Read
+from samples.history_reading import Read, without_native
 from samples.message_lists import AI_SDK
 
 
@@ -210,11 +210,6 @@ def test_openai_messages_have_functions_without_ids() -> None:
         {"type": "tool_result", "call": "now", "output": '{"hour":12}'},
         {"type": "tool_result", "call": "call_1", "output": "a.py"},
     ]
-
-
-def without_native(part: dict[str, Any]) -> dict[str, Any]:
-    """A part without what only its format understands."""
-    return {name: value for name, value in part.items() if name != "native"}
 
 
 def test_ai_sdk_messages_have_their_parts() -> None:

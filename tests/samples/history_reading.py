@@ -78,6 +78,11 @@ class Read:
         return [message["id"] for message in self.messages[self.sessions[place]["id"]]]
 
 
+def without_native(part: Object) -> Object:
+    """A part without what only its format understands."""
+    return {name: value for name, value in part.items() if name != "native"}
+
+
 def joined(files: dict[str, Any]) -> bytes:
     """The files of a folder in the form that opencode's format reads."""
     order = OpenCode().in_order(files)
