@@ -43,6 +43,7 @@ def test_opencode_files_may_contain_anything() -> None:
         for value in OTHER_VALUES:
             read = Read(joined(with_other(files, {place: value})), "opencode")
             assert {kind for kind, _ in read.faults} <= {
+                "invalid time",
                 "missing session",
                 "no message",
                 "no session",

@@ -17,7 +17,7 @@ from ..openai_chat import NAME as OPENAI_CHAT
 from ..openai_chat import OpenAIChat
 from .interface import Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_records
-from .values import labels_of, line_of, object_of, text_part, texts_of, time_of, without
+from .values import first_time, labels_of, line_of, object_of, text_part, texts_of, time_of, without
 
 _ROLES = {
     "human": "user",
@@ -243,8 +243,8 @@ def _in_list(form: _Messages, source: Object) -> Object:
 def read_openai_message(source: Object) -> Object:
     """A message of chat completions, with a time if it has one."""
     message = _as_list(_CHAT.read(source), OPENAI_CHAT)
-    for member in ("created_at", "create_time", "timestamp"):
-        message["timestamp"] = message.get("timestamp") or time_of(source.get(member))
+    given = [source.get(member) for member in ("created_at", "create_time", "timestamp")]
+    message["timestamp"] = first_time(message.get("timestamp"), *given)
     return message
 
 
@@ -258,7 +258,7 @@ def read_ui_message(source: Object) -> Object:
     message: Object = {**_AI_SDK.read(source)}
     message.setdefault("metadata", {})
     about = object_of(source.get("metadata"))
-    message["timestamp"] = time_of(source.get("createdAt")) or time_of(about.get("createdAt"))
+    message["timestamp"] = first_time(source.get("createdAt"), about.get("createdAt"))
     model = line_of(about.get("model"))
     return message | ({"model": model} if model is not None and message["role"] == "assistant" else {})
 

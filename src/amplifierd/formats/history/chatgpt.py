@@ -1,7 +1,7 @@
 """ChatGPT's export (`conversations.json`, also in several files): a tree of messages for each conversation."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from ..blocks import fits
@@ -77,14 +77,8 @@ def _conversation(record: Record) -> Iterator[Step]:
 
 def _in_order(mapping: Object) -> list[str]:
     """The nodes in the order of their messages' times, so that later additions come last."""
-    times = {
-        key: _number(object_of(object_of(node).get("message")).get("create_time")) for key, node in mapping.items()
-    }
-    return sorted(mapping, key=lambda key: times[key])
-
-
-def _number(value: Any) -> float:
-    return value if isinstance(value, int | float) else 0
+    times = _along_paths(mapping, lambda _, message, before: time_of(message.get("create_time")) or before)
+    return sorted(mapping, key=lambda key: times[key] or "")
 
 
 def _is_message(node: Any) -> bool:
@@ -111,6 +105,13 @@ def _message_before(mapping: Object, key: Any) -> str | None:
 
 def _open_calls(mapping: Object) -> dict[str, str | None]:
     """By each node, the last call of a tool up to it that neither the user nor an answer follows."""
+    return _along_paths(mapping, _call_after)
+
+
+def _along_paths(
+    mapping: Object, value_after: Callable[[str, Object, str | None], str | None]
+) -> dict[str, str | None]:
+    """By each node, what `value_after` makes of its key, its message and the value of the node above it."""
     found: dict[str, str | None] = {}
     for start in mapping:
         path: list[str] = []
@@ -120,9 +121,9 @@ def _open_calls(mapping: Object) -> dict[str, str | None]:
             found[place] = None
             path.append(place)
             place = object_of(mapping[place]).get("parent")
-        call = found.get(place) if isinstance(place, str) else None
+        value = found.get(place) if isinstance(place, str) else None
         for key in reversed(path):
-            found[key] = call = _call_after(key, object_of(object_of(mapping[key]).get("message")), call)
+            found[key] = value = value_after(key, object_of(object_of(mapping[key]).get("message")), value)
     return found
 
 
@@ -184,7 +185,7 @@ def _message(source: Object, key: str, call: str | None) -> Object:
         "role": role,
         "parts": parts,
         "metadata": {NAME: own},
-        "timestamp": time_of(source.get("create_time")),
+        "timestamp": source.get("create_time"),
     }
     model = line_of(object_of(source.get("metadata")).get("model_slug"))
     if model is not None and role != "user":

@@ -67,7 +67,7 @@ def _turn(chat: str, number: int, source: Object, line: int) -> Turn:
         "role": _ROLES.get(sender or "", "assistant"),
         "parts": [*parts, *(_attachment(each) for each in list_of(source.get("attachments")))],
         "metadata": {NAME: without(source, *consumed)},
-        "timestamp": time_of(source.get("created_at")),
+        "timestamp": source.get("created_at"),
     }
     place: str | Place | None = Place.PREVIOUS if parent is None else None if parent == _NO_PARENT else parent
     return Turn(chat=chat, key=key, parent=place, line=line, message=message)

@@ -308,5 +308,5 @@ def _message_of(value: Object, text: str | None) -> Object:
         message.setdefault("metadata", {})
         message["role"] = value["type"]
     message["metadata"] = {**message["metadata"], NAME: own}
-    message["timestamp"] = time_of(value.get("timestamp"))
+    message["timestamp"] = value.get("timestamp")
     return message

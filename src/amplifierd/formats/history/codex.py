@@ -149,7 +149,7 @@ class _Reader:
         for aside in self._waiting:
             yield AttachedRecord(chat=self._chat, record=aside)
         self._waiting = []
-        message: Object = {**_RESPONSES.read(item), "timestamp": time_of(value.get("timestamp"))}
+        message: Object = {**_RESPONSES.read(item), "timestamp": value.get("timestamp")}
         if self._name is None and message["role"] == "user":
             self._name = _name_of(message)
             if self._name is not None:

@@ -14,7 +14,7 @@ from ...storage.model.files import TemporarySpace
 from ...storage.model.records import Message
 from ...storage.sql.temporary_files import LimitedFile, spool_errors
 from .interface import AttachedRecord, Chat, Fault, Object, Place, SessionName, Step, Title, Turn
-from .values import NO_TIME, message_id_of
+from .values import NO_TIME, line_of, message_id_of, time_of
 
 _encode = msgspec.json.Encoder().encode
 _decode_message = msgspec.json.Decoder(Message).decode
@@ -50,6 +50,11 @@ class Conversation:
     def place_of(self, key: str) -> int | None:
         """The place of the message with a key among `nodes`."""
         return self._places.get(key)
+
+    def time_before(self, turn: Turn) -> str | None:
+        """The time of the message before one that is added next."""
+        place = self._places.get(turn.parent, -1) if isinstance(turn.parent, str) else -1
+        return self.nodes[place].timestamp if self.nodes else self.chat.created_at
 
     def add(self, node: Node) -> None:
         """Add the next message."""
@@ -163,21 +168,23 @@ class Collection:
         if conversation.place_of(turn.key) is not None:
             yield from self._add_duplicate(conversation, turn)
             return
-        message, refused = self._accept(self._complete_message(conversation, turn))
+        time = time_of(given := turn.message.get("timestamp"))
+        if time is None and given:
+            sentence = f"The message {turn.key} has an invalid time{_shown(given)}; it gets that of the message before."
+            yield Fault(kind="invalid time", line=turn.line, sentence=sentence, file=turn.file)
+        message, refused = self._accept(self._complete_message(conversation, turn, time))
         if refused is not None:
             yield Fault(kind="kept as a file", line=turn.line, sentence=refused, file=turn.file)
         place = self._messages.add(message)
         message_id = None if message.id is UNSET else message.id
         conversation.add(Node(turn.key, turn.parent, turn.line, place, message_id, message.timestamp, message.usage))
 
-    def _complete_message(self, conversation: Conversation, turn: Turn) -> Object:
+    def _complete_message(self, conversation: Conversation, turn: Turn, time: str | None) -> Object:
         message = {"role": "assistant", "metadata": {}, "parts": [], **turn.message}
         message |= {"content": _content_of(message["parts"]), "sequence": 1}
         if message.setdefault("id", message_id_of(turn.key)) is None:
             del message["id"]
-        if message.get("timestamp") is None:
-            before = conversation.nodes[-1].timestamp if conversation.nodes else conversation.chat.created_at
-            message["timestamp"] = before or NO_TIME
+        message["timestamp"] = time or conversation.time_before(turn) or NO_TIME
         if asides := conversation.take_asides():
             own = message["metadata"].get(self.format_name, {})
             message["metadata"] = {**message["metadata"], self.format_name: {**own, "before": asides}}
@@ -197,6 +204,11 @@ class Collection:
                 f"The message {turn.key} was there before with another content; this one is kept with the next one."
             )
             yield Fault(kind="same id twice", line=turn.line, sentence=sentence, file=turn.file)
+
+
+def _shown(time: Any) -> str:
+    """The value of an invalid time, for a sentence; nothing for a value that may be long."""
+    return f", {line_of(time)}" if isinstance(time, str) else f", {time}" if isinstance(time, int | float) else ""
 
 
 def _content_of(parts: list[Object]) -> str:

@@ -10,7 +10,7 @@ from typing import IO, Any
 from ..blocks import data_part, fits, text_of, type_of, with_native
 from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
-from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
+from .values import first_time, labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
 NAME = "gemini-cli"
 
@@ -142,7 +142,7 @@ def _messages_of(value: Object) -> Iterator[tuple[str, Object]]:
     model = line_of(value.get("model"))
     for number, call in calls:
         message: Object = {"role": "assistant", "parts": [_call(call)], "metadata": {}}
-        time = time_of(call.get("timestamp")) or time_of(value.get("timestamp"))
+        time = first_time(call.get("timestamp"), value.get("timestamp"))
         yield f"{key}/{_id_of(call, number)}", message | {"timestamp": time} | ({"model": model} if model else {})
     for number, call in calls:
         if fits("call", call.get("id")) and (call.get("result") is not None or _status(call) in _ENDED):
@@ -164,7 +164,7 @@ def _content_message(value: Object) -> Object:
         "role": _ROLES[value["type"]],
         "parts": [*thoughts, *_content(value.get("content"))],
         "metadata": {NAME: own} if (own := without(value, *consumed)) else {},
-        "timestamp": time_of(value.get("timestamp")),
+        "timestamp": value.get("timestamp"),
     }
     if (model := line_of(value.get("model"))) is not None:
         message["model"] = model
@@ -217,7 +217,7 @@ def _result(call: Object, value: Object) -> Object:
         "role": "tool",
         "parts": [part],
         "metadata": {NAME: without(call, "id", "args", "result", "timestamp")},
-        "timestamp": time_of(call.get("timestamp")) or time_of(value.get("timestamp")),
+        "timestamp": first_time(call.get("timestamp"), value.get("timestamp")),
     }
 
 

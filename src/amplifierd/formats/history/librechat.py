@@ -6,7 +6,7 @@ from typing import IO, Any
 from ..blocks import text_of
 from .interface import Chat, Fault, Head, Object, Place, Step, Turn
 from .json_records import Record, read_steps
-from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, without
+from .values import labels_of, line_of, list_of, object_of, text_part, texts_of, without
 
 NAME = "librechat"
 
@@ -80,7 +80,7 @@ def _message(source: Object) -> Object:
         "role": "user" if is_user else "assistant",
         "parts": parts,
         "metadata": {NAME: without(source, *consumed)},
-        "timestamp": time_of(source.get("createdAt")),
+        "timestamp": source.get("createdAt"),
     }
     model, name = line_of(source.get("model")), line_of(sender)
     return message | ({"model": model} if model and not is_user else {}) | ({"agent": name} if name else {})

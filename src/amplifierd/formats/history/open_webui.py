@@ -99,7 +99,7 @@ def _message(source: Object, key: str) -> Object:
         "role": role if role in _ROLES else "assistant",
         "parts": [*parts, *(_file(each) for each in list_of(source.get("files")))],
         "metadata": {NAME: without(source, *consumed)},
-        "timestamp": time_of(source.get("timestamp")),
+        "timestamp": source.get("timestamp"),
     }
     if (model := line_of(source.get("model"))) is not None:
         message["model"] = model

@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from ...storage.values.clock import in_utc, is_clock_time
 from .interface import Object
 
 # The time of a message if its source has no time at all.
@@ -15,16 +14,21 @@ NO_TIME = "1970-01-01T00:00:00.000000Z"
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:amplifierd:history")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Times as numbers past this one are in milliseconds: it is the year 5138 in seconds.
-_MILLISECONDS = 1e11
+# strftime does not fill earlier years with zeros.
+_FIRST_YEAR = 1000
+# Times as numbers past one of these are in nanoseconds, microseconds or milliseconds: each is the year 5138 in the unit
+# before it.
+_UNITS = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
 _MAX_INTEGER = 2**31 - 1
 _MAX_CHARACTERS = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # Possessive: a name that is given back, a character at a time, would make a long text without an end take hours.
 _ELEMENT = re.compile(r"<([A-Za-z][\w-]*+)[^<>]*+>")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
-_WITHOUT_ZONE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9:]{8}(\.[0-9]+)?)")
+# Fewer digits may be a year, or a day without hyphens.
+_NUMBER = re.compile(r"[0-9]{9,19}(?P<fraction>\.[0-9]{1,9})?")
+_ZONE = re.compile(r" ?(?:UTC|GMT|[Zz])$")
+_MAX_TIME_CHARACTERS = 64
 
 
 def session_id_of(format_name: str, *keys: str) -> str:
@@ -68,27 +72,42 @@ def labels_of(**values: Any) -> dict[str, str]:
 
 
 def time_of(value: Any) -> str | None:
-    """A time of a source, in RFC 3339; None if it is not a time. Numbers are seconds or milliseconds since 1970."""
-    if isinstance(value, str):
-        return _time_of_text(value.strip())
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
+    """A time of a source, in RFC 3339; None if it is not a time.
+
+    Numbers, also as texts, are seconds, milliseconds, microseconds or nanoseconds since 1970. Texts are in ISO 8601; a
+    day is its beginning, and without an offset a time is in UTC. MongoDB writes `{"$date": …}`.
+    """
+    if isinstance(value, dict):
+        value = value.get("$date")
     try:
-        if not math.isfinite(value):
-            return None
-        seconds = value / 1_000 if abs(value) > _MILLISECONDS else value
-        moment = _EPOCH + timedelta(seconds=seconds)
-    except OverflowError:
+        moment = _moment_of_text(value.strip()) if isinstance(value, str) else _moment_of_number(value)
+    except (ValueError, OverflowError):
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.year >= 1000 else None
+    return None if moment is None or moment.year < _FIRST_YEAR else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _time_of_text(text: str) -> str | None:
-    if bare := _WITHOUT_ZONE.fullmatch(text):
-        text = f"{bare[1]}T{bare[2]}Z"
-    if not _RFC_3339.fullmatch(text) or not is_clock_time(text):
+def first_time(*values: Any) -> Any:
+    """The first of these values that is a time, in RFC 3339; without one, the first that is not empty."""
+    times = (time for value in values if (time := time_of(value)) is not None)
+    return next(times, None) or next((value for value in values if value), None)
+
+
+def _moment_of_text(text: str) -> datetime | None:
+    if len(text) > _MAX_TIME_CHARACTERS:
         return None
-    return in_utc(text)
+    if number := _NUMBER.fullmatch(text):
+        return _moment_of_number(float(text) if number["fraction"] else int(text))
+    moment = datetime.fromisoformat(_ZONE.sub("+00:00", text.upper()))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _moment_of_number(value: Any) -> datetime | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    unit = next(unit for least, unit in _UNITS if abs(value) >= least)
+    if isinstance(value, int):
+        return _EPOCH + timedelta(microseconds=value * 10**6 // unit)
+    return _EPOCH + timedelta(seconds=value / unit)
 
 
 def usage_of(**counts: Any) -> Object:

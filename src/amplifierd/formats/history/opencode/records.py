@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ...blocks import data_part, fits, text_of, type_of, with_native
 from ..interface import AttachedRecord, Fault, Object, Step, Turn
-from ..values import line_of, list_of, object_of, texts_of, time_of, usage_of, without
+from ..values import first_time, line_of, list_of, object_of, texts_of, usage_of, without
 
 NAME = "opencode"
 
@@ -64,7 +64,7 @@ def turns(source: StoredMessage) -> Iterator[Step]:
     message = _message(data, parts, source.created)
     yield Turn(chat=source.chat, key=key, line=1, message=message, file=source.file)
     if results:
-        ended = time_of(object_of(data.get("time")).get("completed")) or message["timestamp"]
+        ended = first_time(object_of(data.get("time")).get("completed"), message["timestamp"])
         tool_message: Object = {"role": "tool", "parts": results, "metadata": {}, "timestamp": ended}
         yield Turn(chat=source.chat, key=f"{key}/results", line=1, message=tool_message, file=source.file)
 
@@ -74,7 +74,7 @@ def _message(data: Object, parts: list[Object], created: Any) -> Object:
         "role": "user" if data.get("role") == "user" else "assistant",
         "parts": parts,
         "metadata": {NAME: without(data, "role")},
-        "timestamp": time_of(object_of(data.get("time")).get("created")) or time_of(created),
+        "timestamp": first_time(object_of(data.get("time")).get("created"), created),
     }
     if (model := line_of(data.get("modelID"))) is not None:
         message["model"] = model

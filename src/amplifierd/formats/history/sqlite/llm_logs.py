@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ...blocks import fits, with_native
 from ..interface import Chat, Fault, Head, Object, Step, Turn
-from ..values import labels_of, line_of, text_part, texts_of, time_of, usage_of, without
+from ..values import first_time, labels_of, line_of, text_part, texts_of, usage_of, without
 from .llm_parts import NAME, file_part, non_null_columns
 from .llm_threads import read_threads
 from .rows import SQLITE, Database, json_of, plain, read_database
@@ -96,7 +96,7 @@ def _steps(database: Database) -> Iterator[Step]:
 def _response(database: Database, row: Object) -> Iterator[Step]:
     key, chat = f"{row.get('id')}", f"{row.get('conversation_id') or row.get('id')}"
     related = _RelatedRows(database, row.get("id"))
-    time = time_of(row.get("datetime_utc")) or time_of(row.get("timestamp_utc"))
+    time = first_time(row.get("datetime_utc"), row.get("timestamp_utc"))
     texts = dict(zip(_TEXTS, texts_of(row, *_TEXTS), strict=True))
     if system := [*related.fragments("system_fragments", _SYSTEM_FRAGMENTS), *_text(texts["system"])]:
         yield _turn(chat, f"{key}-system", "system", system, time)

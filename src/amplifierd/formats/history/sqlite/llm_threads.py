@@ -78,15 +78,10 @@ def _chat(row: Object) -> Chat:
     return Chat(
         key=f"{row.get('id')}",
         name=line_of(row.get("name")),
-        created_at=time_of(_utc(row.get("datetime_utc"))),
+        created_at=time_of(row.get("datetime_utc")),
         context={NAME: more} if more else {},
         current=texts_of(row, "tip_message_hash")[0],
     )
-
-
-def _utc(time: Any) -> Any:
-    """A time that may have a space before its hours."""
-    return time.replace(" ", "T", 1) if isinstance(time, str) else time
 
 
 class _Conversation:
@@ -109,7 +104,7 @@ class _Conversation:
     def _turn(self, turn: Object) -> Iterator[Step]:
         tip, parent = texts_of(turn, "tip_message_hash", "parent_message_hash")
         about = self._about(turn)
-        time = time_of(_utc(turn.get("datetime_utc")))
+        time = time_of(turn.get("datetime_utc"))
         if tip is None or tip == parent or tip in self._seen:
             yield from self._chain(parent, time, {})
             yield AttachedRecord(chat=self._key, record={"turn": about})
