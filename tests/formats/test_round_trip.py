@@ -74,6 +74,23 @@ def test_tool_of_the_ai_sdk_is_a_call_and_its_result() -> None:
     assert result == {"type": "tool_result", "call": "call_1", "output": "It is away.", "error": True}
 
 
+def test_parts_of_the_ai_sdk_s_version_4_are_calls_and_reasoning() -> None:
+    old = [each for each in AI_SDK_PARTS if each["type"] == "tool-invocation" or "reasoning" in each]
+    parts = AISDK().read({"id": "m1", "role": "assistant", "parts": old})["parts"]
+    found = [(part["type"], part.get("output"), part.get("input"), part.get("text")) for part in parts]
+    assert found == [
+        ("tool_call", None, '{"city":"Köln"}', None),
+        ("tool_result", '{"degrees":15.0}', None, None),
+        ("tool_call", None, '{"city":"Köln"}', None),
+        ("tool_result", "15 degrees", None, None),
+        ("tool_call", None, '{"city":"Köln"}', None),
+        ("tool_call", None, "", None),
+        # It has no id.
+        ("data", None, None, None),
+        ("reasoning", None, None, "The user wants the weather."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("source", "target", "expected"),
     [

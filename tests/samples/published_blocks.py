@@ -384,6 +384,16 @@ AI_SDK_PARTS: list[Object] = [
     },
 ]
 
+_INVOCATION: Object = {"toolCallId": "call_4", "toolName": "weather", "args": {"city": "Köln"}, "step": 0}
+AI_SDK_PARTS += [
+    {"type": "tool-invocation", "toolInvocation": {**_INVOCATION, "state": "result", "result": {"degrees": 15.0}}},
+    {"type": "tool-invocation", "toolInvocation": {**_INVOCATION, "state": "result", "result": "15 degrees"}},
+    {"type": "tool-invocation", "toolInvocation": {**_INVOCATION, "state": "call"}, "providerMetadata": {}},
+    {"type": "tool-invocation", "toolInvocation": {"state": "partial-call", "toolName": "now", "toolCallId": "call_5"}},
+    {"type": "tool-invocation", "toolInvocation": {"state": "call", "toolName": "now", "args": {}}},
+    {"type": "reasoning", "reasoning": "The user wants the weather.", "details": [{"type": "text", "text": "The"}]},
+]
+
 AI_SDK: list[Object] = [
     *({"id": "m1", "role": "assistant", "parts": [part]} for part in AI_SDK_PARTS),
     {"id": "m2", "role": "user", "parts": AI_SDK_PARTS[:1], "metadata": {"createdAt": 1}},
