@@ -203,10 +203,8 @@ class _Splitter:
         counted = 0
         while found := (_IN_STRING if self._in_string else _OUTSIDE).search(chunk, place):
             begin, place, byte = place, found.end(), found[0]
-            is_object = byte == b"{" and self._depth == self._level
-            is_array = byte == b"[" and self._depth < self._level
             if start is None:
-                is_own = is_object or is_array or byte in b"]}"
+                is_own = byte in b"]}" or self._begins_object(byte) or (byte == b"[" and self._depth < self._level)
                 self._find_other(chunk, begin, found.start() if is_own else place, counted)
             if byte == b"\\":
                 self._is_escaped = place == len(chunk)
@@ -214,7 +212,7 @@ class _Splitter:
             elif byte == b'"':
                 self._in_string = not self._in_string
             elif byte in b"[{":
-                if is_object:
+                if self._begins_object(byte):
                     self._line += chunk.count(b"\n", counted, found.start())
                     start, counted = found.start(), found.start()
                     self._first_line = self._line
@@ -236,6 +234,9 @@ class _Splitter:
         yield from self._take_other()
         if self._first_line is not None:
             yield self._take_value(b"")
+
+    def _begins_object(self, byte: bytes) -> bool:
+        return byte == b"{" and self._depth == self._level
 
     def _find_other(self, chunk: bytes, begin: int, end: int, counted: int) -> None:
         """Find a value that is not an object in a part of a chunk; the lines up to `counted` are counted."""
