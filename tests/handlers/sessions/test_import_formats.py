@@ -21,7 +21,19 @@ from amplifierd.formats.imports.process.parent import ConversionProcess
 from amplifierd.formats.imports.process.protocol import DONE, ROOM, HistoryTooLarge, HistoryUnreadable, Task
 from amplifierd.settings import CONTRACT
 from daemon import Daemon
-from samples.histories import CHATGPT, CHATGPT_ID, CLAUDE_CODE, SAMPLES, SESSION, code_line, lines, reply, text, user
+from samples.histories import (
+    CHATGPT,
+    CHATGPT_ID,
+    CLAUDE_CODE,
+    SAMPLES,
+    SESSION,
+    code_line,
+    gpt_node,
+    lines,
+    reply,
+    text,
+    user,
+)
 from samples.hostile_databases import with_endless_index, with_long_default
 from samples.opencode_database import opencode_files
 from waits import until
@@ -95,6 +107,26 @@ def test_grown_file_extends_its_sessions(client: httpx.Client, conversation: lis
     unchanged = client.get(f"/sessions/{session_id}").json()
     assert imported(client, lines(*conversation))["messages"] == 0
     assert client.get(f"/sessions/{session_id}").json() == unchanged
+
+
+@pytest.mark.parametrize(
+    ("key", "empty"),
+    [
+        ("e1", {"conversation_id": "e1", "mapping": dict([gpt_node("root", None)])}),
+        ("e2", {"uuid": "e2", "chat_messages": []}),
+        ("e3", {"id": "e3", "chat": {"history": {"messages": {}}}}),
+        ("e4", {"conversationId": "e4", "messages": []}),
+    ],
+    ids=["chatgpt", "claude-ai", "open-webui", "librechat"],
+)
+def test_conversation_without_messages_is_reported(client: httpx.Client, key: str, empty: Object) -> None:
+    samples = {"e1": "chatgpt", "e2": "claude-ai", "e3": "open-webui", "e4": "librechat"}
+    records = json.loads(SAMPLES[samples[key]]())
+    others = records if isinstance(records, list) else [records]
+    report = imported(client, json.dumps([*others, empty]).encode())
+    [fault] = report["history"]["notUnderstood"]
+    assert (fault["kind"], fault["count"]) == ("no messages", 1)
+    assert fault["places"][0]["detail"] == f"The conversation {key} has no message; it is left out."
 
 
 def test_changed_branch_keeps_the_session(client: httpx.Client) -> None:

@@ -183,7 +183,7 @@ def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
     first = len(sources) - len(_objects(messages))
     found = [form.read(each) for each in sources[:first]] + [_in_list(form, each) for each in sources[first:]]
     restored = restore_messages(value, sources, found)
-    yield _chat_of(value, key, form, None if restored is None else restored.forked_at)
+    yield _chat_of(record, key, form, None if restored is None else restored.forked_at)
     for place, message in enumerate(messages, 1):
         if not isinstance(message, dict):
             sentence = f"Message {place} of the conversation is not an object."
@@ -197,7 +197,8 @@ def _session(record: Record, number: int, form: _Messages) -> Iterator[Step]:
         yield Turn(chat=key, key=own, line=record.line, message=read)
 
 
-def _chat_of(value: Object, key: str, form: _Messages, forked_at: int | None) -> Chat:
+def _chat_of(record: Record, key: str, form: _Messages, forked_at: int | None) -> Chat:
+    value = record.value
     session = session_in(value)
     title = value.get("title")
     consumed = (form.member, EXPORT_MEMBER, *(["title"] if isinstance(title, str) and line_of(title) == title else []))
@@ -205,6 +206,7 @@ def _chat_of(value: Object, key: str, form: _Messages, forked_at: int | None) ->
     [parent] = texts_of(session, "parentSessionId")
     return Chat(
         key=key,
+        line=record.line,
         name=line_of(title),
         created_at=time_of(session.get("createdAt") or value.get("created_at") or value.get("create_time")),
         labels=labels_of(model=value.get("model")) | labels_in(session),

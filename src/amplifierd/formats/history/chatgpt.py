@@ -62,6 +62,7 @@ def _conversation(record: Record) -> Iterator[Step]:
         return
     yield Chat(
         key=key,
+        line=record.line,
         name=line_of(value.get("title")),
         created_at=time_of(value.get("create_time")),
         labels=labels_of(gizmo=value.get("gizmo_id")),

@@ -41,6 +41,7 @@ def _conversation(record: Record) -> Iterator[Step]:
         return
     yield Chat(
         key=key,
+        line=record.line,
         name=line_of(value.get("name")),
         created_at=time_of(value.get("created_at")),
         labels=labels_of(project=object_of(value.get("project")).get("name")),

@@ -44,6 +44,7 @@ def _conversation(record: Record) -> Iterator[Step]:
     options = object_of(value.get("options"))
     yield Chat(
         key=key,
+        line=record.line,
         name=line_of(value.get("title")),
         labels=labels_of(endpoint=value.get("endpoint"), model=options.get("model")),
         context={NAME: without(value, found[0], "title")},

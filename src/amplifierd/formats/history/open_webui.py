@@ -69,6 +69,7 @@ def _chat(record: Record) -> Iterator[Step]:
     context = without(value, "chat", "title") | {"chat": without(chat, "history", "messages", "title")}
     yield Chat(
         key=key,
+        line=record.line,
         name=line_of(value.get("title")) or line_of(chat.get("title")),
         created_at=time_of(value.get("created_at")) or time_of(chat.get("timestamp")),
         labels=labels_of(folder=value.get("folder_id")),

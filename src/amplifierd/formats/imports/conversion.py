@@ -18,6 +18,8 @@ from .records import Records
 
 logger = logging.getLogger(__name__)
 
+_NO_MESSAGES = "no messages"
+
 
 class Conversion:
     """A source of a format: first `collect`, then `add` each of its `layouts`, then `finish`.
@@ -59,10 +61,15 @@ class Conversion:
             yield Fault(kind="defect", line=1, sentence=sentence)
 
     def layouts(self) -> Iterator[Layout]:
-        """The conversations, connected."""
+        """The conversations that have messages, connected."""
         for conversation in self._collection.conversations.values():
             self.faults += connect(conversation)
-            yield Layout(self._collection, conversation)
+            chat = conversation.chat
+            if conversation.nodes:
+                yield Layout(self._collection, conversation)
+            elif chat.line is not None:
+                sentence = f"The conversation {chat.key} has no message; it is left out."
+                self.faults.append(Fault(kind=_NO_MESSAGES, line=chat.line, sentence=sentence))
 
     def add(self, layout: Layout, stored_last: str | None) -> None:
         """Add the branches of a conversation; `stored_last` is the id of the stored session's last message."""
@@ -79,8 +86,8 @@ class Conversion:
 
     def finish(self) -> None:
         """Add a fault if nothing was found."""
-        if not self.branches and not self.names:
-            self.faults.append(Fault(kind="no messages", line=1, sentence="No message was found."))
+        if not self.branches and not self.names and _NO_MESSAGES not in (fault.kind for fault in self.faults):
+            self.faults.append(Fault(kind=_NO_MESSAGES, line=1, sentence="No message was found."))
 
     def _fit(self, branch: Branch) -> None:
         """Remove values that the contract does not allow in a session."""
