@@ -15,7 +15,7 @@ const API = new URL("api/v1/", document.baseURI);
 export function readAddress() {
   const query = new URLSearchParams(location.search);
   const sequence = Number(/^#([0-9]{1,15})$/.exec(location.hash)?.[1] ?? 0);
-  const view = query.get("view") ?? (query.has("session") ? "session" : "sessions");
+  const view = query.get("view") ?? (query.get("session") ? "session" : "sessions");
   return { view, query, sequence: sequence || undefined };
 }
 

@@ -7,21 +7,28 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 /**
- * Follow a stream until `signal` aborts it. Whenever it ends, it is resumed after its last event.
+ * Follow a stream until `signal` aborts it. Whenever it ends, it is resumed after its last event. A hidden page has no
+ * stream: a browser opens six connections to a server, and more tabs would wait for each other.
  *
  * @param {string} path
  * @param {Record<string, number>} query
  * @param {(kind: string, data: any) => void} onEvent
  * @param {AbortSignal} signal
+ * @param {() => void} [onGone] Called if what is followed was deleted while the stream was interrupted.
  */
-export async function follow(path, query, onEvent, signal) {
+export async function follow(path, query, onEvent, signal, onGone) {
   let lastId = "";
   let wait = FIRST_WAIT_MS;
-  while (!signal.aborted) {
+  for (;;) {
+    await pageIsShown(signal);
+    if (signal.aborted) {
+      return;
+    }
+    const shown = whileShown(signal);
     try {
       /** @type {Record<string, string>} */
       const headers = { Accept: "text/event-stream", ...(lastId ? { "Last-Event-ID": lastId } : {}) };
-      const response = await request(path, { query, headers, signal });
+      const response = await request(path, { query, headers, signal: shown.signal });
       for await (const { id, kind, data } of eventsOf(response)) {
         wait = FIRST_WAIT_MS;
         lastId = id || lastId;
@@ -32,12 +39,54 @@ export async function follow(path, query, onEvent, signal) {
       }
     } catch (error) {
       if (signal.aborted || (error instanceof ProblemError && [401, 403, 404].includes(error.status))) {
+        if (error instanceof ProblemError && error.status === 404) {
+          onGone?.();
+        }
         return;
       }
+    } finally {
+      shown.end();
     }
-    await pause(wait, signal);
-    wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+    if (!document.hidden) {
+      await pause(wait, signal);
+      wait = Math.min(2 * wait, LONGEST_WAIT_MS);
+    }
   }
+}
+
+/** Wait until a person sees the page, or `signal` aborts. @param {AbortSignal} signal */
+function pageIsShown(signal) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!document.hidden || signal.aborted) {
+        document.removeEventListener("visibilitychange", look);
+        resolve(undefined);
+      }
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look, { once: true });
+    look();
+  });
+}
+
+/**
+ * A signal that aborts with another one, or when the page is hidden.
+ *
+ * @param {AbortSignal} signal
+ */
+function whileShown(signal) {
+  const controller = new AbortController();
+  const look = () => document.hidden && controller.abort();
+  const abort = () => controller.abort();
+  document.addEventListener("visibilitychange", look);
+  signal.addEventListener("abort", abort);
+  return {
+    signal: controller.signal,
+    end() {
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", abort);
+    },
+  };
 }
 
 /** @param {Response} response */

@@ -12,7 +12,12 @@ import { TEXTS } from "./texts.js";
  */
 export function Dialog({ title, onClose, children }) {
   const element = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => element.current?.showModal(), []);
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    // The focus returns from a dialog that is closed, but not from one that is removed.
+    return () => dialog?.close();
+  }, []);
   return html`<dialog ref=${element} aria-label=${title} onClose=${onClose}>
     <h2>${title}</h2>
     ${children}

@@ -4,8 +4,6 @@ import DOMPurify from "./vendor/dompurify.js";
 import { Marked } from "./vendor/marked.js";
 import { TEXTS } from "./texts.js";
 
-/** A text with more elements than this is not rendered as Markdown, to keep long transcripts light. */
-const MAX_ELEMENTS = 600;
 /** Longer code, in characters, is not highlighted. */
 const MAX_COLOURED = 20_000;
 
@@ -16,6 +14,8 @@ const ALLOWED = {
   ],
   ALLOWED_ATTR: ["align", "class", "href", "start"],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  // Attributes that are no addresses.
+  ADD_URI_SAFE_ATTR: ["align", "start"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };
@@ -26,9 +26,25 @@ function escape(text) {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** The longest formula, in characters: one without an end is looked for only so far. */
+const MAX_FORMULA = 2_000;
+const FORMULA = /^(?:\\\([^]*?\\\)|\\\[[^]*?\\\]|\$\$[^]*?\$\$)/;
+
+/** TeX is shown as it was written: Markdown would remove backslashes. @type {import("./vendor/marked.js").TokenizerAndRendererExtension} */
+const formula = {
+  name: "formula",
+  level: "inline",
+  start: (text) => /\\[([]|\$\$/.exec(text)?.index,
+  tokenizer(text) {
+    const [raw] = FORMULA.exec(text.slice(0, MAX_FORMULA)) ?? [];
+    return raw === undefined ? undefined : { type: "formula", raw };
+  },
+  renderer: ({ raw }) => escape(raw),
+};
+
 const markdown = new Marked({
   gfm: true,
-  breaks: false,
+  extensions: [formula],
   renderer: {
     html: ({ text }) => escape(text),
     heading({ tokens, depth }) {
@@ -50,25 +66,30 @@ const LINK = /:\/\/|www\./i;
  * Markdown as elements.
  *
  * @param {string} text
- * @returns {Node | null} None if there are too many elements, or they nest too deeply.
+ * @param {boolean} hasBreaks Whether each line break is one, as a person types them.
+ * @param {number} most
+ * @returns {Node | null} None if there are more than `most` elements, or they nest too deeply.
  */
-export function elementsOf(text) {
+export function elementsOf(text, hasBreaks, most) {
   if (PLAIN.test(text) && !LINK.test(text)) {
     const paragraph = document.createElement("p");
     paragraph.textContent = text;
     return paragraph;
   }
-  const dirty = htmlOf(text);
+  const dirty = htmlOf(text, hasBreaks);
   if (dirty === null) {
     return null;
   }
   const fragment = DOMPurify.sanitize(dirty, { ...ALLOWED, RETURN_DOM_FRAGMENT: true });
-  if (fragment.querySelectorAll("*").length > MAX_ELEMENTS) {
+  if (fragment.querySelectorAll("*").length > most) {
     return null;
   }
   for (const link of fragment.querySelectorAll("a")) {
     link.target = "_blank";
     link.rel = "noopener noreferrer nofollow";
+  }
+  for (const block of fragment.querySelectorAll("ul, ol, blockquote, table")) {
+    block.setAttribute("dir", "auto");
   }
   for (const table of fragment.querySelectorAll("table")) {
     frame(table, "table");
@@ -86,11 +107,12 @@ export function elementsOf(text) {
 
 /**
  * @param {string} text
+ * @param {boolean} hasBreaks
  * @returns {string | null}
  */
-function htmlOf(text) {
+function htmlOf(text, hasBreaks) {
   try {
-    return /** @type {string} */ (markdown.parse(text, { async: false }));
+    return /** @type {string} */ (markdown.parse(text, { async: false, breaks: hasBreaks }));
   } catch {
     // The parser is recursive, and the text nests thousands of levels deep.
     return null;
@@ -124,24 +146,6 @@ function bar(language) {
   button.textContent = TEXTS.message.copy;
   element.append(label, button);
   return element;
-}
-
-/**
- * Copy the code of a block whose button was pressed.
- *
- * @param {Event} event
- */
-export async function copyCode(event) {
-  const button = /** @type {Element} */ (event.target).closest("button.copy");
-  const code = button?.closest(".framed-code")?.querySelector("pre")?.textContent;
-  if (button && code !== undefined && code !== null) {
-    // Missing on plain HTTP from another machine.
-    await navigator.clipboard?.writeText(code);
-    button.textContent = TEXTS.message.copied;
-    setTimeout(() => {
-      button.textContent = TEXTS.message.copy;
-    }, 1500);
-  }
 }
 
 /**

@@ -61,7 +61,11 @@ export const sendMessage = (id, content, expected, key) =>
 /** @type {(id: string, sequence: number) => Promise<Message>} */
 export const getMessage = (id, sequence) => json(`sessions/${segment(id)}/messages/${sequence}`);
 
-/** @type {(id: string, message: Message, patch: import("./types.js").MessagePatch) => Promise<Message>} */
+/** @type {(id: string, sequence: number) => Promise<string>} The message as JSON, with the digits of its numbers. */
+export const getMessageText = async (id, sequence) =>
+  (await request(`sessions/${segment(id)}/messages/${sequence}`)).text();
+
+/** @type {(id: string, message: Message, patch: import("./types.js").MessagePatch | string) => Promise<Message>} */
 export const updateMessage = (id, message, patch) =>
   json(`sessions/${segment(id)}/messages/${message.sequence}`, { method: "PATCH", body: patch, headers: ifMatch(message) });
 
@@ -80,8 +84,8 @@ export const exportSession = async (id, query) =>
 /** @type {(id: string, signal?: Signal) => Promise<Blob>} */
 export const getFile = async (id, signal) => (await request(`files/${segment(id)}`, { signal })).blob();
 
-/** @type {(query: Record<string, string | number | undefined>, signal?: Signal) => Promise<import("./types.js").SearchHit[]>} */
-export const searchMessages = (query, signal) => json("search", { query, signal });
+/** @type {(query: Record<string, string | number | undefined>, signal?: Signal) => Promise<{ items: import("./types.js").SearchHit[], cursor: string | undefined }>} */
+export const searchMessages = (query, signal) => page("search", { query, signal });
 
 /** @type {(query: { q: string }, signal?: Signal) => Promise<import("./types.js").SearchSuggestion[]>} */
 export const suggestSearches = (query, signal) => json("search/suggestions", { query, signal });

@@ -3,6 +3,8 @@
 import { readAddress } from "./address.js";
 import { signal } from "./preact.js";
 
+const SKIP_TO = "#main";
+
 export const route = signal(readAddress());
 
 /**
@@ -27,7 +29,12 @@ export function listen() {
     const target = /** @type {Element} */ (event.target);
     const href = target.closest("a[href]")?.getAttribute("href");
     const isPlain = event.button === 0 && !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
-    if (href?.startsWith("?") && isPlain) {
+    if (href === SKIP_TO) {
+      // The fragment of the address names a message.
+      event.preventDefault();
+      const first = document.querySelector(`${SKIP_TO} :is(a, button, input, [tabindex])`);
+      /** @type {HTMLElement | null} */ (first)?.focus();
+    } else if (href?.startsWith("?") && isPlain) {
       event.preventDefault();
       navigate(href);
     }

@@ -6,18 +6,11 @@ import { html, useLayoutEffect, useRef, useState } from "./preact.js";
 import { TEXTS } from "./texts.js";
 
 const MAX_CHARACTERS = 12_000;
-
-/** JSON on several lines; any other text unchanged. @param {string} text */
-export function indented(text) {
-  if (!/^\s*[[{]/.test(text) || text.length > 100_000) {
-    return text;
-  }
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
+// A longer text is plain when a person opens all of it.
+const MAX_MARKDOWN = 100_000;
+// A text with more elements is shown as plain text, to keep long transcripts light.
+const MAX_ELEMENTS = 2_000;
+const MAX_WHOLE_ELEMENTS = 20_000;
 
 /**
  * A text: as Markdown if it is short enough, else plain. Only the beginning is shown until a person opens the rest.
@@ -25,22 +18,23 @@ export function indented(text) {
  * @param {object} props
  * @param {string} props.text
  * @param {boolean} [props.isPlain] Whether it is not Markdown, such as the output of a tool.
+ * @param {boolean} [props.isTyped] Whether a person typed it, so that each line break is one.
  */
-export function Text({ text, isPlain = false }) {
+export function Text({ text, isPlain = false, isTyped = false }) {
   const [isWhole, setWhole] = useState(false);
   const isLong = text.length > MAX_CHARACTERS;
   const shown = isLong && !isWhole ? text.slice(0, MAX_CHARACTERS) : text;
   return html`
-    ${isPlain || (isLong && isWhole) ? html`<pre class="plain" tabindex="0">${shown}</pre>` : html`<${Markdown} text=${shown} />`}
+    ${isPlain || (isWhole && text.length > MAX_MARKDOWN) ? html`<pre class="plain" tabindex="0">${shown}</pre>` : html`<${Markdown} text=${shown} isTyped=${isTyped} isWhole=${isWhole} />`}
     ${isLong && !isWhole && html`<button onClick=${() => setWhole(true)}>${TEXTS.message.showAll(size(text.length))}</button>`}
   `;
 }
 
-/** @param {{ text: string }} props */
-function Markdown({ text }) {
+/** @param {{ text: string, isTyped: boolean, isWhole: boolean }} props */
+function Markdown({ text, isTyped, isWhole }) {
   const element = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
-    element.current?.replaceChildren(elementsOf(text) ?? plain(text));
+    element.current?.replaceChildren(elementsOf(text, isTyped, isWhole ? MAX_WHOLE_ELEMENTS : MAX_ELEMENTS) ?? plain(text));
   }, [text]);
   return html`<div class="markdown" ref=${element}></div>`;
 }

@@ -15,8 +15,8 @@ export const TEXTS = {
       "Words in quotes are a phrase; a word with a star* matches words that begin with it. Filters are role:user, in:tools, " +
       "tool:read_file, label:team:maps, after:2026-11-01 and before:2026-12-01. " +
       "A minus before a word or a filter excludes what it matches.",
-    count: (/** @type {number} */ hits, /** @type {number} */ sessions) =>
-      `${plural(hits, "message")} in ${plural(sessions, "session")}`,
+    count: (/** @type {number} */ hits, /** @type {number} */ sessions, /** @type {boolean} */ hasMore) =>
+      `${hasMore ? "The first " : ""}${plural(hits, "message")} in ${plural(sessions, "session")}`,
   },
   sessions: {
     title: "Sessions",

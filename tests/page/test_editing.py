@@ -119,6 +119,29 @@ def test_complete_and_resume(page: Page, client: httpx.Client, new_session: Call
     assert client.get(f"/sessions/{session}").json()["status"] == "active"
 
 
+def test_focus_returns_when_a_dialog_ends(page: Page, new_session: Callable[..., str]) -> None:
+    page.goto(f"/?session={new_session('Hello', name='Before')}")
+    rename, dialog = page.get_by_role("button", name="Rename"), page.get_by_role("dialog")
+    for end in ("Cancel", "Save"):
+        rename.click()
+        dialog.get_by_role("button", name=end).click()
+        expect(dialog).to_have_count(0)
+        expect(rename).to_be_focused()
+
+
+def test_draft_is_kept_while_the_page_is_open(page: Page, new_session: Callable[..., str]) -> None:
+    session = new_session("A word: kept-draft")
+    page.goto(f"/?session={session}")
+    field = page.get_by_role("textbox", name="Message", exact=True)
+    field.fill("Not sent yet")
+    page.get_by_label("Search messages").fill("kept-draft")
+    page.get_by_role("link", name="kept-draft").click()
+    expect(field).to_have_value("Not sent yet")
+    field.press("Control+Enter")
+    expect(page.locator("[data-sequence='2']")).to_contain_text("Not sent yet")
+    expect(field).to_have_value("")
+
+
 def test_delete_needs_confirmation(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
     session = new_session("Hello", "Goodbye", name="To go")
     page.goto(f"/?session={session}")

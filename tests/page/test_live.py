@@ -1,5 +1,6 @@
 """An open session follows new messages, even after the daemon was restarted."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from conftest import sqlite_daemon
 from daemon import Daemon
+
+EVENTS = re.compile("/api/v1/.*events")
 
 daemon = sqlite_daemon
 
@@ -57,6 +60,39 @@ def test_stream_is_resumed_after_a_restart(browser: Browser, tmp_path: Path) -> 
         expect(page.get_by_text("Message 3", exact=True)).to_be_visible()
         expect(page.locator("[data-sequence]")).to_have_count(3)
         page.close()
+
+
+def test_deletion_while_the_stream_is_interrupted_appears(
+    page: Page, client: httpx.Client, new_session: Callable[..., str]
+) -> None:
+    session = new_session("Hello")
+    page.route(EVENTS, lambda route: route.abort())
+    page.goto(f"/?session={session}")
+    expect(page.get_by_text("Hello")).to_be_visible()
+    client.delete(f"/sessions/{session}").raise_for_status()
+    page.unroute(EVENTS)
+    expect(page.get_by_role("alert")).to_have_text("This session was deleted.")
+
+
+HIDE = """isHidden => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_hidden_page_has_no_stream(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello")
+    with page.expect_request(EVENTS):
+        page.goto(f"/?session={session}")
+    append(client, session, "While it is shown")
+    expect(page.get_by_text("While it is shown")).to_be_visible()
+    with page.expect_event("requestfailed", lambda request: EVENTS.search(request.url) is not None):
+        page.evaluate(HIDE, True)
+    append(client, session, "While it is hidden")
+    with page.expect_request(EVENTS):
+        page.evaluate(HIDE, False)
+    expect(page.get_by_text("While it is hidden")).to_be_visible()
+    expect(page.locator("[data-sequence]")).to_have_count(3)
 
 
 def test_changes_and_deletion_appear(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

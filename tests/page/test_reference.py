@@ -1,12 +1,14 @@
 """The API reference: it folds responses, contacts no other server, and sends valid requests."""
 
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from conftest import sqlite_daemon
 from daemon import Daemon, http_get
+from waits import until
 
 daemon = sqlite_daemon
 
@@ -27,6 +29,10 @@ def test_operation_shows_one_response_at_a_time(page: Page, scheme: str) -> None
     assert (page.evaluate("document.body.classList.contains('dark-mode')")) is (scheme == "dark")
 
 
+def has_sessions(daemon: Daemon, count: int) -> bool:
+    return len(http_get(f"{daemon.api}/sessions").json()) == count
+
+
 def test_same_request_twice_makes_two_sessions(page: Page, daemon: Daemon) -> None:
     page.goto(OPERATION)
     operation = page.locator("[id='api-1/tag/sessions/POST/sessions']")
@@ -34,8 +40,5 @@ def test_same_request_twice_makes_two_sessions(page: Page, daemon: Daemon) -> No
     for count in (1, 2):
         page.get_by_role("button", name=re.compile("^Send")).first.click()
         expect(page.get_by_text("201 Created").first).to_be_visible()
-        page.wait_for_function(
-            "async ([url, count]) => (await (await fetch(url)).json()).length === count",
-            arg=[f"{daemon.api}/sessions", count],
-        )
+        until(partial(has_sessions, daemon, count))
     assert len({session["id"] for session in http_get(f"{daemon.api}/sessions").json()}) == 2

@@ -2,8 +2,9 @@
 
 import { ProblemError, sentenceOf } from "../api.js";
 import { Field, Form } from "../forms.js";
-import { deleteMessage, getMessage, updateMessage } from "../operations.js";
-import { html, useState } from "../preact.js";
+import { itemsOf, valueOf, withValue } from "../json_text.js";
+import { deleteMessage, getMessage, getMessageText, updateMessage } from "../operations.js";
+import { html, useRef, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
 
 /**
@@ -23,14 +24,21 @@ export function feedbackOf({ metadata }) {
 export function Corrections({ message, session, changes }) {
   const [dialog, setDialog] = useState("");
   const { sequence } = message;
+  // What a person saw when a dialog was opened: others may change the message while it is open.
+  const seen = useRef(message);
   const close = () => setDialog("");
+  const open = (/** @type {string} */ name) => {
+    seen.current = message;
+    setDialog(name);
+  };
   /** @param {() => Promise<Message>} change If the message is another one by now, that is shown. */
   const attempt = async (change) => {
     try {
       changes.onChanged(await change());
     } catch (error) {
       if (error instanceof ProblemError && error.isConflict) {
-        changes.onChanged(await getMessage(session, sequence));
+        seen.current = await getMessage(session, sequence);
+        changes.onChanged(seen.current);
         throw new Error(TEXTS.message.conflict, { cause: error });
       }
       throw error;
@@ -48,18 +56,18 @@ export function Corrections({ message, session, changes }) {
       html`
         ${message.role === "assistant" && [thumb("up", TEXTS.message.good), thumb("down", TEXTS.message.bad)]}
         ${textsOf(message).length > 0 &&
-        html`<button class="quiet" onClick=${() => setDialog("edit")}>${TEXTS.message.edit}</button>`}
-        <button class="quiet" onClick=${() => setDialog("remove")}>${TEXTS.message.remove}</button>
+        html`<button class="quiet" onClick=${() => open("edit")}>${TEXTS.message.edit}</button>`}
+        <button class="quiet" onClick=${() => open("remove")}>${TEXTS.message.remove}</button>
       `}
       <button class="quiet" onClick=${() => changes.onFork(sequence)}>${TEXTS.message.fork}</button>
     </div>
     ${dialog === "edit" &&
-    html`<${EditForm} message=${message} onClose=${close}
-      onSave=${(/** @type {import("../types.js").MessagePatch} */ patch) => attempt(() => updateMessage(session, message, patch))} />`}
+    html`<${EditForm} message=${seen.current} onClose=${close}
+      onSave=${(/** @type {Map<string, string>} */ edited) => attempt(() => edit(session, seen.current, edited))} />`}
     ${dialog === "remove" &&
     html`<${Form}
       title=${TEXTS.message.removeTitle(sequence)} action=${TEXTS.message.remove} isDangerous onClose=${close}
-      onSubmit=${() => attempt(() => deleteMessage(session, message))}
+      onSubmit=${() => attempt(() => deleteMessage(session, seen.current))}
     >
       <p>${TEXTS.message.removeText}</p>
     <//>`}
@@ -69,16 +77,16 @@ export function Corrections({ message, session, changes }) {
 /**
  * @param {object} props
  * @param {Message} props.message
- * @param {(patch: import("../types.js").MessagePatch) => Promise<void>} props.onSave
+ * @param {(edited: Map<string, string>) => Promise<void>} props.onSave Gets the texts that were changed, by their fields.
  * @param {() => void} props.onClose
  */
 function EditForm({ message, onSave, onClose }) {
-  const texts = textsOf(message);
+  const texts = useRef(textsOf(message)).current;
   const label = (/** @type {number} */ place) =>
     texts.length === 1 ? TEXTS.message.text : TEXTS.message.textOf(place + 1);
   return html`<${Form}
     title=${TEXTS.message.editTitle(message.sequence)} action=${TEXTS.actions.save} onClose=${onClose}
-    onSubmit=${(/** @type {Record<string, string>} */ values) => onSave(patchOf(message, values))}
+    onSubmit=${(/** @type {Record<string, string>} */ values) => onSave(editedOf(texts, values))}
   >
     ${texts.map(([name, text], place) => html`<${Field} key=${name} label=${label(place)} name=${name} rows=${10} value=${text} />`)}
   <//>`;
@@ -98,16 +106,43 @@ function textsOf({ content, parts }) {
 }
 
 /**
- * @param {Message} message
- * @param {Record<string, string>} values By the name of their field, as a browser sends them: with CR and LF.
- * @returns {import("../types.js").MessagePatch}
+ * The texts that a person changed. A browser shows and sends other line breaks than a text may have.
+ *
+ * @param {[string, string][]} texts
+ * @param {Record<string, string>} values By the name of their field.
  */
-function patchOf({ parts }, values) {
-  const value = (/** @type {string} */ name) => values[name]?.replaceAll("\r\n", "\n");
-  if (!parts?.length) {
-    return { content: value("content") ?? "" };
+function editedOf(texts, values) {
+  const withLF = (/** @type {string} */ text) => text.replace(/\r\n?/g, "\n");
+  /** @type {Map<string, string>} */
+  const edited = new Map();
+  for (const [name, before] of texts) {
+    const after = withLF(values[name] ?? before);
+    if (after !== withLF(before)) {
+      const isCRLF = before.includes("\r\n") && !/[^\r]\n/.test(before);
+      edited.set(name, isCRLF ? after.replaceAll("\n", "\r\n") : after);
+    }
   }
-  return {
-    parts: parts.map((part, place) => (part.type === "text" ? { ...part, text: value(`part-${place}`) ?? part.text } : part)),
-  };
+  return edited;
+}
+
+/**
+ * Replace texts of a message, and nothing else of it.
+ *
+ * @param {string} session
+ * @param {Message} message As it was shown.
+ * @param {Map<string, string>} edited
+ */
+async function edit(session, message, edited) {
+  if (edited.size === 0) {
+    return message;
+  }
+  if (edited.has("content")) {
+    return updateMessage(session, message, { content: edited.get("content") ?? "" });
+  }
+  // Its parts go back as they are stored: parsed numbers would lose digits. A newer version is a conflict.
+  const parts = itemsOf(valueOf(await getMessageText(session, message.sequence), "parts") ?? "[]").map((part, place) => {
+    const text = edited.get(`part-${place}`);
+    return text === undefined ? part : withValue(part, "text", JSON.stringify(text));
+  });
+  return updateMessage(session, message, `{"parts":[${parts.join()}]}`);
 }

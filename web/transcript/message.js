@@ -101,10 +101,10 @@ function body({ role, content, parts, deletedAt }, names) {
     return html`<p class="is-absent">${TEXTS.message.deleted} <${Age} at=${deletedAt} /></p>`;
   }
   if (parts?.length) {
-    return html`<${Parts} parts=${parts} names=${names} />`;
+    return html`<${Parts} parts=${parts} names=${names} isTyped=${role === "user"} />`;
   }
   if (!content) {
     return html`<p class="is-absent">${TEXTS.message.empty}</p>`;
   }
-  return html`<${Text} text=${content} isPlain=${role === "tool"} />`;
+  return html`<${Text} text=${content} isPlain=${role === "tool"} isTyped=${role === "user"} />`;
 }

@@ -2,9 +2,10 @@
 // shown; any other file or source is a link.
 
 import { sentenceOf } from "../api.js";
+import { indented } from "../json_text.js";
 import { getFile, saveFile } from "../operations.js";
 import { html, useEffect, useRef, useState } from "../preact.js";
-import { Fold, indented, Text } from "../text.js";
+import { Fold, Text } from "../text.js";
 import { TEXTS } from "../texts.js";
 
 const MAX_PARTS = 40;
@@ -46,13 +47,13 @@ export function isOfResult(part) {
   return part.type !== "tool_call" && "call" in part;
 }
 
-/** @param {{ parts: Part[], names?: Map<string, string> }} props */
-export function Parts({ parts, names = new Map() }) {
+/** @param {{ parts: Part[], names?: Map<string, string>, isTyped?: boolean }} props */
+export function Parts({ parts, names = new Map(), isTyped = false }) {
   const [isWhole, setWhole] = useState(false);
   const shown = isWhole ? parts : parts.slice(0, MAX_PARTS);
   const failures = new Map(parts.filter(isResult).map((part) => [part.call, part.error === true]));
   return html`
-    ${shown.map((part, index) => html`<${OnePart} key=${index} part=${part} names=${names} failures=${failures} />`)}
+    ${shown.map((part, index) => html`<${OnePart} key=${index} part=${part} names=${names} failures=${failures} isTyped=${isTyped} />`)}
     ${shown.length < parts.length &&
     html`<button onClick=${() => setWhole(true)}>${TEXTS.message.showParts(parts.length)}</button>`}
   `;
@@ -63,11 +64,11 @@ function isResult(part) {
   return part.type === "tool_result";
 }
 
-/** @param {{ part: Part, names: Map<string, string>, failures: Map<string, boolean> }} props */
-function OnePart({ part, names, failures }) {
+/** @param {{ part: Part, names: Map<string, string>, failures: Map<string, boolean>, isTyped: boolean }} props */
+function OnePart({ part, names, failures, isTyped }) {
   switch (part.type) {
     case "text":
-      return html`<${Text} text=${part.text} isPlain=${part.call !== undefined} />`;
+      return html`<${Text} text=${part.text} isPlain=${part.call !== undefined} isTyped=${isTyped} />`;
     case "reasoning":
       return html`<${Fold} kind="reasoning" label=${TEXTS.message.reasoning} length=${part.text.length}>
         ${() => html`<${Text} text=${part.text || TEXTS.message.hiddenReasoning} />`}

@@ -60,6 +60,15 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
   };
   const change = (/** @type {import("../types.js").SessionPatch} */ patch) =>
     attempt(async () => onChanged(await updateSession(session, patch)));
+  const rename = (/** @type {string} */ name, /** @type {(current: Session) => boolean} */ isSame) =>
+    attempt(async () => {
+      // The version that the page has is older than the messages that arrived a moment ago.
+      const current = await getSession(session.id);
+      if (!isSame(current)) {
+        throw new ProblemError(412, "");
+      }
+      onChanged(await updateSession(current, { name: name || null }));
+    });
   const notify = (/** @type {unknown} */ error) => onNotice(sentenceOf(error));
   const move = (/** @type {"complete" | "resume"} */ to) =>
     attempt(async () => onChanged(await changeStatus(session, to))).catch(notify);
@@ -84,7 +93,7 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
       <button class="dangerous" onClick=${() => setDialog("remove")}>${TEXTS.actions.remove}</button>
     `}
     ${dialog === "export" && html`<${ExportForm} session=${session} onClose=${close} />`}
-    ${dialog === "rename" && html`<${RenameForm} session=${session} onChange=${change} onClose=${close} />`}
+    ${dialog === "rename" && html`<${RenameForm} session=${session} onRename=${rename} onClose=${close} />`}
     ${dialog === "labels" && html`<${LabelsForm} session=${session} onChange=${change} onClose=${close} />`}
     ${dialog === "remove" &&
     html`<${Form}
@@ -107,12 +116,21 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
  * @property {() => void} onClose
  */
 
-/** @param {FormProps} props */
-function RenameForm({ session, onChange, onClose }) {
-  return html`<${Form}
-    title=${TEXTS.actions.rename} action=${TEXTS.actions.save} onClose=${onClose}
-    onSubmit=${(/** @type {Record<string, string>} */ { name }) => onChange({ name: name || null })}
-  >
+/**
+ * @param {object} props
+ * @param {Session} props.session
+ * @param {(name: string, isSame: (current: Session) => boolean) => Promise<void>} props.onRename
+ * @param {() => void} props.onClose
+ */
+function RenameForm({ session, onRename, onClose }) {
+  // The name that a person saw. After a conflict they have seen the other one.
+  const seen = useRef(session.name).current;
+  const isAgain = useRef(false);
+  const save = async (/** @type {Record<string, string>} */ { name = "" }) => {
+    const isSame = (/** @type {Session} */ current) => isAgain.current || current.name === seen;
+    await onRename(name, isSame).finally(() => (isAgain.current = true));
+  };
+  return html`<${Form} title=${TEXTS.actions.rename} action=${TEXTS.actions.save} onClose=${onClose} onSubmit=${save}>
     <${Field} label=${TEXTS.sessions.name} name="name" value=${session.name ?? ""} />
   <//>`;
 }

@@ -6,6 +6,11 @@ import { sendMessage } from "../operations.js";
 import { html, useRef, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
 
+const NO_ATTEMPT = { text: "", sequence: 0, key: "" };
+
+/** What was typed and not sent, by session, while the page is open. @type {Map<string, string>} */
+const drafts = new Map();
+
 /**
  * @param {object} props
  * @param {import("../types.js").Session} props.session
@@ -13,27 +18,34 @@ import { TEXTS } from "../texts.js";
  * @param {(message: import("../types.js").Message) => void} props.onSent
  */
 export function Composer({ session, count, onSent }) {
-  const [text, setText] = useState("");
+  const [text, setText] = useState(drafts.get(session.id) ?? "");
   const [notice, setNotice] = useState("");
   const [isBusy, setBusy] = useState(false);
-  // The same key for each attempt to send the same text, so that it is appended only once.
-  const attempt = useRef({ text: "", key: "" });
+  // The same request for each attempt to send a text, until there is a response, so that it is appended only once.
+  const attempt = useRef(NO_ATTEMPT);
+  const type = (/** @type {string} */ typed) => {
+    drafts.set(session.id, typed);
+    setText(typed);
+  };
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!text || isBusy) {
       return;
     }
-    const wanted = `${count} ${text}`;
-    if (attempt.current.text !== wanted) {
-      attempt.current = { text: wanted, key: randomKey() };
+    if (attempt.current.text !== text) {
+      attempt.current = { text, sequence: count + 1, key: randomKey() };
     }
     setBusy(true);
     try {
-      const message = await sendMessage(session.id, text, count + 1, attempt.current.key);
-      setText("");
+      const message = await sendMessage(session.id, text, attempt.current.sequence, attempt.current.key);
+      attempt.current = NO_ATTEMPT;
+      type("");
       setNotice("");
       onSent(message);
     } catch (error) {
+      if (error instanceof ProblemError && error.status < 500) {
+        attempt.current = NO_ATTEMPT;
+      }
       setNotice(error instanceof ProblemError && error.isConflict ? TEXTS.composer.conflict : sentenceOf(error));
     } finally {
       setBusy(false);
@@ -46,7 +58,7 @@ export function Composer({ session, count, onSent }) {
     ${notice && html`<p class="notice" role="alert">${notice}</p>`}
     <textarea
       rows="1" aria-label=${TEXTS.composer.label} placeholder=${TEXTS.composer.placeholder} dir="auto" value=${text}
-      onInput=${(/** @type {InputEvent} */ event) => setText(/** @type {HTMLTextAreaElement} */ (event.target).value)}
+      onInput=${(/** @type {InputEvent} */ event) => type(/** @type {HTMLTextAreaElement} */ (event.target).value)}
       onKeyDown=${(/** @type {KeyboardEvent} */ event) =>
         event.key === "Enter" && (event.ctrlKey || event.metaKey) && send(event)}
     ></textarea>

@@ -57,7 +57,8 @@ export function useLiveSession(first, chunks) {
         setDeleted(true);
       }
     };
-    void follow(`sessions/${first.id}/events`, { after_sequence: first.messageCount }, onEvent, controller.signal);
+    const path = `sessions/${first.id}/events`;
+    void follow(path, { after_sequence: first.messageCount }, onEvent, controller.signal, () => setDeleted(true));
     return () => {
       controller.abort();
       clearTimeout(frame);

@@ -4,11 +4,13 @@ import { address } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { getStatus, listSessions, searchMessages, suggestSearches } from "../operations.js";
-import { html } from "../preact.js";
+import { html, useEffect, useState } from "../preact.js";
 import { navigate } from "../route.js";
 import { TEXTS } from "../texts.js";
 
 const LIMIT = 40;
+// The hits that the page shows.
+const MOST = 1000;
 const HYBRID = "hybrid";
 const ENTITIES = new Map([
   ["&lt;", "<"],
@@ -27,15 +29,18 @@ const ENTITIES = new Map([
 
 /** @param {{ words: string, mode: string }} props The mode is empty for a search by words. */
 export function SearchView({ words, mode }) {
-  const loaded = useLoaded((signal) => find(words, mode, signal), [words, mode]);
+  const [limit, setLimit] = useState(LIMIT);
+  useEffect(() => setLimit(LIMIT), [words, mode]);
+  const loaded = useLoaded((signal) => find(words, mode, limit, signal), [words, mode, limit]);
   const groups = loaded.value?.groups;
+  const hasMore = loaded.value?.hasMore === true;
   const isEmpty = groups?.length === 0 && loaded.error === undefined;
   const none = loaded.value?.mode === HYBRID ? TEXTS.search.noneSimilar : TEXTS.search.none;
   return html`<div class="column">
     <div class="title"><h1>${TEXTS.search.title(words)}</h1></div>
     <p class="faint" role="status">
       ${groups?.length
-        ? TEXTS.search.count(groups.reduce((sum, { hits }) => sum + hits.length, 0), groups.length)
+        ? TEXTS.search.count(groups.reduce((sum, { hits }) => sum + hits.length, 0), groups.length, hasMore)
         : TEXTS.search.hint}
     </p>
     <${ByMeaning} words=${words} mode=${mode} />
@@ -50,6 +55,8 @@ export function SearchView({ words, mode }) {
         </ul>
       </section>`,
     )}
+    ${hasMore &&
+    html`<button class="more" onClick=${() => setLimit(limit + LIMIT)}>${TEXTS.sessions.more}</button>`}
   </div>`;
 }
 
@@ -97,34 +104,42 @@ function Hit({ hit }) {
  *
  * @param {string} words
  * @param {string} mode
+ * @param {number} limit
  * @param {AbortSignal} signal
- * @returns {Promise<{ mode: string, groups: Group[] }>}
+ * @returns {Promise<{ mode: string, groups: Group[], hasMore: boolean }>}
  */
-async function find(words, mode, signal) {
+async function find(words, mode, limit, signal) {
   if (!words) {
-    return { mode, groups: [] };
+    return { mode, groups: [], hasMore: false };
   }
-  const hits = await searchMessages({ q: words, mode, limit: LIMIT, group: "session" }, signal);
+  const query = { q: words, mode, limit: Math.min(limit, MOST), group: "session" };
+  const { items: hits, cursor } = await searchMessages(query, signal);
   /** @type {Map<string, SearchHit[]>} */
   const groups = new Map();
   for (const hit of hits) {
     groups.set(hit.sessionId, [...(groups.get(hit.sessionId) ?? []), hit]);
   }
   const names = hits.length ? await namesOf([...groups.keys()], signal) : new Map();
-  return { mode, groups: [...groups].map(([id, found]) => ({ id, name: names.get(id), hits: found })) };
+  const found = [...groups].map(([id, own]) => ({ id, name: names.get(id), hits: own }));
+  return { mode, groups: found, hasMore: cursor !== undefined && limit < MOST };
 }
 
 /**
  * The names of sessions, by id. A session without a name, or deleted since the search, has none.
  *
- * @param {string[]} ids At most `LIMIT`.
+ * @param {string[]} ids
  * @param {AbortSignal} signal
  * @returns {Promise<Map<string, string | undefined>>}
  */
 async function namesOf(ids, signal) {
-  // The hits are shown without names rather than not at all.
-  const { items } = await listSessions({ ids, limit: LIMIT }, signal).catch(() => ({ items: [] }));
-  return new Map(items.map((session) => [session.id, session.name]));
+  const starts = [...ids.keys()].filter((place) => place % LIMIT === 0);
+  const found = await Promise.all(
+    // The hits are shown without names rather than not at all.
+    starts.map((start) =>
+      listSessions({ ids: ids.slice(start, start + LIMIT), limit: LIMIT }, signal).catch(() => ({ items: [] })),
+    ),
+  );
+  return new Map(found.flatMap(({ items }) => items.map((session) => [session.id, session.name])));
 }
 
 /**

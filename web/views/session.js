@@ -111,13 +111,18 @@ function Position({ position, count, onEnd, onGo }) {
 /** The message in view, and another one to go to. @param {{ sequence: number, count: number, onGo: (sequence: number) => void }} props */
 function GoTo({ sequence, count, onGo }) {
   const field = useShown(String(sequence || ""));
-  return html`<form
-    onSubmit=${(/** @type {SubmitEvent} */ event) => {
-      event.preventDefault();
+  const go = (/** @type {SubmitEvent} */ event) => {
+    event.preventDefault();
+    // As the page itself writes numbers: #77, 2,500.
+    const wanted = Number((field.current?.value ?? "").replace(/[#,\s]/g, ""));
+    if (Number.isInteger(wanted) && wanted > 0) {
       field.current?.blur();
-      onGo(Math.max(1, Math.min(Number(field.current?.value) || 1, count)));
-    }}
-  >
+      onGo(Math.min(wanted, count));
+    } else {
+      field.current?.select();
+    }
+  };
+  return html`<form onSubmit=${go}>
     <input ref=${field} inputmode="numeric" aria-label=${TEXTS.session.goTo} />
     <span>/ ${count.toLocaleString("en")}</span>
   </form>`;

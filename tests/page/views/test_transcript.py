@@ -130,6 +130,19 @@ def test_transcript_opens_at_a_message(page: Page, long_session: str, sequence: 
     assert nodes(page) < MAX_NODES
 
 
+@pytest.mark.parametrize(("typed", "shown"), [("1,500", 1_500), ("#77", 77), (" 12 ", 12), ("99999", COUNT)])
+def test_reader_goes_to_a_message(page: Page, long_session: str, typed: str, shown: int) -> None:
+    page.goto(f"/?session={long_session}#1000")
+    field = page.get_by_label("Go to message")
+    field.fill("abc")
+    field.press("Enter")
+    expect(field).to_be_focused()
+    field.fill(typed)
+    field.press("Enter")
+    expect(page).to_have_url(re.compile(f"#{shown}$"))
+    expect(row(page, shown)).to_be_in_viewport()
+
+
 def test_address_changes_the_place(page: Page, long_session: str) -> None:
     page.goto(f"/?session={long_session}#42")
     expect(row(page, 42)).to_be_in_viewport()
