@@ -24,7 +24,7 @@ FEW_EXAMPLES = 50
 MANY_EXAMPLES = 500
 # Few examples follow fewer links; which ones depends on the seed.
 MIN_LINKS_COVERED = {FEW_EXAMPLES: 0.4, MANY_EXAMPLES: 0.75}
-MORE_STATEFUL_SEEDS = 3
+MORE_STATEFUL_SEEDS = 5
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import msgspec
 from msgspec import UNSET
 
 from ..storage.model.records import Message
-from .fences import close_fence, in_fence
+from .fences import contained, in_fence
 from .part_markdown import parts_of
 
 _decode = msgspec.json.Decoder(list[Message]).decode
@@ -24,6 +24,6 @@ def turn_of(message: Message) -> str:
     elif isinstance(message.parts, msgspec.Raw):
         text = parts_of(message.parts, message.role)
     else:
-        text = in_fence(message.content) if message.role == "tool" else close_fence(message.content)
+        text = in_fence(message.content) if message.role == "tool" else contained(message.content)
     edited = "" if message.edited_at is UNSET else ", edited"
     return f"## {message.sequence}. {speaker}, {moment} UTC{edited}\n\n{text}\n\n"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .fences import close_fence, in_fence, longest_run
+from .fences import contained, in_fence, longest_run
 
 Part = dict[str, Any]
 
@@ -33,11 +33,11 @@ def parts_of(parts: msgspec.Raw, role: str) -> str:
 def _text(part: Part, role: str) -> str:
     if role == "tool" or "call" in part:
         return _tool_text(part["text"])
-    return close_fence(part["text"])
+    return contained(part["text"])
 
 
 def _reasoning(part: Part, _role: str) -> str:
-    return _details("Reasoning", close_fence(part["text"])) if part["text"] else "*Reasoning that the provider keeps*"
+    return _details("Reasoning", contained(part["text"])) if part["text"] else "*Reasoning that the provider keeps*"
 
 
 def _call(part: Part, _role: str) -> str:

@@ -75,20 +75,30 @@ def test_fault_is_reported_briefly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "fence"),
+    ("content", "longest"),
     [
-        ("```\n" * 500_001, "\n```"),
-        ("````\n" + "```\n" * MIB, "\n````"),
-        ("~~~\n```\n" * 300_000, ""),
-        ("```" + " " * 8 * MIB, "\n```"),
-        ("```x`\n" * MIB, ""),
-        ("`" * 8 * MIB, "\n" + "`" * 8 * MIB),
-        ("\n".join("`" * length for length in range(4_000, 3, -1)), "\n" + "`" * 4_000),
+        ("```\n" * 500_001, 3),
+        ("````\n" + "```\n" * MIB, 4),
+        ("~~~\n```\n" * 300_000, 3),
+        ("```" + " " * 8 * MIB, 3),
+        ("```x`\n" * MIB, 3),
+        ("`" * 8 * MIB, 8 * MIB),
+        ("\n".join("`" * length for length in range(4_000, 3, -1)), 4_000),
+        ("<" * 8 * MIB, 2),
     ],
-    ids=range(7),
+    ids=range(8),
 )
-def test_fences(content: str, fence: str) -> None:
-    assert transcript_of(content) == f"{content}{fence}\n\n"
+def test_long_text_that_may_hide_others_is_put_into_a_fence(content: str, longest: int) -> None:
+    fence = "`" * (longest + 1)
+    assert transcript_of(content) == f"{fence}\n{content}\n{fence}\n\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["```\n", "<b\n", "<", "> ", "- ```\n", "`", "## 1. user ", " UTC", "<pre>\n", "    ```\n", "<details>"]
+)
+def test_lines_of_a_text(line: str) -> None:
+    content = line * (MIB // 4 // len(line))
+    assert content in transcript_of(content)
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
