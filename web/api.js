@@ -5,6 +5,8 @@ import { authorizationOf, forgetEarly, KEY_NAME, takeEarly } from "./early.js";
 import { signal } from "./preact.js";
 import { TEXTS } from "./texts.js";
 
+/** After this time a request that failed for now is sent again. */
+export const RETRY_MS = 2_000;
 // The records of a list that the page shows.
 const MOST_RECORDS = 1000;
 
@@ -45,6 +47,11 @@ export class ProblemError extends Error {
   get isConflict() {
     return this.status === 409 || this.status === 412;
   }
+}
+
+/** Whether the same request may succeed later: the server was not reached, or refused it for now. @param {unknown} error */
+export function isTemporary(error) {
+  return error instanceof ProblemError ? error.status === 429 || error.status >= 500 : error instanceof TypeError;
 }
 
 /**

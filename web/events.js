@@ -14,10 +14,14 @@ const LONGEST_WAIT_MS = 15_000;
  * @param {Record<string, number>} query
  * @param {(kind: string, data: any) => void} onEvent
  * @param {AbortSignal} signal
- * @param {() => void} [onGone] Called if what is followed was deleted while the stream was interrupted.
+ * @param {object} [options]
+ * @param {string} [options.lastId] The event after which the stream begins; by default the next one.
+ * @param {() => void} [options.onResumed] Called when a stream begins again, before its events. Without an id of an event,
+ *   changes may have been missed.
+ * @param {() => void} [options.onGone] Called if what is followed was deleted while the stream was interrupted.
  */
-export async function follow(path, query, onEvent, signal, onGone) {
-  let lastId = "";
+export async function follow(path, query, onEvent, signal, { lastId = "", onResumed, onGone } = {}) {
+  let isFirst = true;
   let wait = FIRST_WAIT_MS;
   for (;;) {
     await pageIsShown(signal);
@@ -29,6 +33,10 @@ export async function follow(path, query, onEvent, signal, onGone) {
       /** @type {Record<string, string>} */
       const headers = { Accept: "text/event-stream", ...(lastId ? { "Last-Event-ID": lastId } : {}) };
       const response = await request(path, { query, headers, signal: shown.signal });
+      if (!isFirst) {
+        onResumed?.();
+      }
+      isFirst = false;
       for await (const { id, kind, data } of eventsOf(response)) {
         wait = FIRST_WAIT_MS;
         lastId = id || lastId;

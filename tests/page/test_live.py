@@ -84,15 +84,30 @@ def test_hidden_page_has_no_stream(page: Page, client: httpx.Client, new_session
     session = new_session("Hello")
     with page.expect_request(EVENTS):
         page.goto(f"/?session={session}")
-    append(client, session, "While it is shown")
-    expect(page.get_by_text("While it is shown")).to_be_visible()
+    expect(page.get_by_text("Hello")).to_be_visible()
     with page.expect_event("requestfailed", lambda request: EVENTS.search(request.url) is not None):
         page.evaluate(HIDE, True)
     append(client, session, "While it is hidden")
+    client.patch(f"/sessions/{session}", json={"name": "Named meanwhile"}).raise_for_status()
+    client.patch(f"/sessions/{session}/messages/1", json={"content": "Corrected"}).raise_for_status()
     with page.expect_request(EVENTS):
         page.evaluate(HIDE, False)
     expect(page.get_by_text("While it is hidden")).to_be_visible()
-    expect(page.locator("[data-sequence]")).to_have_count(3)
+    expect(page.get_by_role("heading", name="Named meanwhile")).to_be_visible()
+    expect(page.get_by_text("Corrected")).to_be_visible()
+    expect(page.locator("[data-sequence]")).to_have_count(2)
+
+
+def test_list_shows_what_changed_while_it_was_hidden(page: Page, new_session: Callable[..., str]) -> None:
+    new_session("Hello", name="There before")
+    with page.expect_request(EVENTS):
+        page.goto("/")
+    expect(page.get_by_role("link", name="There before")).to_be_visible()
+    with page.expect_event("requestfailed", lambda request: EVENTS.search(request.url) is not None):
+        page.evaluate(HIDE, True)
+    new_session("Hello", name="New meanwhile")
+    page.evaluate(HIDE, False)
+    expect(page.get_by_role("link", name="New meanwhile")).to_be_visible()
 
 
 def test_changes_and_deletion_appear(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:

@@ -1,5 +1,6 @@
 // A transcript of any length: only the chunks around the reader are rendered; the others are empty space.
 
+import { isTemporary, RETRY_MS } from "../api.js";
 import { copyCode } from "../clipboard.js";
 import { Component, html } from "../preact.js";
 import { TEXTS } from "../texts.js";
@@ -8,7 +9,6 @@ import { chunkOf, chunksAbove, chunksBelow } from "./opening.js";
 import { anchorOf, emptySpace, isAtEnd, nextRange, restore, rowAt, rowOf } from "./scrolling.js";
 
 const JUMP_WAIT_MS = 80;
-const RETRY_MS = 2_000;
 
 /**
  * @typedef {{ kind: "end" } | { kind: "stay" } | { kind: "message", sequence: number }} Placement
@@ -118,7 +118,7 @@ export class Transcript extends Component {
     } catch (error) {
       this.props.onError(error);
       clearTimeout(this.timer);
-      this.timer = window.setTimeout(() => void this.show(first, last, placement), RETRY_MS);
+      this.timer = window.setTimeout(() => isTemporary(error) && this.show(first, last, placement), RETRY_MS);
     } finally {
       this.isBusy = false;
     }

@@ -57,8 +57,12 @@ export function useLiveSession(first, chunks) {
         setDeleted(true);
       }
     };
-    const path = `sessions/${first.id}/events`;
-    void follow(path, { after_sequence: first.messageCount }, onEvent, controller.signal, () => setDeleted(true));
+    const { id, messageCount, version } = first;
+    void follow(`sessions/${id}/events`, { after_sequence: messageCount }, onEvent, controller.signal, {
+      // The contract says what it consists of: nothing is missed after what is shown.
+      lastId: `${messageCount}.${version}`,
+      onGone: () => setDeleted(true),
+    });
     return () => {
       controller.abort();
       clearTimeout(frame);

@@ -82,7 +82,7 @@ function useChanges(reload) {
         reload();
       }, REFRESH_MS);
     };
-    void follow("events", {}, changed, controller.signal);
+    void follow("events", {}, changed, controller.signal, { onResumed: changed });
     return () => {
       controller.abort();
       clearTimeout(timer);
