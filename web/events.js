@@ -21,7 +21,8 @@ const LONGEST_WAIT_MS = 15_000;
  * @param {() => void} [options.onGone] Called if what is followed was deleted while the stream was interrupted.
  */
 export async function follow(path, query, onEvent, signal, { lastId = "", onResumed, onGone } = {}) {
-  let isFirst = true;
+  // What a hidden page shows is as old as the page.
+  let isFirst = !document.hidden;
   let wait = FIRST_WAIT_MS;
   for (;;) {
     await pageIsShown(signal);

@@ -98,6 +98,16 @@ def test_hidden_page_has_no_stream(page: Page, client: httpx.Client, new_session
     expect(page.locator("[data-sequence]")).to_have_count(2)
 
 
+def test_page_opened_in_a_hidden_tab_is_up_to_date(page: Page, new_session: Callable[..., str]) -> None:
+    page.add_init_script('Object.defineProperty(document, "hidden", { value: true, configurable: true })')
+    new_session("Hello", name="Before the page")
+    page.goto("/")
+    expect(page.get_by_role("link", name="Before the page")).to_be_visible()
+    new_session("Hello", name="After the page")
+    page.evaluate(HIDE, False)
+    expect(page.get_by_role("link", name="After the page")).to_be_visible()
+
+
 def test_list_shows_what_changed_while_it_was_hidden(page: Page, new_session: Callable[..., str]) -> None:
     new_session("Hello", name="There before")
     with page.expect_request(EVENTS):
