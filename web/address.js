@@ -54,6 +54,13 @@ export function urlOf(path, query = {}) {
   return url.href;
 }
 
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Whether a text is the id of a session. @param {string} text */
+export function isId(text) {
+  return UUID.test(text);
+}
+
 /** @param {string} name The name or the id of a resource, as a part of a path. */
 export function segment(name) {
   return name.split("/").map(encodeURIComponent).join("/");

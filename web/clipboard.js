@@ -1,9 +1,9 @@
-// Copies code to the clipboard.
+// Copies texts to the clipboard.
 
 import { TEXTS } from "./texts.js";
 
 /** @param {string} text */
-async function copyText(text) {
+export async function copyText(text) {
   if (navigator.clipboard) {
     return navigator.clipboard.writeText(text);
   }

@@ -10,6 +10,7 @@ export const TEXTS = {
     none: "No message has all of these words.",
     noneSimilar: "No message has these words or a similar meaning.",
     suggestions: "Did you mean:",
+    openSession: "Open the session with this id",
     byMeaning: "Also find messages with a similar meaning",
     hint:
       "Words in quotes are a phrase; a word with a star* matches words that begin with it. Filters are role:user, in:tools, " +
@@ -88,6 +89,7 @@ export const TEXTS = {
     conflict: "The message has changed in the meantime; the page now shows the current version. Try again if you still want to.",
     copy: "Copy",
     copied: "Copied",
+    copyAll: "Copy text",
     showAll: (/** @type {string} */ size) => `Show all (${size})`,
     showParts: (/** @type {number} */ count) => `Show all ${number(count)} parts`,
     reasoning: "Reasoning",

@@ -226,3 +226,48 @@ def test_low_window_shows_messages(page: Page, new_session: Callable[..., str]) 
     box = page.locator(".transcript").bounding_box()
     assert box is not None
     assert box["height"] > 384 / 3
+
+
+def test_files_in_messages_are_saved(page: Page, new_session: Callable[..., str]) -> None:
+    session = new_session(
+        {
+            "role": "user",
+            "parts": [
+                {
+                    "type": "file",
+                    "media": "application/pdf",
+                    "name": "a.pdf",
+                    "url": "data:application/pdf;base64,JVBERi0=",
+                },
+                {"type": "file", "media": "text/plain", "name": "b.txt", "url": "data:text/plain,a%2Cb,%C3%A9"},
+            ],
+        }
+    )
+    page.goto(f"/?session={session}")
+    for name, content in (("a.pdf", b"%PDF-"), ("b.txt", "a,b,é".encode())):
+        with page.expect_download() as download:
+            row(page).get_by_role("button", name=name).click()
+        assert download.value.suggested_filename == name
+        assert download.value.path().read_bytes() == content
+
+
+def test_session_is_found_by_its_id(page: Page, client: httpx.Client, new_session: Callable[..., str]) -> None:
+    session = new_session("Hello", name="Wanted")
+    client.patch(f"/sessions/{session}", json={"archived": True}).raise_for_status()
+    page.goto("/")
+    page.get_by_label("Name").fill(session.upper())
+    expect(page.get_by_role("link", name="Wanted")).to_be_visible()
+    page.get_by_label("Search messages").fill(session)
+    page.get_by_role("link", name="Open the session with this id").click()
+    expect(page.get_by_role("heading", name="Wanted")).to_be_visible()
+
+
+def test_text_of_a_message_is_copied(page: Page, new_session: Callable[..., str]) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    texts = ["First **bold**.", "Second."]
+    session = new_session({"role": "assistant", "parts": [{"type": "text", "text": text} for text in texts]})
+    page.goto(f"/?session={session}")
+    row(page).hover()
+    row(page).get_by_role("button", name="Copy text").click()
+    expect(row(page).get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "\n\n".join(texts)

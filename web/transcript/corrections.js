@@ -1,11 +1,14 @@
 // Corrections of one message: its content, its deletion, and feedback. Each change names the message's version.
 
 import { ProblemError, sentenceOf } from "../api.js";
+import { copyText } from "../clipboard.js";
 import { Field, Form } from "../forms.js";
 import { itemsOf, valueOf, withValue } from "../json_text.js";
 import { deleteMessage, getMessage, getMessageText, updateMessage } from "../operations.js";
 import { html, useRef, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
+
+const COPIED_MS = 1_500;
 
 /**
  * @typedef {import("../types.js").Message} Message
@@ -23,6 +26,7 @@ export function feedbackOf({ metadata }) {
 /** @param {{ message: Message, session: string, changes: Changes }} props */
 export function Corrections({ message, session, changes }) {
   const [dialog, setDialog] = useState("");
+  const [isCopied, setCopied] = useState(false);
   const { sequence } = message;
   // What a person saw when a dialog was opened: others may change the message while it is open.
   const seen = useRef(message);
@@ -44,6 +48,11 @@ export function Corrections({ message, session, changes }) {
       throw error;
     }
   };
+  const copy = async () => {
+    await copyText(textsOf(message).map(([, text]) => text).join("\n\n"));
+    setCopied(true);
+    setTimeout(() => setCopied(false), COPIED_MS);
+  };
   const judge = (/** @type {"up" | "down"} */ feedback) => {
     const metadata = { feedback: feedbackOf(message) === feedback ? null : feedback };
     attempt(() => updateMessage(session, message, { metadata })).catch((error) => changes.onNotice(sentenceOf(error)));
@@ -56,7 +65,8 @@ export function Corrections({ message, session, changes }) {
       html`
         ${message.role === "assistant" && [thumb("up", TEXTS.message.good), thumb("down", TEXTS.message.bad)]}
         ${textsOf(message).length > 0 &&
-        html`<button class="quiet" onClick=${() => open("edit")}>${TEXTS.message.edit}</button>`}
+        html`<button class="quiet" onClick=${copy}>${isCopied ? TEXTS.message.copied : TEXTS.message.copyAll}</button>
+          <button class="quiet" onClick=${() => open("edit")}>${TEXTS.message.edit}</button>`}
         <button class="quiet" onClick=${() => open("remove")}>${TEXTS.message.remove}</button>
       `}
       <button class="quiet" onClick=${() => changes.onFork(sequence)}>${TEXTS.message.fork}</button>

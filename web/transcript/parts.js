@@ -108,9 +108,27 @@ function Attachment({ part }) {
   if (id && IMAGE_TYPE.test(part.media)) {
     return html`<${KeptImage} id=${id} name=${name} />`;
   }
-  return id
-    ? html`<${KeptFile} id=${id} name=${name} />`
+  if (id) {
+    return html`<${KeptFile} name=${name} read=${() => getFile(id)} />`;
+  }
+  return part.url.startsWith("data:")
+    ? html`<${KeptFile} name=${name} read=${async () => bytesIn(part.url, part.media)} />`
     : html`<${Reference} label=${TEXTS.message.file} name=${name} url=${part.url} />`;
+}
+
+/**
+ * The bytes in a data URL (RFC 2397).
+ *
+ * @param {string} url
+ * @param {string} media
+ */
+function bytesIn(url, media) {
+  const [head = "", ...body] = url.split(",");
+  const text = body.join();
+  const bytes = /;base64$/i.test(head)
+    ? Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+    : decodeURIComponent(text);
+  return new Blob([bytes], { type: media });
 }
 
 /** An image, read when it comes into view: with the key, which an address cannot hold. @param {{ id: string, name: string }} props */
@@ -142,10 +160,10 @@ function KeptImage({ id, name }) {
   </figure>`;
 }
 
-/** @param {{ id: string, name: string }} props */
-function KeptFile({ id, name }) {
+/** @param {{ name: string, read: () => Promise<Blob> }} props */
+function KeptFile({ name, read }) {
   const [error, setError] = useState("");
-  const save = async () => saveFile(name, await getFile(id));
+  const save = async () => saveFile(name, await read());
   return html`<p class="reference">
     <span class="fold-label">${TEXTS.message.file}</span>
     <button onClick=${() => save().catch((problem) => setError(sentenceOf(problem)))}><bdi>${shortened(name)}</bdi></button>

@@ -1,6 +1,6 @@
 // The results of a search, by session.
 
-import { address } from "../address.js";
+import { address, isId } from "../address.js";
 import { SessionName } from "../format.js";
 import { useLoaded, Waiting } from "../loading.js";
 import { getStatus, listSessions, searchMessages, suggestSearches } from "../operations.js";
@@ -43,6 +43,7 @@ export function SearchView({ words, mode }) {
         ? TEXTS.search.count(groups.reduce((sum, { hits }) => sum + hits.length, 0), groups.length, hasMore)
         : TEXTS.search.hint}
     </p>
+    ${isId(words) && html`<p><a href=${address({ session: words })} data-item>${TEXTS.search.openSession}</a></p>`}
     <${ByMeaning} words=${words} mode=${mode} />
     ${(groups === undefined || loaded.error !== undefined) && html`<${Waiting} loaded=${loaded} />`}
     ${isEmpty && html`<p class="empty">${none}</p>`}

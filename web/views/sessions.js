@@ -1,6 +1,6 @@
 // The list of sessions, and its filters, which are part of the address.
 
-import { address } from "../address.js";
+import { address, isId } from "../address.js";
 import { mayWrite } from "../api.js";
 import { follow } from "../events.js";
 import { Age, Labels, Marks, SessionName, Status } from "../format.js";
@@ -132,11 +132,14 @@ function filtersOf(query) {
 }
 
 /**
- * The query for the list. Archived sessions are omitted unless the address requests them.
+ * The query for the list. Archived sessions are omitted unless the address requests them, or one of them by its id.
  *
  * @param {Record<string, string>} filters
  */
 function queryOf({ directory, label, archived = "false", ...same }) {
+  if (isId(same["name"] ?? "")) {
+    return { ids: same["name"] };
+  }
   return {
     ...same,
     // The colon is typed, but nothing after it yet.

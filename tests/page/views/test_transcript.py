@@ -221,7 +221,7 @@ def test_markdown_is_shown(page: Page, new_session: Callable[..., str]) -> None:
     message = row(page, 1)
     expect(message.locator("td").last).to_have_text("$x^2$")
     expect(message.locator("pre .hljs-string")).to_have_text("'once'")
-    message.get_by_role("button", name="Copy").click()
+    message.get_by_role("button", name="Copy", exact=True).click()
     expect(message.get_by_role("button", name="Copied")).to_be_visible()
 
 
