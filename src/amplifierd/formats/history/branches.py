@@ -25,10 +25,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Branch:
-    """A session of a conversation: the path to a message, of which the first `shared` are its parent's."""
+    """A session of a conversation: the path to a message. Unless it `has_title`, its name is only that of a prompt."""
 
-    def __init__(self, collection: Collection, conversation: Conversation, session: Session, leaf: int) -> None:
+    def __init__(
+        self, collection: Collection, conversation: Conversation, session: Session, leaf: int, *, has_title: bool
+    ) -> None:
         self.session = session
+        self.has_title = has_title
         self._collection = collection
         self._conversation = conversation
         self._leaf = leaf
@@ -116,7 +119,8 @@ class Layout:
         self._children: dict[int, list[int]] = {}
         for place, node in enumerate(self._nodes):
             self._children.setdefault(node.parent, []).append(place)
-        self._name = line_of(conversation.chat.name)
+        self._prompt = line_of(conversation.chat.prompt)
+        self._name = line_of(conversation.chat.name) or self._prompt
 
     @property
     def session_id(self) -> str:
@@ -149,7 +153,8 @@ class Layout:
             shared += begins
             session = self._session(path, begins, parent_id)
             todo += [(each, session.id) for each in self._fork_starts(path, begins, is_main=parent_id is None)]
-            yield Branch(self._collection, self._conversation, session, leaf)
+            has_title = session.name is not UNSET and session.name != self._prompt
+            yield Branch(self._collection, self._conversation, session, leaf, has_title=has_title)
 
     def _main_leaf(self, stored_last: str | None) -> int:
         find = self._conversation.place_of
