@@ -34,7 +34,7 @@ const FORMULA = /^(?:\\\([^]*?\\\)|\\\[[^]*?\\\]|\$\$[^]*?\$\$)/;
 const formula = {
   name: "formula",
   level: "inline",
-  start: (text) => /\\[([]|\$\$/.exec(text)?.index,
+  start: (text) => /\\[([]|\$\$/.exec(text.slice(0, MAX_FORMULA))?.index,
   tokenizer(text) {
     const [raw] = FORMULA.exec(text.slice(0, MAX_FORMULA)) ?? [];
     return raw === undefined ? undefined : { type: "formula", raw };

@@ -90,6 +90,7 @@ export const TEXTS = {
     copy: "Copy",
     copied: "Copied",
     copyAll: "Copy text",
+    otherParts: "The message has other parts now. Copy your text, and edit the message again.",
     showAll: (/** @type {string} */ size) => `Show all (${size})`,
     showParts: (/** @type {number} */ count) => `Show all ${number(count)} parts`,
     reasoning: "Reasoning",

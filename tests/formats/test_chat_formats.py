@@ -319,3 +319,14 @@ def test_librechat_nests_messages_or_names_their_parents() -> None:
         assert [read.ids(0), read.ids(1)] == [tree.ids(0), tree.ids(1)]
         contents = [message["content"] for message in read.messages[LIBRECHAT_ID]]
         assert contents == [message["content"] for message in tree.messages[LIBRECHAT_ID]]
+
+
+def test_message_with_a_content_and_no_parts_keeps_its_text() -> None:
+    told: list[dict[str, Any]] = [
+        {"role": "user", "content": "Hi", "parts": []},
+        {"role": "assistant", "content": "Hello"},
+    ]
+    assert Read(json.dumps([{"id": "c", "messages": told}]).encode()).format.name == "openai-messages"
+    mixed = [{"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}, {"id": "2", **told[1]}]
+    read = Read(json.dumps([{"id": "c", "messages": mixed}]).encode(), "ai-sdk")
+    assert [message["content"] for message in read.messages[read.sessions[0]["id"]]] == ["Hi", "Hello"]

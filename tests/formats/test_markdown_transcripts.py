@@ -78,6 +78,8 @@ def test_each_message_has_its_heading(text: str) -> None:
         "> ```\n> x\n> ```",
         "<details>\n<summary>a</summary>\n\n```\nx\n```\n\n</details>",
         "<!-- a note -->\nText",
+        "```python\n>>> 1 + 1\n2\n```",
+        "```diff\n> a\n```\n- done",
     ],
 )
 def test_usual_markdown_is_unchanged(text: str) -> None:
@@ -89,3 +91,13 @@ def test_reasoning_stays_in_its_fold() -> None:
     message = Message(role="assistant", content="", timestamp=TIME, metadata=NO_METADATA, sequence=1, parts=parts)
     text = markdown_of(msgspec.json.encode([message])).decode()
     assert "```\n</details>\n\nOutside?\n```\n\n</details>\n" in text
+
+
+def test_parts_do_not_join() -> None:
+    texts = ["1. Run:", "   ```sh\nmake\n```\nDone."]
+    parts = msgspec.Raw(msgspec.json.encode([{"type": "text", "text": text} for text in texts]))
+    messages = [
+        Message(role="assistant", content="", timestamp=TIME, metadata=NO_METADATA, sequence=1, parts=parts),
+        Message(role="user", content="Thanks.", timestamp=TIME, metadata=NO_METADATA, sequence=2),
+    ]
+    assert headings_in(markdown_of(msgspec.json.encode(messages)).decode()) == [FIRST, LAST]

@@ -271,3 +271,41 @@ def test_text_of_a_message_is_copied(page: Page, new_session: Callable[..., str]
     row(page).get_by_role("button", name="Copy text").click()
     expect(row(page).get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "\n\n".join(texts)
+
+
+def test_edit_of_a_message_with_other_parts_now_is_refused(
+    page: Page, client: httpx.Client, new_session: Callable[..., str]
+) -> None:
+    first, second = {"type": "text", "text": "A"}, {"type": "text", "text": "B"}
+    session = new_session({"role": "assistant", "parts": [first, second]})
+    page.goto(f"/?session={session}")
+    dialog = edit(page)
+    others = [first, {"type": "reasoning", "text": "R"}, second]
+    client.patch(f"/sessions/{session}/messages/1", json={"parts": others}).raise_for_status()
+    dialog.get_by_label("Text 2").fill("B mine")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("has changed in the meantime")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("has other parts now")
+    assert client.get(f"/sessions/{session}/messages/1").json()["parts"] == others
+
+
+def test_draft_that_is_being_sent_is_not_sent_again(
+    page: Page, client: httpx.Client, new_session: Callable[..., str]
+) -> None:
+    session = new_session("Hello", name="Slow")
+    held: list[Route] = []
+    page.route("**/messages", lambda route: held.append(route))  # noqa: PLW0108  # a method takes no attribute
+    page.goto(f"/?session={session}")
+    field = page.get_by_role("textbox", name="Message", exact=True)
+    field.fill("Only once")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="Sessions").click()
+    page.get_by_role("link", name="Slow").click()
+    expect(field).to_have_value("Only once")
+    held[0].continue_()
+    page.unroute("**/messages")
+    expect(row(page, 2)).to_contain_text("Only once")
+    page.get_by_role("button", name="Send").click()
+    expect(field).to_have_value("")
+    assert len(client.get(f"/sessions/{session}/messages").json()["messages"]) == 2

@@ -146,11 +146,16 @@ async function edit(session, message, edited) {
   if (edited.size === 0) {
     return message;
   }
+  const fields = new Set(textsOf(message).map(([name]) => name));
+  if (![...edited.keys()].every((name) => fields.has(name))) {
+    throw new Error(TEXTS.message.otherParts);
+  }
   if (edited.has("content")) {
     return updateMessage(session, message, { content: edited.get("content") ?? "" });
   }
   // Its parts go back as they are stored: parsed numbers would lose digits. A newer version is a conflict.
-  const parts = itemsOf(valueOf(await getMessageText(session, message.sequence), "parts") ?? "[]").map((part, place) => {
+  const stored = itemsOf(valueOf(await getMessageText(session, message.sequence), "parts") ?? "[]");
+  const parts = stored.map((part, place) => {
     const text = edited.get(`part-${place}`);
     return text === undefined ? part : withValue(part, "text", JSON.stringify(text));
   });

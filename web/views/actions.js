@@ -64,9 +64,7 @@ export function SessionActions({ session, onChanged, onNotice, onBranches, shows
     attempt(async () => {
       // The version that the page has is older than the messages that arrived a moment ago.
       const current = await getSession(session.id);
-      if (!isSame(current)) {
-        throw new ProblemError(412, "");
-      }
+      if (!isSame(current)) throw new ProblemError(412, "");
       onChanged(await updateSession(current, { name: name || null }));
     });
   const notify = (/** @type {unknown} */ error) => onNotice(sentenceOf(error));
@@ -126,10 +124,11 @@ function RenameForm({ session, onRename, onClose }) {
   // The name that a person saw. After a conflict they have seen the other one.
   const seen = useRef(session.name).current;
   const isAgain = useRef(false);
-  const save = async (/** @type {Record<string, string>} */ { name = "" }) => {
-    const isSame = (/** @type {Session} */ current) => isAgain.current || current.name === seen;
-    await onRename(name, isSame).finally(() => (isAgain.current = true));
-  };
+  const save = (/** @type {Record<string, string>} */ { name = "" }) =>
+    onRename(name, (current) => isAgain.current || current.name === seen).catch((error) => {
+      isAgain.current = error.message === TEXTS.actions.conflict;
+      throw error;
+    });
   return html`<${Form} title=${TEXTS.actions.rename} action=${TEXTS.actions.save} onClose=${onClose} onSubmit=${save}>
     <${Field} label=${TEXTS.sessions.name} name="name" value=${session.name ?? ""} />
   <//>`;

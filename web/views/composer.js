@@ -3,13 +3,17 @@
 import { ProblemError, sentenceOf } from "../api.js";
 import { randomKey } from "../format.js";
 import { sendMessage } from "../operations.js";
-import { html, useRef, useState } from "../preact.js";
+import { html, useState } from "../preact.js";
 import { TEXTS } from "../texts.js";
-
-const NO_ATTEMPT = { text: "", sequence: 0, key: "" };
 
 /** What was typed and not sent, by session, while the page is open. @type {Map<string, string>} */
 const drafts = new Map();
+/**
+ * The request for each attempt to send a text, until there is a response, so that it is appended only once.
+ *
+ * @type {Map<string, { text: string, sequence: number, key: string }>}
+ */
+const attempts = new Map();
 
 /**
  * @param {object} props
@@ -21,8 +25,6 @@ export function Composer({ session, count, onSent }) {
   const [text, setText] = useState(drafts.get(session.id) ?? "");
   const [notice, setNotice] = useState("");
   const [isBusy, setBusy] = useState(false);
-  // The same request for each attempt to send a text, until there is a response, so that it is appended only once.
-  const attempt = useRef(NO_ATTEMPT);
   const type = (/** @type {string} */ typed) => {
     drafts.set(session.id, typed);
     setText(typed);
@@ -32,19 +34,29 @@ export function Composer({ session, count, onSent }) {
     if (!text || isBusy) {
       return;
     }
-    if (attempt.current.text !== text) {
-      attempt.current = { text, sequence: count + 1, key: randomKey() };
+    if (drafts.get(session.id) !== text) {
+      // It was sent before, from where the reader was then.
+      setText(drafts.get(session.id) ?? "");
+      return;
+    }
+    let attempt = attempts.get(session.id);
+    if (attempt?.text !== text) {
+      attempt = { text, sequence: count + 1, key: randomKey() };
+      attempts.set(session.id, attempt);
     }
     setBusy(true);
     try {
-      const message = await sendMessage(session.id, text, attempt.current.sequence, attempt.current.key);
-      attempt.current = NO_ATTEMPT;
-      type("");
+      const message = await sendMessage(session.id, text, attempt.sequence, attempt.key);
+      attempts.delete(session.id);
+      // More may have been typed meanwhile.
+      if (drafts.get(session.id) === text) {
+        type("");
+      }
       setNotice("");
       onSent(message);
     } catch (error) {
       if (error instanceof ProblemError && error.status < 500) {
-        attempt.current = NO_ATTEMPT;
+        attempts.delete(session.id);
       }
       setNotice(error instanceof ProblemError && error.isConflict ? TEXTS.composer.conflict : sentenceOf(error));
     } finally {

@@ -12,10 +12,12 @@ MAX_CHARACTERS = 256 * 1024
 _HEADING = re.compile(r"(?:##[ \t]+)?[0-9]+\\?\.[ \t]+(?:user|assistant|system|developer|tool)\b.{0,300} UTC")
 _RISK = re.compile(rf"```|~~~|<[!?/A-Za-z]|^[ >]*{_HEADING.pattern}", re.MULTILINE)
 _PREFIX = re.compile(r"[ >]*")
-_ITEM = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])[ \t]")
+_ITEM = re.compile(r"(?:[-*+]|[0-9]{1,9}[.)])(?:[ \t]|$)")
 _OPENING = re.compile(r"(`{3,})[^`]*|(~{3,}).*")
 # By the beginning of an HTML block, the text that ends it; other blocks end at an empty line.
-_HTML = re.compile(r"<(?:(script|pre|style|textarea)\b|(!--)|(\?)|(!\[CDATA\[)|(![A-Z])|/?[A-Z])", re.IGNORECASE)
+_HTML = re.compile(
+    r"<(?:(script|pre|style|textarea)(?=[\s>]|$)|(!--)|(\?)|((?-i:!\[CDATA\[))|(![A-Z])|/?[A-Z])", re.IGNORECASE
+)
 _HTML_ENDS = (None, r"</(?:script|pre|style|textarea)>", "-->", r"\?>", r"\]\]>", ">")
 _FOLD = re.compile(r"<(/?)details\b", re.IGNORECASE)
 
@@ -106,8 +108,13 @@ class _Lines:
 
     def _read_in_fence(self, prefix: str, text: str) -> bool:
         opened = self._opened
+        is_quoted = ">" in opened
+        if not is_quoted and ">" in prefix:
+            # In a fence outside of quotes, it is a character like others.
+            text = prefix.lstrip(" ") + text
+            prefix = prefix[: prefix.index(">")]
         is_outside = self._has_items and text and len(prefix) < len(opened)
-        if is_outside or prefix.count(">") != opened.count(">"):
+        if is_outside or (is_quoted and prefix.count(">") != opened.count(">")):
             # A quote, or an item of a list, may have ended, and the fence with it.
             return False
         mark = self.closing.lstrip(" >")

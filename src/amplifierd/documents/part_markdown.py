@@ -27,7 +27,8 @@ _ESCAPED = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
 def parts_of(parts: msgspec.Raw, role: str) -> str:
     """The parts, each as a paragraph or a block; input and output of tools are in fences."""
     texts = (_WRITERS[part["type"]](part, role) for part in _decode(parts))
-    return "\n\n".join(text for text in texts if text)
+    # A list in one part may take in the beginning of the next.
+    return contained("\n\n".join(text for text in texts if text))
 
 
 def _text(part: Part, role: str) -> str:

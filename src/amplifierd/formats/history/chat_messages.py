@@ -141,7 +141,7 @@ def _is_ui_part(part: Any) -> bool:
 
 
 def _has_ui_messages(record: Object) -> bool:
-    return any(map(_is_ui_message, _objects(record.get("messages"))[:1]))
+    return any(_is_ui_message(message) and message["parts"] for message in _objects(record.get("messages"))[:1])
 
 
 def _id_of(message: Object, place: int) -> str:
@@ -259,10 +259,17 @@ def read_ui_message(source: Object) -> Object:
     """A message of the AI SDK, with the time and the model that programs keep in its metadata."""
     message: Object = {**_AI_SDK.read(source)}
     message.setdefault("metadata", {})
+    if source.get("content") and isinstance(source["content"], str) and not any(map(_is_shown, message["parts"])):
+        # Version 4 also wrote messages without parts.
+        message["parts"] = [*message["parts"], text_part(source["content"])]
     about = object_of(source.get("metadata"))
     message["timestamp"] = first_time(source.get("createdAt"), about.get("createdAt"))
     model = line_of(about.get("model"))
     return message | ({"model": model} if model is not None and message["role"] == "assistant" else {})
+
+
+def _is_shown(part: Any) -> bool:
+    return type_of(part) != "data"
 
 
 def _as_list(message: Message, name: str) -> Object:

@@ -5,6 +5,7 @@ an item.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -214,7 +215,7 @@ class _Path:
         while end > self._turns[0] and self._messages[end - 1][1]:
             end -= 1
         del self._messages[end:]
-        self._turns = [place for place in self._turns if place < end]
+        del self._turns[bisect_left(self._turns, end) :]
         self.is_shortened = True
 
 
