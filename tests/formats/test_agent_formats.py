@@ -3,7 +3,6 @@
 import json
 from contextlib import closing
 from pathlib import Path as FilePath
-from typing import Any
 
 import pytest
 
@@ -77,37 +76,6 @@ def test_claude_code_names_the_whole_conversation_as_the_user_did() -> None:
     assert read.sessions[0]["context"]["after"] == [titles[1], *CLAUDE_CODE[-2:], shared]
     # A name by the program is replaced by a later one.
     assert Read(lines(*CLAUDE_CODE[:11], titles[1])).sessions[0]["name"] == "Files"
-
-
-@pytest.mark.parametrize(
-    ("content", "name"),
-    [
-        ("\nFix the harbour.\nAll of it.", "Fix the harbour."),
-        ("x" * 300, "x" * 200),
-        ([{"type": "image", "source": {}}, text("Look at it.")], "Look at it."),
-        ("<command-name>/review</command-name>\n<command-args>12 13</command-args>", "/review 12 13"),
-        ("<command-name>/clear</command-name>\n<command-args></command-args>", "Later"),
-        ("<bash-stdout>a</bash-stdout><bash-stderr></bash-stderr>", "Later"),
-        ("<p>Why</p> is it <b>bold</b>", "<p>Why</p> is it <b>bold</b>"),
-        ([text("[Request interrupted by user]")], "Later"),
-        ([{"type": "tool_result", "tool_use_id": "c1", "content": "one"}], "Later"),
-    ],
-)
-def test_claude_code_names_a_session_after_the_first_prompt(content: object, name: str) -> None:
-    source = [
-        code_line("u0", None, user("Caveat"), isMeta=True),
-        code_line("u1", "u0", {"role": "user", "content": content}),
-        code_line("a1", "u1", reply("m1", text("Not a prompt."))),
-        code_line("u2", "a1", user("Later")),
-    ]
-    assert Read(lines(*source)).sessions[0]["name"] == name
-    title = {"type": "ai-title", "aiTitle": "Files", "sessionId": SESSION}
-    for titled in ([title, *source], [*source, title]):
-        assert Read(lines(*titled)).sessions[0]["name"] == "Files"
-
-
-def test_gemini_cli_names_a_session_without_a_summary_after_the_first_prompt() -> None:
-    assert Read(lines(*GEMINI[:-1])).sessions[0]["name"] == "What is in a.txt?"
 
 
 def test_claude_code_keeps_other_records_with_the_next_message() -> None:
@@ -308,40 +276,6 @@ def test_conversation_continues_after_compaction() -> None:
     read = Read(lines(*CLAUDE_CODE[:11], boundary, *after))
     assert len(read.sessions) == 1
     assert read.ids()[-2:] == ["u9", "a9"]
-
-
-@pytest.mark.parametrize("is_agent", [False, True])
-def test_conversation_continues_after_compaction_that_names_a_missing_message(*, is_agent: bool) -> None:
-    agent: dict[str, Any] = {"isSidechain": True, "agentId": "ab12"} if is_agent else {}
-    source = [
-        code_line("x1", None, user("Look for /e."), **agent),
-        code_line("x2", "x1", reply("m5", text("Found.")), **agent),
-        code_line("u1", None, user("Beside it"), isSidechain=not is_agent, agentId="cd34"),
-        code_line("b1", None, subtype="compact_boundary", logicalParentUuid="elsewhere", **agent),
-        code_line("x3", "b1", user("Summary"), isCompactSummary=True, **agent),
-        code_line("x4", "x3", reply("m6", text("!")), **agent),
-    ]
-    read = Read(lines(*source))
-    assert (read.faults, sorted(map(len, read.messages.values()))) == ([], [1, 4])
-    assert read.ids() == ["x1", "x2", "x3", "x4"]
-
-
-def test_compaction_may_begin_a_file() -> None:
-    boundary = code_line("b1", None, subtype="compact_boundary", logicalParentUuid="elsewhere")
-    read = Read(lines(boundary, code_line("u1", "b1", user("Summary"), isCompactSummary=True)))
-    assert (read.ids(), read.faults) == (["u1"], [])
-
-
-def test_agent_that_compacts_follows_a_message_of_its_caller_s_file() -> None:
-    agent: dict[str, Any] = {"isSidechain": True, "agentId": "acompact-5b12"}
-    task = code_line("x1", "of-the-caller", user("Summarize the conversation."), **agent)
-    answer = code_line("x2", "x1", reply("m5", text("It was about files.")), **agent)
-    read = Read(lines(task, answer))
-    assert (read.ids(), read.faults) == (["x1", "x2"], [])
-    assert read.sessions[0]["parentSessionId"] == SESSION
-    # A later message may not name a missing one.
-    lost = code_line("x3", "lost", user("And now?"), **agent)
-    assert Read(lines(task, answer, lost)).faults == [("missing parent", 3)]
 
 
 def test_opencode_keeps_parts_results_and_usage() -> None:

@@ -109,14 +109,6 @@ def test_grown_file_extends_its_sessions(client: httpx.Client, conversation: lis
     assert client.get(f"/sessions/{session_id}").json() == unchanged
 
 
-def test_title_replaces_the_name_of_a_prompt_but_no_other(client: httpx.Client, conversation: list[Object]) -> None:
-    session_id = conversation[-1]["sessionId"]
-    titles = [{"type": "ai-title", "aiTitle": name, "sessionId": session_id} for name in ("Files", "Other files")]
-    for known, name in enumerate(["What is in /a and /b?", "Files", "Files"]):
-        imported(client, lines(*conversation, *titles[:known]))
-        assert client.get(f"/sessions/{session_id}").json()["name"] == name
-
-
 @pytest.mark.parametrize(
     ("key", "empty"),
     [

@@ -64,7 +64,7 @@ def test_grown_file_extends_its_sessions(tmp_path: Path, import_: Import, export
     file.write_bytes(lines(*CLAUDE_CODE[:9]))
     assert import_(file)[0] == 0
     before = exported()
-    assert before[0]["session"]["name"] == "What is in /a and /b?"
+    assert "name" not in before[0]["session"]
     file.write_bytes(lines(*CLAUDE_CODE))
     status, output = import_(file)
     assert status == 0, output
@@ -76,15 +76,6 @@ def test_grown_file_extends_its_sessions(tmp_path: Path, import_: Import, export
     assert found[SESSION]["name"] == "Files of Ada"
     assert found[SESSION]["createdAt"] == before[0]["session"]["createdAt"]
     assert all(line in after for line in before[1:])
-
-
-def test_title_replaces_the_name_of_a_prompt_but_no_other(tmp_path: Path, import_: Import, exported: Exported) -> None:
-    file = tmp_path / "a.jsonl"
-    titles = [{"type": "ai-title", "aiTitle": name, "sessionId": SESSION} for name in ("Files", "Other files")]
-    for known, name in enumerate(["What is in /a and /b?", "Files", "Files"]):
-        file.write_bytes(lines(*CLAUDE_CODE[:9], *titles[:known]))
-        assert import_(file)[0] == 0
-        assert sessions_in(exported())[0]["name"] == name
 
 
 def test_deleted_session_is_imported_again(

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from typing import IO, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ...contract import LineReader
 from ...formats.history import (
@@ -19,9 +20,10 @@ from ...formats.history import (
     read_head,
     recognize,
 )
-from ...formats.imports import Batch, Conversion, Records, Report, StoredSessions
+from ...formats.imports import Batch, Conversion, Records, Report
+from ...storage.model.errors import SessionNotFound
 from ...storage.model.interface import Storage
-from ...storage.model.records import Export
+from ...storage.model.records import Export, Session, SessionPatch
 from ...storage.sql.temporary_files import Unlimited
 from .ledger import Entry, Ledger
 from .sources import Source
@@ -62,7 +64,7 @@ class HistoryImport:
         self._records = Records(reader, Unlimited())
         self._batch = Batch(Unlimited())
         self._read: list[tuple[Source, Conversion]] = []
-        self._stored = StoredSessions(storage, workspace)
+        self._names: list[tuple[str, str]] = []
         self._named: list[_SessionToName] = []
         self._is_stopped = threading.Event()
         self._reading: IO[bytes] | None = None
@@ -96,7 +98,7 @@ class HistoryImport:
 
     async def _has_all(self, entry: Entry) -> bool:
         for session_id in entry.sessions:
-            if await self._stored.find(session_id) is None:
+            if await self._session(session_id) is None:
                 return False
         return True
 
@@ -168,11 +170,32 @@ class HistoryImport:
 
     async def _lay_out(self, read: Conversion) -> None:
         for layout in read.layouts():
-            stored_last = await self._stored.last_message_id(layout.session_id) if layout.has_choice else None
-            read.add(layout, stored_last)
+            read.add(layout, await self._last_message_id(layout.session_id) if layout.has_choice else None)
         read.finish()
         for branch in read.branches:
-            await self._stored.name(branch.session.id, branch.session.name)
+            await self._note_name(branch.session.id, branch.session.name)
+
+    async def _note_name(self, session_id: str, name: str | UnsetType) -> None:
+        """Note the name of a session that had none when it was imported."""
+        if isinstance(name, UnsetType):
+            return
+        stored = await self._session(session_id)
+        if stored is not None and stored.name is UNSET:
+            self._names.append((session_id, name))
+
+    async def _session(self, session_id: str) -> Session | None:
+        try:
+            return await self._storage.get_session(self._workspace, session_id)
+        except SessionNotFound:
+            return None
+
+    async def _last_message_id(self, session_id: str) -> str | None:
+        """The id of a stored session's last message."""
+        stored = await self._session(session_id)
+        if stored is None or stored.message_count == 0:
+            return None
+        last = await self._storage.get_message(self._workspace, session_id, stored.message_count)
+        return None if last.id is UNSET else last.id
 
     async def _flush(self) -> None:
         """Write the batch, and remember its files."""
@@ -182,7 +205,7 @@ class HistoryImport:
             export = Export(self._batch.batches(self._records))
             self.report.add_written(await self._storage.import_sessions(self._workspace, export, "extend"))
             self._records.clear()
-        await self._stored.write_names()
+        await self._name()
         for source, read in self._read:
             # Sources that name other sessions are recorded later, when it is known whether those sessions exist.
             if all(name.is_kept for name in read.names):
@@ -191,6 +214,14 @@ class HistoryImport:
         self._batch.close()
         self._batch, self._read = Batch(Unlimited()), []
 
+    async def _name(self) -> None:
+        """Give sessions the names that were found after their import."""
+        for session_id, name in self._names:
+            # It may have been deleted since.
+            with suppress(SessionNotFound):
+                await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
+        self._names = []
+
     async def _name_others(self) -> None:
         """Name the sessions whose name is in another source."""
         missing: set[str] = set()
@@ -198,11 +229,11 @@ class HistoryImport:
             place = read.format_name, name.key
             session_id = self._by_last_message.get(place) or self._ledger.session_with(*place)
             if session_id is not None:
-                await self._stored.name(session_id, line_of(name.name) or UNSET)
+                await self._note_name(session_id, line_of(name.name) or UNSET)
             elif not name.is_kept:
                 missing.add(source.name)
                 self.report.add_fault(source.name, _nameless(name))
-        await self._stored.write_names()
+        await self._name()
         for source, read, name in self._named:
             if not name.is_kept and source.name not in missing:
                 self._ledger.record(source, read.format_name, read.sessions, read.faults)

@@ -16,7 +16,7 @@ from ..output import writing
 from .sources import Source, Stamp
 
 # Increase this when a format reads more than before, so that every file is read again.
-VERSION = 4
+VERSION = 3
 # The number of a file's faults that later imports repeat.
 MAX_FAULTS = 100
 

@@ -24,7 +24,7 @@ from .interface import (
     Turn,
 )
 from .json_records import MAX_BYTES, Record, read_head, read_records, read_steps
-from .values import NO_TIME, line_of, name_of_prompt, time_of, without
+from .values import NO_TIME, line_of, time_of, without
 
 GROUP = "amplifierd.formats"
 
@@ -73,7 +73,6 @@ __all__ = [
     "folder_of",
     "history_formats",
     "line_of",
-    "name_of_prompt",
     "open_folder",
     "read_head",
     "read_records",

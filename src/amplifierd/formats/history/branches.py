@@ -25,13 +25,10 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Branch:
-    """A session of a conversation: the path to a message. Unless it `has_title`, its name is only that of a prompt."""
+    """A session of a conversation: the path to a message, of which the first `shared` are its parent's."""
 
-    def __init__(
-        self, collection: Collection, conversation: Conversation, session: Session, leaf: int, *, has_title: bool
-    ) -> None:
+    def __init__(self, collection: Collection, conversation: Conversation, session: Session, leaf: int) -> None:
         self.session = session
-        self.has_title = has_title
         self._collection = collection
         self._conversation = conversation
         self._leaf = leaf
@@ -119,8 +116,7 @@ class Layout:
         self._children: dict[int, list[int]] = {}
         for place, node in enumerate(self._nodes):
             self._children.setdefault(node.parent, []).append(place)
-        self._prompt = line_of(conversation.chat.prompt)
-        self._name = line_of(conversation.chat.name) or self._prompt
+        self._name = line_of(conversation.chat.name)
 
     @property
     def session_id(self) -> str:
@@ -153,8 +149,7 @@ class Layout:
             shared += begins
             session = self._session(path, begins, parent_id)
             todo += [(each, session.id) for each in self._fork_starts(path, begins, is_main=parent_id is None)]
-            has_title = session.name is not UNSET and session.name != self._prompt
-            yield Branch(self._collection, self._conversation, session, leaf, has_title=has_title)
+            yield Branch(self._collection, self._conversation, session, leaf)
 
     def _main_leaf(self, stored_last: str | None) -> int:
         find = self._conversation.place_of

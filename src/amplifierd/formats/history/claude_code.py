@@ -31,7 +31,6 @@ _MESSAGES = frozenset({"user", "assistant"})
 _USER_TITLE = "custom-title"
 _TITLES = {_USER_TITLE: "customTitle", "ai-title": "aiTitle"}
 _EVENTS = frozenset({"system", "attachment", "progress", "summary", "file-history-snapshot", "queue-operation"})
-_INTERRUPTED = "[Request interrupted by user"
 _ANTHROPIC = Anthropic()
 
 
@@ -81,12 +80,8 @@ class _Reader:
         self._waiting: list[tuple[str | None, Any]] = []
         self._summaries: list[Record] = []
         self._said: set[str] = set()
-        # The last message of each conversation so far.
-        self._last_of: dict[str, str] = {}
         # The conversations that the user named.
         self._titled: set[str] = set()
-        # The conversations whose first prompt is known.
-        self._prompted: set[str] = set()
         # Whether the file names sessions of other files.
         self._is_named = False
 
@@ -148,24 +143,17 @@ class _Reader:
     def _event(self, value: Object, uuid: str | None, session: str | None) -> Iterator[Step]:
         """A record that is not a message: its successors follow the message before it."""
         if uuid is not None:
-            self._stands_for[uuid] = self._before(value, session)
+            self._stands_for[uuid] = self._before(value)
         if not self._chat:
             self._waiting.append((session, value))
         else:
             place = self._stands_for.get(uuid or "")
             yield AttachedRecord(chat=self._chat_of[place] if place else self._chat, record=value)
 
-    def _before(self, value: Object, session: str | None) -> str | None:
-        """The message before a record: the one that it names.
-
-        A compaction of the context may name one that the file lacks; it follows the last one of its conversation.
-        """
-        parent, logical, agent = texts_of(value, "parentUuid", "logicalParentUuid", "agentId")
-        if parent is not None or logical is None:
-            return self._place_of(parent)
-        if logical in self._stands_for:
-            return self._stands_for[logical]
-        return self._last_of.get(f"{session}/{agent}" if value.get("isSidechain") is True else f"{session}")
+    def _before(self, value: Object) -> str | None:
+        """The message before a record, if the source names it."""
+        parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
+        return self._place_of(parent) if parent is not None else self._place_of(logical)
 
     def _place_of(self, uuid: str | None) -> str | None:
         """The message for which an id of a line stands."""
@@ -177,14 +165,10 @@ class _Reader:
         chat = self._chat_of[uuid] if is_repeated else self._conversation_of(value, session)
         self._chat = chat
         yield from self._about(chat, value, session)
-        if chat not in self._prompted and (prompt := _prompt_name(value, text)) is not None:
-            self._prompted.add(chat)
-            yield Chat(key=chat, prompt=prompt)
         yield from self._release(chat)
-        parent = self._parent_of(value, uuid, chat, session) if not is_repeated else None
+        parent = self._parent_of(value, uuid, chat) if not is_repeated else None
         self._stands_for[uuid] = uuid
         self._chat_of[uuid] = chat
-        self._last_of[chat] = uuid
         message = _message_of(value, text)
         if usage := self._usage(value, uuid):
             message["usage"] = usage
@@ -197,7 +181,7 @@ class _Reader:
         [agent] = texts_of(value, "agentId")
         if agent is not None:
             return f"{session}/{agent}"
-        before = self._before(value, session)
+        before = self._before(value)
         if before is not None and self._chat_of[before] != session:
             return self._chat_of[before]
         return f"{session}/{value['uuid']}"
@@ -219,20 +203,19 @@ class _Reader:
         if chat == session:
             yield Chat(key=chat, created_at=time, labels=labels)
         else:
+            # Claude Code gives no title to what an agent does.
             labels |= labels_of(sidechain=chat.rpartition("/")[2])
-            yield Chat(key=chat, created_at=time, labels=labels, parent=session)
+            yield Chat(key=chat, name=_prompt_name(value), created_at=time, labels=labels, parent=session)
 
-    def _parent_of(self, value: Object, uuid: str, chat: str, session: str) -> str | Place | None:
-        parent, logical, agent = texts_of(value, "parentUuid", "logicalParentUuid", "agentId")
+    def _parent_of(self, value: Object, uuid: str, chat: str) -> str | Place | None:
+        parent, logical = texts_of(value, "parentUuid", "logicalParentUuid")
         if parent is None and logical is None:
             # A conversation continues after its context was compacted.
             return Place.PREVIOUS if value.get("isCompactSummary") is True else self._first(value, uuid)
-        before = self._before(value, session)
+        before = self._before(value)
         if before is None:
-            is_known = parent in self._stands_for or logical in self._stands_for
-            # An agent that compacts the context follows a message of its caller's, which is in another file.
-            is_begun = agent is not None and chat != session and chat not in self._last_of
-            return self._first(value, uuid, is_first=is_known or is_begun, missing=parent or logical)
+            known = parent in self._stands_for or logical in self._stands_for
+            return self._first(value, uuid, is_first=known, missing=parent or logical)
         if self._chat_of[before] != chat:
             return self._first(value, uuid)
         return self._follow(value, uuid, before)
@@ -281,17 +264,12 @@ class _Reader:
         return added if any(added.values()) or not before else {}
 
 
-def _prompt_name(value: Object, typed: str | None) -> str | None:
-    """The name of a session by a line that is a prompt; `typed` is a prompt typed while the model worked."""
-    if typed is not None:
-        return name_of_prompt(typed)
-    if value.get("type") != "user" or value.get("isMeta") is True or value.get("isCompactSummary") is True:
-        return None
+def _prompt_name(value: Object) -> str | None:
+    """The name of a session by its first line, if that is a prompt."""
     content = object_of(value.get("message")).get("content")
     blocks = [{"text": content}] if isinstance(content, str) else list_of(content)
     texts = [text for block in blocks for text in texts_of(block, "text") if text is not None]
-    prompts = (name_of_prompt(text) for text in texts if not text.startswith(_INTERRUPTED))
-    return next(filter(None, prompts), None)
+    return next(filter(None, map(name_of_prompt, texts)), None) if value.get("type") == "user" else None
 
 
 def _usage_of(usage: Object) -> Object:

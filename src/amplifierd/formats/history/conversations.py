@@ -67,7 +67,6 @@ class Conversation:
         self.chat = replace(
             chat,
             name=chat.name or own.name,
-            prompt=own.prompt or chat.prompt,
             created_at=own.created_at or chat.created_at,
             labels=own.labels | chat.labels,
             context=own.context | chat.context,

@@ -10,19 +10,7 @@ from typing import IO, Any
 from ..blocks import data_part, fits, text_of, type_of, with_native
 from .interface import AttachedRecord, Chat, Fault, Head, Object, Step, Turn
 from .json_records import Record, read_steps
-from .values import (
-    first_time,
-    labels_of,
-    line_of,
-    list_of,
-    object_of,
-    prompt_of,
-    text_part,
-    texts_of,
-    time_of,
-    usage_of,
-    without,
-)
+from .values import first_time, labels_of, line_of, list_of, object_of, text_part, texts_of, time_of, usage_of, without
 
 NAME = "gemini-cli"
 
@@ -143,8 +131,6 @@ class _Reader:
         for key, message in _messages_of(value):
             if key not in self._keys:
                 self._keys.add(key)
-                if message["role"] == "user" and (prompt := prompt_of(message)) is not None:
-                    yield Chat(key=self._chat, prompt=prompt)
                 yield Turn(chat=self._chat, key=key, parent=self._tip, line=line, message=message)
                 self._tip = key
 

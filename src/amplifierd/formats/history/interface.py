@@ -22,14 +22,12 @@ class Chat(Struct, frozen=True, kw_only=True):
     `key` is the source's id of the conversation. `current` is the key of the message at which it continues, if the
     source names it. `parent` is the key of the conversation to which it belongs, such as the caller's for an agent;
     if it is a fork, its first `forked_at` messages are copies of the parent's. `context` has the data without a field
-    of its own. `prompt` is the name of a conversation without a title (see `name_of_prompt`); the first one counts.
-    With a `line`, where it begins, it is a fault if it has no message.
+    of its own. With a `line`, where it begins, it is a fault if it has no message.
     """
 
     key: str
     line: int | None = None
     name: str | None = None
-    prompt: str | None = None
     created_at: str | None = None
     labels: dict[str, str] = {}
     context: Object = {}

@@ -23,7 +23,7 @@ _MAX_INTEGER = 2**31 - 1
 _MAX_CHARACTERS = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # Possessive: a name that is given back, a character at a time, would make a long text without an end take hours.
-_ELEMENT = re.compile(r"\s*+<([A-Za-z][\w-]*+)[^<>]*+>")
+_ELEMENT = re.compile(r"<([A-Za-z][\w-]*+)[^<>]*+>")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 # Fewer digits may be a year, or a day without hyphens.
 _NUMBER = re.compile(r"[0-9]{9,19}(?P<fraction>\.[0-9]{1,9})?")
@@ -55,38 +55,14 @@ def line_of(text: Any) -> str | None:
 def name_of_prompt(text: str) -> str | None:
     """The name of a session whose source has none, from a message of the user: its first line that is not blank.
 
-    None if it has no such line, or if it is elements, which a program wrote:
-    `<environment_context>…</environment_context>`. A command with arguments, which Claude Code writes as elements, is
-    shown as it was typed; other commands change settings.
+    None if it has no such line, or if it is one element, which a program wrote:
+    `<environment_context>…</environment_context>`.
     """
     own = text.strip()
-    if _is_elements(own):
-        name, arguments = _element(own, "command-name"), _element(own, "command-args")
-        own = f"{name} {arguments}" if name and arguments else ""
+    element = _ELEMENT.match(own)
+    if element is not None and own.endswith(f"</{element[1]}>"):
+        return None
     return line_of(own.partition("\n")[0])
-
-
-def prompt_of(message: Object) -> str | None:
-    """The name of a session by a message of the user; None if a program wrote all of its texts."""
-    texts = [part["text"] for part in message["parts"] if part["type"] == "text"]
-    return next(filter(None, map(name_of_prompt, texts)), None)
-
-
-def _is_elements(text: str) -> bool:
-    """Whether a text is one element, or elements one after another."""
-    place = 0
-    while element := _ELEMENT.match(text, place):
-        end = f"</{element[1]}>"
-        if text.endswith(end):
-            return True
-        place = text.find(end, element.end()) + len(end)
-        if place < len(end):
-            return False
-    return False
-
-
-def _element(text: str, name: str) -> str:
-    return text.partition(f"<{name}>")[2].partition(f"</{name}>")[0].strip()
 
 
 def labels_of(**values: Any) -> dict[str, str]:

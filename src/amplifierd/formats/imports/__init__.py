@@ -6,6 +6,5 @@ from .conversion import Conversion
 from .folder_files import Folder, FolderFiles
 from .records import Records
 from .report import Report
-from .stored_sessions import StoredSessions
 
-__all__ = ["Archive", "Batch", "Conversion", "Folder", "FolderFiles", "Records", "Report", "StoredSessions"]
+__all__ = ["Archive", "Batch", "Conversion", "Folder", "FolderFiles", "Records", "Report"]

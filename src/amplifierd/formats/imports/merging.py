@@ -55,7 +55,5 @@ def merge_branches(branches: dict[str, list[Branch]]) -> Iterator[MergedSession]
 
 
 def _name_of(branches: list[Branch]) -> str | UnsetType:
-    """The first title among the branches, or without one the first name."""
-    named = [branch for branch in branches if branch.session.name is not UNSET]
-    named.sort(key=lambda branch: not branch.has_title)
-    return named[0].session.name if named else UNSET
+    """The first name among the branches."""
+    return next((branch.session.name for branch in branches if branch.session.name is not UNSET), UNSET)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from ...contract import Document
 from ...storage.backend.concurrency_limit import FairLimit
-from ...storage.model.errors import StorageUnavailable
+from ...storage.model.errors import SessionNotFound, StorageUnavailable
 from ...storage.model.files import ImportFile, TemporarySpace
 from ...storage.model.interface import Storage
 from ...storage.model.records import (
@@ -24,13 +24,13 @@ from ...storage.model.records import (
     ImportReport,
     OnConflict,
     Session,
+    SessionPatch,
 )
 from ...storage.sql.temporary_files import LimitedFile, spool_errors
 from ..history import HistoryFormat, history_formats
 from .process.parent import ConversionProcess, Received
 from .process.protocol import DONE, LAST_STORED, REPORT, ROOM, HistoryTooLarge, Task
 from .report import HistoryImportReport, HistoryReport
-from .stored_sessions import StoredSessions
 
 AUTO = "auto"
 # The number of files that are converted at a time, one for each workspace, so that none keeps all others waiting.
@@ -129,7 +129,7 @@ class _Import:
         self._space: TemporarySpace = storage.temporary_space
         self._granted = 0
         self._history: HistoryReport | None = None
-        self._stored = StoredSessions(storage, workspace)
+        self._names: list[tuple[str, str]] = []
 
     async def run(self, task: Task, once: IdempotentRequest | None) -> HistoryImportReport:
         """Convert the file and import its sessions."""
@@ -143,7 +143,11 @@ class _Import:
 
     async def _finish(self, written: ImportReport) -> HistoryImportReport:
         """Set the names of the imported sessions. Returns the report."""
-        await self._stored.write_names(self._progressed)
+        for session_id, name in self._names:
+            # It may have been deleted since.
+            with suppress(SessionNotFound):
+                await self._storage.update_session(self._workspace, session_id, SessionPatch(name=name))
+            self._progressed()
         return HistoryImportReport(**asdict(written), history=self._history or UNSET)
 
     async def _batches(self, task: Task) -> AsyncGenerator[list[ExportLine], None]:
@@ -197,7 +201,7 @@ class _Import:
         if kind == REPORT:
             self._history = msgspec.convert(content, HistoryReport)
         elif kind == LAST_STORED:
-            process.reply(await self._stored.last_message_id(content))
+            process.reply(await self._last_message_id(content))
         elif kind == ROOM:
             process.reply(self._grant(content))
 
@@ -210,9 +214,26 @@ class _Import:
         return True
 
     async def _note_names(self, lines: list[ExportLine]) -> None:
+        """Record the name of a session that had none when it was imported."""
         for line in lines:
-            if isinstance(line.session, Session):
-                await self._stored.name(line.session.id, line.session.name)
+            if isinstance(line.session, Session) and isinstance(line.session.name, str):
+                stored = await self._session(line.session.id)
+                if stored is not None and stored.name is UNSET:
+                    self._names.append((line.session.id, line.session.name))
+
+    async def _last_message_id(self, session_id: str) -> str | None:
+        """The id of a stored session's last message."""
+        stored = await self._session(session_id)
+        if stored is None or stored.message_count == 0:
+            return None
+        last = await self._storage.get_message(self._workspace, session_id, stored.message_count)
+        return None if last.id is UNSET else last.id
+
+    async def _session(self, session_id: str) -> Session | None:
+        try:
+            return await self._storage.get_session(self._workspace, session_id)
+        except SessionNotFound:
+            return None
 
 
 def _is_export(stored: LimitedFile) -> bool:

@@ -151,8 +151,8 @@ class _Reading:
 
     def _name(self, session_id: str, name: str | UnsetType) -> None:
         for branch in self._batch.branches[session_id]:
-            if not branch.has_title:
-                branch.session, branch.has_title = replace(branch.session, name=name), True
+            if branch.session.name is UNSET:
+                branch.session = replace(branch.session, name=name)
 
     def _fault_summary(self) -> str:
         found = [(name, fault) for places in self._report.places.values() for name, fault in places]
